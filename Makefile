@@ -1,0 +1,53 @@
+# make demo: install and upscale a real photo.   make test: lint, types and every test.   make bench: measure against peers.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint check-install docs bench clean
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+.venv/installed-demo: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check 'scikit-image>=0.25'
+	touch $@
+
+.venv/installed-bench: .venv/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	touch $@
+
+demo: .venv/installed-demo
+	$(BIN)/python scripts/demo.py demo
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+# A wheel in an empty environment upscales a photo with the network taken away.
+check-install:
+	rm -rf build/empty && $(PYTHON) -m venv build/empty
+	build/empty/bin/pip install --quiet --disable-pip-version-check .
+	build/empty/bin/python -c "from PIL import Image; Image.radial_gradient('L').convert('RGB').save('build/photo.jpg')"
+	unshare --map-root-user --net build/empty/bin/fourfold upscale build/photo.jpg --overwrite
+	cd build && empty/bin/fourfold models verify
+
+docs: .venv/installed-dev demo
+	cp demo/before-after.png docs/guide/before-after.png
+	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project/test_docs.py
+
+bench: .venv/installed-bench
+	$(BIN)/fourfold bench quality --save
+	$(BIN)/fourfold bench speed --save
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache build dist demo

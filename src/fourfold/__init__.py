@@ -1,0 +1,28 @@
+"""fourfold: a small photo in, a sharp and honest one four times as large out."""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# name -> module it lives in; resolved on first use, so that importing fourfold costs nothing
+_PUBLIC = {
+    "Session": "api.session",
+    "UpscaleOptions": "core.options",
+    "doctor": "api.inspect",
+    "measure": "api.inspect",
+    "upscale": "api.photos",
+    "upscale_files": "api.photos",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

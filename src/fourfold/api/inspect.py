@@ -1,0 +1,159 @@
+"""Looking at results, models and the machine: ``measure``, ``verify_models`` and ``doctor``."""
+
+import math
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fourfold
+from fourfold import runtimes
+from fourfold.api.session import choose_card
+from fourfold.catalog import load as catalog
+from fourfold.core.errors import FourfoldError, InvalidInput, ModelError
+from fourfold.core.image import Image
+from fourfold.core.machine import memory_available
+from fourfold.core.options import UpscaleOptions
+from fourfold.imaging import files, metrics
+from fourfold.imaging.resize import bicubic
+from fourfold.methods.upscale import visible
+from fourfold.runtimes import choose, weights
+from fourfold.runtimes.threads import available
+
+_EXTRAS = {"torch": "torch", "heif": "pi-heif", "bench": "ncnn"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How a result relates to the picture it was made from, and to the truth where that is known.
+
+    Attributes:
+        consistency_psnr: dB between the input and the result shrunk to its size; None when they are equal.
+        sharpness: of the result in 8-bit levels per pixel, see ``imaging.metrics.sharpness``;
+        sharpness_bicubic: of a bicubic enlargement of the input.
+        added_detail: energy finer than the input can hold, relative to bicubic, see ``imaging.metrics.added_detail``.
+        psnr_y, ssim_y: against the reference, 4-pixel border removed, if a reference was given.
+    """
+
+    consistency_psnr: float | None
+    sharpness: float
+    sharpness_bicubic: float
+    added_detail: float
+    psnr_y: float | None = None
+    ssim_y: float | None = None
+
+
+def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
+    """Measure an enlarged picture against the small one it was made from.
+
+    Args:
+        output, low, reference: paths, or arrays ``H×W`` or ``H×W×3`` of ``uint8``, ``uint16`` or floats in 0..1.
+
+    Raises:
+        PictureError: a file cannot be read. InvalidInput: sizes that cannot belong together.
+    """
+    large, small = _pixels(output), _pixels(low)
+    if large.shape[2] != small.shape[2]:
+        large, small = _rgb(large), _rgb(small)
+    kept = metrics.consistency(large, small)
+    plain = np.clip(bicubic(small, (large.shape[0], large.shape[1])), 0, 1)
+    psnr = ssim = None
+    if reference is not None:
+        truth = _rgb(_pixels(reference))
+        if truth.shape[:2] != large.shape[:2]:
+            raise InvalidInput(
+                f"expected a reference of {large.shape[1]}×{large.shape[0]} pixels as the output has, "
+                f"got {truth.shape[1]}×{truth.shape[0]}"
+            )
+        psnr, ssim = metrics.psnr_y(_rgb(large), truth), metrics.ssim_y(_rgb(large), truth)
+    return Measurement(
+        consistency_psnr=round(kept, 2) if math.isfinite(kept) else None,
+        sharpness=round(metrics.sharpness(large), 4),
+        sharpness_bicubic=round(metrics.sharpness(plain), 4),
+        added_detail=round(metrics.added_detail(large, small), 4),
+        psnr_y=psnr,
+        ssim_y=ssim,
+    )
+
+
+def _pixels(source: Any) -> NDArray[np.float32]:
+    """``H×W×C`` in 0..1, transparent parts laid on black."""
+    if isinstance(source, str | Path):
+        image: Image = files.read(Path(source))
+        return visible(image.pixels, image.alpha)
+    array = np.asarray(source)
+    peak = 1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
+    values = array.astype(np.float32) / np.float32(peak)
+    return values[..., None] if values.ndim == 2 else values
+
+
+def _rgb(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One weights file of one model, and what is wrong with it, if anything."""
+
+    model: str
+    file: str
+    problem: str | None
+
+
+def verify_models(identifier: str | None = None) -> list[Verified]:
+    """Check the weights of one model, or of all, against their checksums.
+
+    Raises:
+        ModelError: there is no model of that id.
+    """
+    cards = catalog.all_cards() if identifier is None else (catalog.card(identifier),)
+    results = []
+    for card in cards:
+        for stored in card.weights:
+            try:
+                weights.read(card, stored.format)
+            except ModelError as error:
+                results.append(Verified(card.id, stored.file, str(error)))
+            else:
+                results.append(Verified(card.id, stored.file, None))
+    return results
+
+
+def doctor() -> dict[str, Any]:
+    """What is installed, what is fastest here, and what is missing; plain values, ready for JSON.
+
+    ``fastest_runtime`` is empty when no network can run, and ``problem`` then says why.
+    """
+    found: dict[str, Any] = {
+        "fourfold": fourfold.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": available(),
+        "memory_available_mb": memory_available() >> 20,
+        "runtimes": {name: _installed(name) or "not installed" for name in choose.ENGINES},
+        "fastest_runtime": "",
+        "problem": "",
+        "models": {result.file: result.problem or "verified" for result in verify_models()},
+        "extras": {
+            extra: _installed(package) or f"missing: pip install 'fourfold[{extra}]'"
+            for extra, package in _EXTRAS.items()
+        },
+    }
+    try:
+        runner = runtimes.load(choose_card(UpscaleOptions()), tile=(256, 256))
+    except FourfoldError as error:
+        found["problem"] = str(error)
+    else:
+        found["fastest_runtime"] = f"{runner.runtime} ({runner.precision})"
+    return found
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,73 @@
+"""Reports: the figures of a run as a JSON file or as one page with the photo before and after."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from fourfold.api.photos import Failure
+from fourfold.api.session import Report
+from fourfold.core.errors import FourfoldError, PictureError
+from fourfold.evaluation.report import html
+from fourfold.imaging import files
+from fourfold.imaging.resize import bicubic
+
+_CROP = 640  # pixels of the result, shown one to one
+
+
+def document(done: Sequence[Report], failed: Sequence[Failure]) -> dict[str, Any]:
+    """What ``upscale --json`` prints: plain values."""
+    return {
+        "files": [asdict(entry) for entry in done],
+        "failed": [{"input": entry.input, "error": str(entry.error)} for entry in failed],
+    }
+
+
+def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]) -> None:
+    """Write the ``document`` to ``path``, as JSON or as a page by its suffix, whole or not at all.
+
+    Raises:
+        PictureError: the file cannot be written.
+    """
+    if path.suffix == ".json":
+        text = json.dumps(document(done, failed), indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = html(document(done, failed), *_crops(done))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(part).chmod(0o644)
+        Path(part).replace(path)
+    except OSError as error:
+        raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
+
+
+def _crops(done: Sequence[Report]) -> tuple[bytes | None, bytes | None]:
+    """The middle of the first photo that can be read again: enlarged plainly, and as it came out."""
+    for entry in done:
+        try:
+            small, large = files.read(Path(entry.input)), files.read(Path(entry.output))
+        except FourfoldError:
+            continue  # a pipe, or a file moved meanwhile: the figures stand without pictures
+        plain = np.clip(bicubic(small.pixels, large.size), 0, 1)
+        top, left = (max(0, (side - _CROP) // 2) for side in large.size)
+        return _png(plain[top : top + _CROP, left : left + _CROP]), _png(
+            large.pixels[top : top + _CROP, left : left + _CROP]
+        )
+    return None, None
+
+
+def _png(pixels: Any) -> bytes:
+    levels = np.rint(pixels * 255).astype(np.uint8)
+    data = io.BytesIO()
+    Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(data, "PNG")
+    return data.getvalue()

@@ -1,0 +1,198 @@
+"""Cards: what is stated about each model, typed, and read strictly from TOML.
+
+A card is the registration of a model; its facts (parameters, scale, reach, operations) are recomputed by the tests.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import date
+from pathlib import PurePath
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from fourfold.core.errors import ModelError, near
+
+Task = Literal["super-resolution"]
+Tier = Literal["little", "big"]
+Style = Literal["faithful", "photo"]
+Format = Literal["onnx", "safetensors"]
+Precision = Literal["fp16"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where the network is defined.
+
+    Attributes:
+        module: a module of ``fourfold.networks``; class_: the class in it (key ``class``).
+        arguments: of its constructor, by name.
+    """
+
+    module: str
+    class_: str
+    arguments: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """Which tile sides the network accepts: at least ``minimum`` pixels, and a multiple of ``multiple_of``."""
+
+    minimum: int
+    multiple_of: int
+
+    def padded(self, side: int) -> int:
+        """The smallest accepted side that is at least ``side`` pixels."""
+        return -(-max(side, self.minimum) // self.multiple_of) * self.multiple_of
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the weights came to be: recipe and data by name, optimiser steps, hours on which machine, and when."""
+
+    recipe: str
+    data: str
+    steps: int
+    hours: float
+    machine: str
+    date: date
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One file of weights: its bare name, container format, stored precision, SHA-256 in hex, and size in bytes."""
+
+    file: str
+    format: Format
+    precision: Precision
+    sha256: str
+    bytes: int
+
+    def __post_init__(self) -> None:
+        if PurePath(self.file).name != self.file or "\\" in self.file:
+            raise ModelError(f"expected the bare name of a weights file without folders, got {self.file!r}")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measured quality: PSNR in dB and SSIM, both on luma, on a named data set."""
+
+    dataset: str
+    psnr_y: float
+    ssim_y: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything stated about one model.
+
+    Attributes:
+        id: the name it is asked for by, and the name of its file; title, summary: for people.
+        task, tier, style: what it is for, how heavy it is, and whether it keeps to the photo or may please the eye.
+        scale: output pixels a side for each input pixel.
+        licence: of the weights, an SPDX expression; provenance: who made them, from what.
+        parameters: numbers in the folded network.
+        receptive_field: how far, in input pixels to each side, an output pixel looks.
+        macs_per_pixel: multiply-accumulates of the convolutions for each input pixel.
+    """
+
+    id: str
+    title: str
+    summary: str
+    task: Task
+    tier: Tier
+    style: Style
+    scale: int
+    licence: str
+    provenance: str
+    parameters: int
+    receptive_field: int
+    macs_per_pixel: int
+    network: Network
+    size: SizeRule
+    training: Training
+    weights: tuple[Weights, ...] = ()
+    scores: tuple[Score, ...] = ()
+
+    def stored(self, format: Format) -> Weights:  # noqa: A002
+        """The weights file of the given format.
+
+        Raises:
+            ModelError: the card lists none.
+        """
+        for weights in self.weights:
+            if weights.format == format:
+                return weights
+        listed = ", ".join(w.format for w in self.weights) or "none"
+        raise ModelError(f"model {self.id} has no {format} weights (listed: {listed}); choose another runtime or model")
+
+
+def parse(text: str, file: str) -> Card:
+    """Read a card from TOML.
+
+    Args:
+        text: the TOML document.
+        file: its name ``<id>.toml``, which error messages show.
+
+    Raises:
+        ModelError: not TOML, a key is unknown, missing or of the wrong type, or the id is not the file's name.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"{file}: expected TOML: {error}") from error
+    card = _value(Card, table, file, "")
+    assert isinstance(card, Card)
+    if f"{card.id}.toml" != PurePath(file).name:
+        raise ModelError(f"{file}: expected id to be the file's name without .toml, got {card.id!r}")
+    return card
+
+
+def _value(kind: Any, value: object, file: str, key: str) -> Any:
+    """Check ``value`` against the annotation ``kind`` and convert it; ``key`` is its dotted name for messages."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _table(kind, _typed(dict, value, file, key), file, key)
+    if origin is tuple:
+        items = _typed(list, value, file, key)
+        return tuple(_value(arguments[0], item, file, f"{key}[{index}]") for index, item in enumerate(items))
+    if origin is dict:
+        items = _typed(dict, value, file, key)
+        return {name: _value(arguments[1], item, file, f"{key}.{name}") for name, item in items.items()}
+    if origin is Literal:
+        if value not in arguments:
+            expected = ", ".join(map(repr, arguments))
+            raise ModelError(
+                f"{file}: expected {key} to be one of {expected}; got {value!r}.{near(str(value), [*arguments])}"
+            )
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    return _typed(kind, value, file, key)
+
+
+def _typed(kind: type, value: object, file: str, key: str) -> Any:
+    # Not isinstance: TOML's true is no integer, though Python's is.
+    if type(value) is not kind:
+        raise ModelError(
+            f"{file}: expected {key} to be of type {kind.__name__}, got {value!r} ({type(value).__name__})"
+        )
+    return value
+
+
+def _table(kind: Any, table: Mapping[str, object], file: str, key: str) -> Any:
+    hints = get_type_hints(kind)
+    known = {field.name.rstrip("_"): field for field in fields(kind)}
+    prefix = f"{key}." if key else ""
+    for name in table:
+        if name not in known:
+            raise ModelError(f"{file}: unknown key {prefix}{name}.{near(name, [*known])} Known: {', '.join(known)}")
+    missing = [name for name, field in known.items() if name not in table and field.default is MISSING]
+    if missing:
+        raise ModelError(f"{file}: missing key {prefix}{missing[0]}; add it")
+    values = {
+        known[name].name: _value(hints[known[name].name], item, file, prefix + name) for name, item in table.items()
+    }
+    try:
+        return kind(**values)
+    except ModelError as error:
+        raise ModelError(f"{file}: {key}: {error}") from error

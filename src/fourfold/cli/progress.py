@@ -1,0 +1,63 @@
+"""Progress of many pictures: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+
+import sys
+from types import TracebackType
+from typing import Any
+
+
+class Progress:
+    """Shows what is being done on standard error; results are lines on standard error as well.
+
+    Args:
+        quiet: show errors only.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __enter__(self) -> "Progress":
+        if not self._quiet and sys.stderr.isatty():
+            from rich import progress
+            from rich.console import Console
+
+            columns = (
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.TimeRemainingColumn(),
+            )
+            self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def start(self, name: str) -> "Step":
+        """Begin a picture; call what is returned after each tile."""
+        task = None if self._bar is None else self._bar.add_task(name, total=None)
+        return Step(self._bar, task)
+
+    def say(self, line: str, error: bool = False) -> None:
+        """Print a line above the bar; when quiet, only errors."""
+        if self._quiet and not error:
+            return
+        if self._bar is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Step:
+    """The progress of one picture."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar, self._task = bar, task
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how many of the tiles are done; a finished picture's bar disappears."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, visible=done < total)

@@ -1,0 +1,82 @@
+"""upscale: make photos four times as large."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourfold.cli.flags import add_flags, flag_values
+from fourfold.cli.progress import Progress
+from fourfold.core.errors import FourfoldError, UsageError
+from fourfold.core.options import UpscaleOptions
+
+if TYPE_CHECKING:
+    from fourfold.api.session import Report
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="Photos, folders of photos, or - for a pipe.")
+    parser.add_argument("-o", "--output", metavar="OUT", help="A file, a folder, or -; default NAME_x4.EXT beside it.")
+    add_flags(parser, UpscaleOptions)
+    parser.add_argument("--overwrite", action="store_true", help="Replace results that exist already.")
+    parser.add_argument(
+        "--min-consistency", type=float, metavar="DB", help="Refuse a result whose consistency is below this many dB."
+    )
+    parser.add_argument("--report", metavar="FILE", help="Also write the figures, to FILE.html or FILE.json.")
+    parser.add_argument("--json", action="store_true", help="Print the figures as one JSON document.")
+    parser.add_argument("--quiet", action="store_true", help="Print nothing but errors.")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Upscale every input and return the exit code."""
+    options = UpscaleOptions(**flag_values(args, UpscaleOptions))
+    report = Path(args.report) if args.report else None
+    if report is not None and report.suffix not in (".html", ".json"):
+        raise UsageError(f"{report}: expected a report name ending in .html or .json")
+    from fourfold.api.photos import Failure, upscale_files
+    from fourfold.api.reports import document, write_document
+
+    done: list[Report] = []
+    failed: list[Failure] = []
+    interrupted = False
+    quiet = args.quiet or args.json or args.output == "-"
+    with Progress(quiet) as progress:
+        try:
+            outcomes = upscale_files(
+                args.inputs, args.output, options, overwrite=args.overwrite,
+                min_consistency=args.min_consistency, progress=progress.start,
+            )  # fmt: skip
+            for outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    failed.append(outcome)
+                    progress.say(f"fourfold: {outcome.error}", error=True)
+                else:
+                    done.append(outcome)
+                    progress.say(_line(outcome))
+        except KeyboardInterrupt:
+            interrupted = True
+            progress.say(f"fourfold: interrupted; {len(done)} finished files are kept", error=True)
+    if args.json:
+        print(json.dumps(document(done, failed), indent=2, ensure_ascii=False))
+    if report is not None:
+        write_document(report, done, failed)
+    return 130 if interrupted else _exit_code(len(done), [entry.error for entry in failed])
+
+
+def _exit_code(done: int, errors: Sequence[FourfoldError]) -> int:
+    codes = {error.exit_code for error in errors}
+    if len(codes) == 1 and (done == 0 or codes == {4}):
+        return codes.pop()
+    return 3 if codes else 0
+
+
+def _line(entry: "Report") -> str:
+    (width, height), (wide, high) = entry.input_size, entry.output_size
+    kept = "exact" if entry.consistency_psnr is None else f"{entry.consistency_psnr:.1f} dB"
+    line = (
+        f"{entry.input} → {entry.output}: {width}×{height} → {wide}×{high}, {entry.seconds:.1f} s, "
+        f"{entry.model} on {entry.runtime}, consistency {kept}"
+    )
+    return "\n".join([line, *(f"  note: {warning}" for warning in entry.warnings)])

@@ -1,0 +1,81 @@
+"""Every error fourfold raises on purpose. Each message says what was expected, what came, and what to do.
+
+FourfoldError                    exit code 1
+├── UsageError                   2  an option or argument cannot be used so
+├── InvalidInput (ValueError)    2  a value handed to a Python function cannot be used so
+├── PictureError                 3  one picture cannot be read or written; the others go on
+├── QualityGate                  4  a result is below the asked-for quality
+├── ModelError                   5  a model is missing, damaged or not permitted
+│   ├── MissingExtra             5  an optional part is not installed
+│   └── RuntimeFailure           5  an engine failed, or answered with nonsense
+├── NotEnough                    6  memory or disk would not suffice
+└── Interrupted                130  stopped by the person
+"""
+
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class FourfoldError(Exception):
+    """The root: something fourfold noticed itself."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(FourfoldError):
+    """An option or argument cannot be used so."""
+
+    exit_code = 2
+
+
+class InvalidInput(FourfoldError, ValueError):
+    """A value handed to a Python function cannot be used so."""
+
+    exit_code = 2
+
+
+class PictureError(FourfoldError):
+    """One picture cannot be read or written; the others go on."""
+
+    exit_code = 3
+
+
+class QualityGate(FourfoldError):
+    """A result is below the asked-for quality."""
+
+    exit_code = 4
+
+
+class ModelError(FourfoldError):
+    """A model is missing, damaged or not permitted."""
+
+    exit_code = 5
+
+
+class MissingExtra(ModelError):
+    """An optional part is not installed; the message holds the command that installs it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional part: pip install 'fourfold[{extra}]'")
+
+
+class RuntimeFailure(ModelError):
+    """An inference engine failed, or answered with values that cannot be a picture."""
+
+
+class NotEnough(FourfoldError):
+    """Memory or disk would not suffice; the message holds the figure."""
+
+    exit_code = 6
+
+
+class Interrupted(FourfoldError):
+    """Stopped by the person; what was finished is kept."""
+
+    exit_code = 130
+
+
+def near(word: str, known: list[str]) -> str:
+    """``" Did you mean X?"`` with the closest known word, or an empty string."""
+    close = get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""

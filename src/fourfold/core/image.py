@@ -1,0 +1,62 @@
+"""Image: the one picture value that every floor shares."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourfold.core.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What travels beside the pixels.
+
+    Attributes:
+        exif: a TIFF-structured EXIF block without the ``Exif\\0\\0`` prefix, orientation already 1; empty if none.
+        xmp: an XMP packet in UTF-8; empty if none.
+        dpi: horizontal and vertical resolution in dots per inch, if the file stated one.
+    """
+
+    exif: bytes = b""
+    xmp: bytes = b""
+    dpi: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A picture, upright, in memory; an immutable value.
+
+    Attributes:
+        pixels: ``H×W×C`` ``float32`` in 0..1, C = 1 (grey) or 3 (RGB), gamma-encoded in the space of ``profile``.
+        alpha: ``H×W`` ``float32`` in 0..1, straight (not premultiplied), or None when opaque.
+        depth: bits a channel of the file it came from or goes to, 8 or 16.
+        profile: the ICC profile of ``pixels``; None means sRGB.
+        metadata: EXIF, XMP and resolution.
+        format: of the file it came from, as ``imaging.files.FORMATS`` names it; empty if it came from none.
+        lossy: whether that file was compressed with loss.
+        notes: sentences for the person about anything that had to be changed while reading.
+    """
+
+    pixels: NDArray[np.float32]
+    alpha: NDArray[np.float32] | None = None
+    depth: int = 8
+    profile: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    format: str = ""
+    lossy: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape or self.pixels.dtype != np.float32:
+            raise InvalidInput(f"expected H×W×1 or H×W×3 float32 pixels, got {shape} {self.pixels.dtype}")
+        if self.alpha is not None and self.alpha.shape != shape[:2]:
+            raise InvalidInput(f"expected alpha of shape {shape[:2]}, got {self.alpha.shape}")
+        if self.depth not in (8, 16):
+            raise InvalidInput(f"expected a depth of 8 or 16 bits, got {self.depth}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]

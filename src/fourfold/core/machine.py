@@ -1,0 +1,41 @@
+"""What this process may use of the machine: memory, here; processor threads are counted in ``runtimes.threads``."""
+
+import os
+from pathlib import Path
+
+
+def memory_available(root: Path = Path("/")) -> int:
+    """Bytes this process can still take: the least of free memory, the container's limit and ``FOURFOLD_MEM_MB``.
+
+    Args:
+        root: where ``proc`` and ``sys`` are mounted.
+    """
+    found = [_free(root), _container(root)]
+    wanted = os.environ.get("FOURFOLD_MEM_MB", "")
+    if wanted.isdecimal():
+        found.append(int(wanted) << 20)
+    return min(value for value in found if value is not None)
+
+
+def _free(root: Path) -> int:
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 4 << 30  # a system that tells nothing: assume an ordinary small computer
+
+
+def _container(root: Path) -> int | None:
+    for limit, used in (
+        ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.current"),
+        ("sys/fs/cgroup/memory/memory.limit_in_bytes", "sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return max(0, int((root / limit).read_text()) - int((root / used).read_text()))
+        except (OSError, ValueError):
+            continue
+    return None

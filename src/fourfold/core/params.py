@@ -1,0 +1,122 @@
+"""Typed, described parameters: written once on a function or dataclass, read by every face of fourfold.
+
+``Annotated[float, Param("…", minimum=1)]`` gives the type, the help and the range; the default is the field's own.
+The command line, the HTTP schema and the page's form are all made from ``parameters()``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from fourfold.core.errors import UsageError, near
+
+
+@dataclass(frozen=True)
+class Param:
+    """What a type alone does not say.
+
+    Attributes:
+        help: one sentence for the person.
+        minimum, maximum: inclusive range of a number.
+        unit: of a number, as shown to the person.
+        short: one-letter spelling on the command line.
+        auto: whether the word ``auto`` stands for None, letting fourfold choose.
+    """
+
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+    short: str = ""
+    auto: bool = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One field of a parameter dataclass, taken apart.
+
+    Attributes:
+        name: the field's name; kind: ``bool``, ``int``, ``float`` or ``str``.
+        choices: the allowed words, if the type is a ``Literal``; default: the field's default.
+    """
+
+    name: str
+    kind: type
+    choices: tuple[str, ...]
+    default: object
+    param: Param
+
+    def parse(self, text: str) -> object:
+        """The value a person wrote, in its type.
+
+        Raises:
+            UsageError: it is of another type, outside the range or not among the choices.
+        """
+        if self.param.auto and text == "auto":
+            return None
+        if self.choices:
+            if text not in self.choices:
+                raise UsageError(
+                    f"{self.name} is one of {', '.join(self.choices)}; got {text!r}.{near(text, list(self.choices))}"
+                )
+            return text
+        try:
+            return self.check(self.kind(text))
+        except ValueError:
+            word = {int: "a whole number", float: "a number"}[self.kind]
+            raise UsageError(f"{self.name} is {word}{self._range()}; got {text!r}") from None
+
+    def check(self, value: object) -> object:
+        """The value itself, if it lies within the range.
+
+        Raises:
+            UsageError: it does not.
+        """
+        low, high = self.param.minimum, self.param.maximum
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            outside = value != value or (low is not None and value < low) or (high is not None and value > high)
+            if outside:
+                raise UsageError(f"{self.name} lies{self._range()}; got {value:g}")
+        elif self.choices and value not in (None, *self.choices) and not (self.param.auto and value == "auto"):
+            raise UsageError(f"{self.name} is one of {', '.join(self.choices)}; got {value!r}")
+        return value
+
+    def _range(self) -> str:
+        low, high, unit = self.param.minimum, self.param.maximum, self.param.unit and f" {self.param.unit}"
+        if low is not None and high is not None:
+            return f" between {low:g} and {high:g}{unit}"
+        if low is not None:
+            return f" of at least {low:g}{unit}"
+        return f" of at most {high:g}{unit}" if high is not None else ""
+
+
+def parameters(owner: type) -> dict[str, Parameter]:
+    """The described fields of a dataclass, in order."""
+    hints = get_type_hints(owner, include_extras=True)
+    found = {}
+    for field in fields(owner):
+        hint = hints[field.name]
+        if get_origin(hint) is not Annotated:
+            continue
+        kind, param = get_args(hint)[:2]
+        kinds = [
+            k for k in (get_args(kind) if get_origin(kind) not in (None, Literal) else (kind,)) if k is not type(None)
+        ]
+        choices = tuple(get_args(kinds[0])) if get_origin(kinds[0]) is Literal else ()
+        default = None if field.default is MISSING else field.default
+        found[field.name] = Parameter(field.name, str if choices else kinds[0], choices, default, param)
+    return found
+
+
+def checked(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword values for a parameter dataclass, each known and within its range; ``"auto"`` becomes None.
+
+    Raises:
+        UsageError: a name is unknown (with a near miss) or a value is outside its range.
+    """
+    known = parameters(owner)
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(f"unknown option {name!r}; expected one of {', '.join(known)}.{near(name, list(known))}")
+        known[name].check(value)
+    return {name: None if known[name].param.auto and value == "auto" else value for name, value in values.items()}

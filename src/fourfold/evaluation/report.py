@@ -1,0 +1,227 @@
+"""What a person reads: aligned text tables, and the report of a run as one HTML page that works anywhere, offline."""
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from pathlib import PurePath
+
+from fourfold.core.errors import InvalidInput
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
+    (b"\xff\xd8\xff", 0, "image/jpeg"),
+    (b"WEBP", 8, "image/webp"),
+    (b"ftypavif", 4, "image/avif"),
+)
+
+_KEPT = (
+    (45.0, "match: they differ by {} of 255 levels on average, hardly to be seen."),
+    (38.0, "are close: they differ by {} of 255 levels on average, visible where one is laid over the other."),
+    (30.0, "differ by {} of 255 levels on average: parts of the photo were changed, so look at it closely."),
+    (-math.inf, "differ by {} of 255 levels on average: in places this is no longer the same picture."),
+)
+"""Least consistency in dB, and what it means; the average is the root mean square over all pixels."""
+
+
+def text_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as aligned lines, the first row being the header: first column to the left, others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def consistency_sentence(decibel: float | None) -> str:
+    """What a consistency in dB says about a result, for a person; None or infinity is an exact match."""
+    start = "Shrunk back to its first size, the result and the photo "
+    if decibel is None or math.isinf(decibel):
+        return f"{start}are exactly the same."
+    meaning = next(text for least, text in _KEPT if decibel >= least)
+    return start + meaning.format(f"{255 * 10 ** (-decibel / 20):.1f}")
+
+
+def html(report: Mapping[str, object], before: bytes | None, after: bytes | None) -> str:
+    """The report of one or several upscaled photos as one self-contained page.
+
+    Args:
+        report: the document that ``upscale --json`` prints: ``files`` and ``failed``.
+        before: a crop of the photo as it was, PNG, JPEG, WebP or AVIF; shown beside ``after`` at the same size.
+        after: the same crop of the result.
+
+    Raises:
+        InvalidInput: the report has no lists of files, or the pictures are of none of these formats.
+    """
+    files, failed = _entries(report, "files"), _entries(report, "failed")
+    title = f"{_count(len(files), 'photo')} upscaled" + (f", {len(failed)} failed" if failed else "")
+    style, script = _asset("report.css"), _asset("report.js") if before and after else ""
+    parts = [_comparison(before, after), *map(_file, files), _failures(failed)]
+    body = "\n".join(part for part in parts if part)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>{title} – fourfold</title>
+<style>{style}</style>
+</head>
+<body>
+<header><p class="brand">fourfold</p><h1>{title}</h1></header>
+<main>
+{body}
+</main>
+<footer><p>Made on this computer; nothing was sent anywhere. Consistency says what was kept. Detail finer than the photo
+itself is the network's estimate, not evidence.</p></footer>
+{f"<script>{script}</script>" if script else ""}</body>
+</html>
+"""
+
+
+def _entries(report: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
+    found = report.get(key, ())
+    if not isinstance(found, Sequence) or not all(isinstance(entry, Mapping) for entry in found):
+        raise InvalidInput(f"expected a list of objects under {key!r} in the report, got {found!r:.80}")
+    return list(found)
+
+
+def _asset(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """A content security policy under which the page can load nothing but what is written in it."""
+    sources = f"style-src {_digest(style)}; script-src " + (_digest(script) if script else "'none'")
+    return f"default-src 'none'; img-src data:; {sources}; base-uri 'none'; form-action 'none'"
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _comparison(before: bytes | None, after: bytes | None) -> str:
+    shown = [(name, data) for name, data in (("before", before), ("after", after)) if data]
+    if not shown:
+        return ""
+    pictures = "\n".join(
+        f'<div class="{name}"><img src="{_data_uri(data)}" alt="The photo {name}"><span>{name.title()}</span></div>'
+        for name, data in shown
+    )
+    slider = ""
+    if len(shown) == 2:
+        slider = (
+            '\n<figcaption><label for="cut">Slide to compare</label>'
+            '<input id="cut" type="range" min="0" max="100" value="50"></figcaption>'
+        )
+    return f'<figure id="compare">\n<div class="stage">\n{pictures}\n</div>{slider}\n</figure>'
+
+
+def _data_uri(data: bytes) -> str:
+    for magic, offset, kind in _MAGIC:
+        if data[offset : offset + len(magic)] == magic:
+            return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    raise InvalidInput(f"expected a PNG, JPEG, WebP or AVIF picture, got bytes beginning {data[:12]!r}")
+
+
+def _file(entry: Mapping[str, object]) -> str:
+    name = _breakable(PurePath(str(entry.get("output") or entry.get("input") or "picture")).name)
+    sizes = [size for key in ("input_size", "output_size") if (size := _size(entry.get(key)))]
+    parts = [f"<h2>{name}</h2>"]
+    if len(sizes) == 2:
+        parts.append(
+            f'<p class="sizes">{sizes[0]} <span aria-label="to">→</span> <strong>{sizes[1]}</strong> pixels</p>'
+        )
+    if "consistency_psnr" in entry:
+        parts.append(_consistency(entry["consistency_psnr"]))
+    parts += [_warnings(entry.get("warnings")), _facts(entry)]
+    return "<article>\n" + "\n".join(part for part in parts if part) + "\n</article>"
+
+
+def _consistency(value: object) -> str:
+    decibel = float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    figure = "exact" if decibel is None else f"{decibel:.1f} dB"
+    level = 60.0 if decibel is None else min(max(decibel, 20.0), 60.0)
+    return (
+        f'<section class="kept"><h3>Consistency <strong>{figure}</strong></h3>'
+        f'<meter min="20" low="30" high="38" optimum="60" max="60" value="{level:.1f}">{figure}</meter>'
+        f"<p>{escape(consistency_sentence(decibel))}</p></section>"
+    )
+
+
+def _warnings(value: object) -> str:
+    sentences = [str(one) for one in value] if isinstance(value, Sequence) and not isinstance(value, str) else []
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{escape(one)}</li>" for one in sentences)
+    return f'<section class="warnings"><h3>{_count(len(sentences), "note")}</h3><ul>{items}</ul></section>'
+
+
+def _facts(entry: Mapping[str, object]) -> str:
+    model, engine = (
+        ", ".join(str(entry[key]) for key in keys if entry.get(key))
+        for keys in (("model", "style"), ("runtime", "precision"))
+    )
+    facts = {
+        "Time": _figure(entry, "seconds", "s"),
+        "of it in the network": _figure(entry, "seconds_model", "s"),
+        "Network": model,
+        "Engine": engine,
+        "Tiles": _tiles(entry.get("tiles")),
+        "Speed": _figure(entry, "megapixels_per_second", "megapixels/s"),
+        "Arithmetic": _figure(entry, "gmacs", "GMAC"),
+        "Memory, at most": _figure(entry, "peak_memory_mb", "MB"),
+        "From": str(entry.get("input") or ""),
+        "To": str(entry.get("output") or ""),
+    }
+    rows = "".join(f"<div><dt>{name}</dt><dd>{_breakable(value)}</dd></div>" for name, value in facts.items() if value)
+    return f"<dl>{rows}</dl>" if rows else ""
+
+
+def _failures(failed: Sequence[Mapping[str, object]]) -> str:
+    if not failed:
+        return ""
+    items = "".join(
+        f"<li><strong>{escape(str(one.get('input', '')))}</strong> {escape(str(one.get('error', '')))}</li>"
+        for one in failed
+    )
+    return f'<section class="failed"><h2>Failed</h2><ul>{items}</ul></section>'
+
+
+def _size(value: object) -> str:
+    if isinstance(value, Sequence) and len(value) == 2 and all(isinstance(side, int) for side in value):
+        return f"{value[0]}×{value[1]}"
+    return ""
+
+
+def _figure(entry: Mapping[str, object], key: str, unit: str) -> str:
+    value = entry.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return f"{value:,.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
+
+
+def _tiles(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    parts = [f"{count} {name}" for name, count in value.items() if name != "total" and count]
+    return f"{value.get('total', '')} ({', '.join(parts)})" if parts else str(value.get("total", ""))
+
+
+def _breakable(text: str) -> str:
+    """Escaped, with places where a long file name may go on in the next line."""
+    return re.sub(r"([/\\_.-])(?=[^\W\d])", r"\1<wbr>", escape(text))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,31 @@
+"""Files that appear whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new, seekable file beside ``path`` that takes its place when the block ends well.
+
+    Until then, and whatever goes wrong, a file already at ``path`` stays as it is, and the new one is removed. A
+    symbolic link at ``path`` is itself replaced, never the file it points at. Permissions are those of any new file.
+
+    Raises:
+        OSError: the folder is missing or not writable, or the disk is full.
+    """
+    temporary = path.with_name(f".fourfold-{secrets.token_hex(8)}.part")
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "w+b") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,380 @@
+"""Picture files in and out: probe, read, write. The only module of this folder the rest of fourfold needs for it."""
+
+import errno
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import IO, BinaryIO, Protocol, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourfold.core.contract import Levels
+from fourfold.core.errors import FourfoldError, InvalidInput, NotEnough, PictureError, UsageError, near
+from fourfold.core.image import Image, Metadata
+from fourfold.imaging import color, encode, metadata, png, tiff
+from fourfold.imaging.atomic import replacing
+from fourfold.imaging.decode import Opened, open_stream
+from fourfold.imaging.formats import FORMATS, Format, format_of, sniff
+
+__all__ = ["FORMATS", "Format", "Header", "Spec", "Writer", "format_of", "open_writer", "probe", "read", "write"]
+
+MAX_PIXELS = 300_000_000
+"""Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
+
+_SPOOL_BYTES = 64 << 20
+_BAND_ROWS = 256
+_HDR = "The picture is meant for HDR screens ({}), which the networks were not trained on; check the result."
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file's header says about its picture.
+
+    Attributes:
+        format: as ``FORMATS`` names it.
+        height, width: in pixels, of the upright picture.
+        channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha; palettes count as RGB.
+        alpha: whether one of the channels is alpha.
+        depth: 8 or 16, the bits a channel ``read`` would give.
+        lossy: whether the file is compressed with loss.
+    """
+
+    format: str
+    height: int
+    width: int
+    channels: int
+    alpha: bool
+    depth: int
+    lossy: bool
+
+
+def probe(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Header:
+    """Read the header of a picture file, without decoding pixels.
+
+    Raises:
+        PictureError: no file, not a picture, damaged, or more than ``max_pixels``.
+        MissingExtra: a HEIC file, and its reader is not installed.
+    """
+    with _opened(source, max_pixels) as (name, opened):
+        channels = opened.channels
+        return Header(name, opened.height, opened.width, channels, channels % 2 == 0, opened.depth, opened.lossy)
+
+
+def read(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Image:
+    """Read a picture: upright, at its full depth, in its own colour space; the file is closed again.
+
+    CMYK and L*a*b* are converted to sRGB, of several pictures the first is taken; ``Image.notes`` says so.
+
+    Args:
+        source: a file, or the bytes of one.
+        max_pixels: height times width above which the file is refused before anything is decoded.
+
+    Raises:
+        PictureError: no file, not a picture, damaged or cut short, or more than ``max_pixels``.
+        MissingExtra: a HEIC file, and its reader is not installed.
+        NotEnough: the picture does not fit into memory.
+    """
+    with _opened(source, max_pixels) as (name, opened):
+        found = opened.decode()
+        notes = list(found.notes)
+        grey = opened.channels < 3
+        profile = found.profile
+        if profile is not None and (reason := color.usable(profile, 1 if grey else 3)):
+            notes.append(f"The colour profile was dropped: {reason}.")
+            profile = None
+        kind: color.Transfer = color.transfer(profile) if profile else "sdr"
+        if found.profile is None and found.code is not None:
+            profile, kind = color.from_code_points(found.code, grey=grey)
+        if kind in ("pq", "hlg"):
+            notes.append(_HDR.format(kind.upper()))
+        elif kind == "linear":
+            notes.append("The picture's values are linear in light, which the networks were not trained on.")
+        carried, more = metadata.received(found.exif, found.xmp, found.dpi)
+        colours = 1 if grey else 3
+        top = np.float32(np.iinfo(found.levels.dtype).max)
+        pixels: NDArray[np.float32] = np.divide(found.levels[..., :colours], top, dtype=np.float32)
+        alpha: NDArray[np.float32] | None = None
+        if opened.channels > colours:
+            alpha = np.divide(found.levels[..., colours], top, dtype=np.float32)
+        return Image(pixels, alpha, opened.depth, profile, carried, name, opened.lossy, (*notes, *more))
+
+
+@contextmanager
+def _opened(source: Path | bytes, max_pixels: int) -> Iterator[tuple[str, Opened]]:
+    """The format's name and the opened picture; whatever goes wrong inside becomes an error that names the file."""
+    label = "the picture" if isinstance(source, bytes) else str(source)
+    with ExitStack() as stack:
+        stream = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(_file(source))
+        name = _recognised(stream, label)
+        try:
+            opened = open_stream(stream, name)
+            if opened.height * opened.width > max_pixels:
+                raise PictureError(
+                    f"expected at most {max_pixels / 1e6:.0f} megapixels, got {opened.width}×{opened.height} "
+                    f"({opened.height * opened.width / 1e6:.0f}). If you trust the file, raise max_pixels"
+                )
+            yield name, opened
+        except PictureError as error:
+            raise PictureError(f"{label}: {error}") from error
+        except FourfoldError:
+            raise
+        except MemoryError as error:
+            raise NotEnough(f"{label}: not enough memory to decode it") from error
+        except Exception as error:  # decoders raise anything on damaged files
+            reason = str(error) or type(error).__name__
+            raise PictureError(
+                f"{label}: expected a whole {name} file, but it is damaged or cut short ({reason}). "
+                "Copy it again from where it comes from"
+            ) from error
+
+
+def _file(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        beside = islice(path.parent.iterdir(), 1000) if path.parent.is_dir() else ()
+        hint = near(path.name, [other.name for other in beside])
+        raise PictureError(f"{path}: there is no such file.{hint}") from error
+    except IsADirectoryError as error:
+        raise PictureError(f"{path}: expected a picture file, got a folder. Name the files in it") from error
+    except OSError as error:
+        raise PictureError(f"{path}: the file cannot be opened ({error.strerror}). Check its permissions") from error
+
+
+def _recognised(stream: BinaryIO, label: str) -> str:
+    start = stream.read(64)
+    name = sniff(start)
+    if name is not None:
+        return name
+    expected = "JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF"
+    if not start:
+        raise PictureError(f"{label}: expected a picture, the file is empty. Copy it again from where it comes from")
+    is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
+    what = "text" if is_text else f"something that starts with the bytes {start[:8].hex(' ')}"
+    raise PictureError(f"{label}: expected a picture ({expected}), the file holds {what}. Export it as one of these")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a picture file is to hold.
+
+    Attributes:
+        format: as ``FORMATS`` names it.
+        height, width: in pixels.
+        channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha; alpha is straight.
+        depth: 8 or 16 bits a channel.
+        profile: ICC profile of the pixels, None for sRGB.
+        metadata: as ``metadata.for_output`` gives it.
+        quality: 1 to 100, None for the format's default; 100 makes a WebP lossless.
+
+    Raises:
+        UsageError: the format cannot hold this; the message says which one can.
+    """
+
+    format: str
+    height: int
+    width: int
+    channels: int
+    depth: int = 8
+    profile: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        row = FORMATS.get(self.format) or format_of(self.format)
+        if self.channels not in (1, 2, 3, 4) or self.depth not in (8, 16) or min(self.height, self.width) < 1:
+            raise InvalidInput(
+                f"expected 1 to 4 channels of 8 or 16 bits and at least one pixel, got {self.channels} of {self.depth} "
+                f"bits, {self.width}×{self.height}"
+            )
+        if not row.writable:
+            raise UsageError(f"{row.name} files can be read but not written: use --format png or jpg")
+        if self.channels in (2, 4) and not row.alpha:
+            raise UsageError(f"{row.name} holds no transparency: use --format png")
+        if self.depth == 16 and not row.sixteen:
+            raise UsageError(f"{row.name} holds 8 bits a channel, not 16: use --format png")
+        if max(self.height, self.width) > row.longest:
+            raise UsageError(
+                f"{row.name} pictures are at most {row.longest} pixels wide or high, this one is "
+                f"{self.width}×{self.height}: use --format png"
+            )
+        if row.area and self.height * self.width > row.area:
+            raise UsageError(
+                f"{row.name} pictures have at most {row.area / 1e6:.0f} megapixels, this one has "
+                f"{self.height * self.width / 1e6:.0f}: use --format png"
+            )
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"expected a quality from 1 to 100, got {self.quality}")
+        if self.profile and (reason := color.usable(self.profile, 1 if self.channels < 3 else 3)):
+            raise InvalidInput(f"the colour profile does not fit the pixels: {reason}")
+
+
+class _Encoder(Protocol):
+    def write(self, band: Levels) -> None: ...
+    def finish(self) -> None: ...
+
+
+class Writer:
+    """Writes one picture band by band; a context manager, see ``open_writer``.
+
+    Attributes:
+        notes: sentences about what the format could not hold, complete after the block.
+    """
+
+    def __init__(self, target: Path | BinaryIO, spec: Spec) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._target, self._spec = target, spec
+        self._stack = ExitStack()
+        self._rows = 0
+        self._pipe: BinaryIO | None = None
+        self._copied: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self._failures(), ExitStack() as stack:
+            target = self._target
+            special = isinstance(target, Path) and target.exists() and not target.is_file()
+            if isinstance(target, Path) and not special:
+                stream = stack.enter_context(replacing(target))
+            else:
+                stream = stack.enter_context(target.open("wb")) if isinstance(target, Path) else target
+                self._pipe = stream
+                if self._spec.format != "PNG":
+                    self._copied = stack.enter_context(tempfile.SpooledTemporaryFile(_SPOOL_BYTES))
+                    stream = cast("BinaryIO", self._copied)
+            self._encoder = _encoder(stream, self._spec)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, band: Levels) -> None:
+        """Add the next rows from the top, ``h×W×C`` ``uint8`` or ``uint16`` as the depth says.
+
+        Raises:
+            InvalidInput: the band does not fit the specification, or there are too many rows.
+            NotEnough: the disk is full.
+            PictureError: the file cannot be written.
+        """
+        spec = self._spec
+        expected = np.uint8 if spec.depth == 8 else np.uint16
+        if band.shape[1:] != (spec.width, spec.channels) or band.dtype != expected:
+            raise InvalidInput(
+                f"expected bands of rows×{spec.width}×{spec.channels} {np.dtype(expected)}, "
+                f"got {'×'.join(map(str, band.shape))} {band.dtype}"
+            )
+        self._rows += len(band)
+        if self._rows > spec.height:
+            raise InvalidInput(f"expected {spec.height} rows in all, got {self._rows} or more")
+        if len(band):
+            with self._failures():
+                self._encoder.write(band)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            with suppress(OSError):  # a file that cannot even be closed; the first error tells more
+                self._stack.__exit__(kind, error, trace)
+            return
+        with self._failures(), self._stack:
+            if self._rows != self._spec.height:
+                raise InvalidInput(f"expected {self._spec.height} rows in all, got {self._rows}")
+            self._encoder.finish()
+            if isinstance(self._encoder, encode.Encoder):
+                self.notes = self._encoder.notes
+            if self._pipe is not None:
+                if self._copied is not None:
+                    self._copied.seek(0)
+                    shutil.copyfileobj(self._copied, self._pipe)
+                self._pipe.flush()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        label = str(self._target) if isinstance(self._target, Path) else "the output"
+        try:
+            yield
+        except FourfoldError:
+            raise
+        except MemoryError as error:
+            raise NotEnough(f"{label}: not enough memory for {self._spec.width}×{self._spec.height} pixels") from error
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise NotEnough(f"{label}: {_space(self._target, self._spec)}") from error
+            raise PictureError(f"{label}: the file cannot be written ({error.strerror or error})") from error
+        except (RuntimeError, ValueError) as error:
+            raise PictureError(f"{label}: the {self._spec.format} encoder failed ({error})") from error
+
+
+def _space(target: Path | BinaryIO, spec: Spec) -> str:
+    raw = spec.height * spec.width * spec.channels * spec.depth / 8e6
+    free = f", {shutil.disk_usage(target.parent).free / 1e6:.0f} MB are free" if isinstance(target, Path) else ""
+    return (
+        f"the disk is full: the picture has {raw:.0f} MB before compression{free}. Make room or choose another folder"
+    )
+
+
+def _encoder(stream: BinaryIO, spec: Spec) -> _Encoder:
+    shape = (spec.height, spec.width, spec.channels)
+    if spec.format == "PNG":
+        return png.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
+    if spec.format == "TIFF":
+        return tiff.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
+    quality = spec.quality or FORMATS[spec.format].quality or 0
+    return encode.Encoder(stream, spec.format, shape, quality, spec.profile, spec.metadata)
+
+
+def open_writer(target: Path | BinaryIO, spec: Spec) -> Writer:
+    """A writer for ``with``: bands go in from top to bottom, the file appears when the block ends well.
+
+    PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
+    replaces what is at its place only when it is complete, and nothing is left behind otherwise. A stream need not
+    be seekable: a PNG flows into it, any other format is handed over at the end.
+
+    Raises:
+        PictureError: the file cannot be made there.
+        NotEnough: disk or memory do not suffice.
+    """
+    return Writer(target, spec)
+
+
+def default_quality(name: str, image: Image) -> int | None:
+    """The quality for writing a picture: the format's own, but a WebP that was lossless stays so."""
+    return 100 if name == image.format == "WEBP" and not image.lossy else FORMATS[name].quality
+
+
+def write(image: Image, target: Path | BinaryIO, format: str | None = None, quality: int | None = None) -> None:  # noqa: A002
+    """Write a picture with all its metadata.
+
+    Args:
+        image: pixels outside 0..1 are clipped.
+        target: a file, or a stream open for writing.
+        format: as ``FORMATS`` names it; by default what the file's name says, for a stream the picture's own.
+        quality: 1 to 100, None for the default.
+
+    Raises:
+        UsageError, PictureError, NotEnough: as ``Spec`` and ``open_writer``.
+    """
+    if format is None:
+        format = format_of(target).name if isinstance(target, Path) else image.format  # noqa: A001
+    row = format_of(format)
+    height, width = image.size
+    channels = image.pixels.shape[2] + (image.alpha is not None)
+    depth = image.depth if row.sixteen else 8
+    carried = metadata.for_output(image.metadata, "keep", image.size)
+    chosen = quality if quality is not None else default_quality(row.name, image)
+    spec = Spec(row.name, height, width, channels, depth, image.profile, carried, chosen)
+    with open_writer(target, spec) as writer:
+        for top in range(0, height, _BAND_ROWS):
+            rows = slice(top, top + _BAND_ROWS)
+            parts = [image.pixels[rows]] if image.alpha is None else [image.pixels[rows], image.alpha[rows, :, None]]
+            writer.write(_levels(np.concatenate(parts, axis=2), depth))
+
+
+def _levels(values: NDArray[np.float32], depth: int) -> Levels:
+    levels: Levels = np.rint(np.clip(values, 0, 1) * np.float32(2**depth - 1)).astype(f"u{depth // 8}")
+    return levels

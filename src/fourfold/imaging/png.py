@@ -1,0 +1,276 @@
+"""PNG: chunks in, and a streaming writer out.
+
+Source: Portable Network Graphics (third edition), W3C 2025.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import PngImagePlugin
+
+from fourfold.core.contract import Levels
+from fourfold.core.image import Metadata
+from fourfold.imaging.color import SRGB_CHROMATICITIES, CodePoints, simple_profile
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_LONGEST_PROFILE = 1 << 24
+_BAND_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Start:
+    """All of a file but its pixels.
+
+    Attributes:
+        height, width: in pixels.
+        bits: a sample, 1 to 16.
+        colour: PNG's colour type; 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha.
+        chunks: all chunks but the pixels, the first of each type.
+        exif: the EXIF block, also where ImageMagick used to put it; empty if none.
+        xmp: the XMP packet; empty if none.
+    """
+
+    height: int
+    width: int
+    bits: int
+    colour: int
+    chunks: dict[bytes, bytes]
+    exif: bytes
+    xmp: bytes
+
+    @property
+    def channels(self) -> int:
+        """1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha; palettes count as RGB."""
+        return (3 if self.colour in (2, 3, 6) else 1) + (self.colour in (4, 6) or b"tRNS" in self.chunks)
+
+
+def read_start(stream: BinaryIO) -> Start:
+    """Everything but the pixels, which are skipped.
+
+    Raises:
+        ValueError: the file is damaged or ends within these parts.
+    """
+    chunks: dict[bytes, bytes] = {}
+    texts: dict[bytes, bytes] = {}
+    for kind, data in _chunks(stream, pixels=False):
+        chunks.setdefault(kind, data)
+        if kind in (b"iTXt", b"zTXt", b"tEXt"):
+            keyword, _, rest = data.partition(b"\0")
+            texts.setdefault(keyword, _text(kind, rest))
+    if len(chunks.get(b"IHDR", b"")) != 13:
+        raise ValueError("there is no header chunk")
+    width, height, bits, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+    if colour not in (0, 2, 3, 4, 6) or bits not in (1, 2, 4, 8, 16) or 0 in (width, height):
+        raise ValueError("the header chunk makes no sense")
+    raw = texts.get(b"Raw profile type exif") or texts.get(b"Raw profile type APP1", b"")
+    exif = chunks.get(b"eXIf") or _raw_profile(raw)
+    return Start(height, width, bits, colour, chunks, exif, texts.get(_XMP_KEYWORD, b""))
+
+
+def read_pixels(stream: BinaryIO, start: Start) -> Levels:
+    """``H×W×C`` of 8 or 16 bits, C as ``Start.channels``.
+
+    Raises:
+        ValueError, OSError, SyntaxError: the file is damaged or ends early.
+    """
+    alone = bytearray(SIGNATURE)
+    for kind in (b"IHDR", b"PLTE"):
+        if kind in start.chunks:
+            alone += _chunk(kind, start.chunks[kind])
+    for kind, data in _chunks(stream, pixels=True):
+        if kind == b"IDAT":
+            alone += _chunk(kind, data)
+    alone += _chunk(b"IEND", b"")
+    return _levels(bytes(alone), start)
+
+
+def _chunks(stream: BinaryIO, *, pixels: bool) -> Iterator[tuple[bytes, bytes]]:
+    """Type and data of every chunk; the checksums of those that pictures cannot do without are verified."""
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if stream.read(8) != SIGNATURE:
+        raise ValueError("the signature is missing")
+    while len(head := stream.read(8)) == 8:
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind == b"IDAT" and not pixels:
+            stream.seek(size + 4, io.SEEK_CUR)
+            continue
+        data, check = stream.read(min(size, end)), stream.read(4)
+        if len(data) < size or len(check) < 4:
+            raise ValueError(f"it ends within a chunk of type {kind!r}")
+        if kind[:1].isupper() and int.from_bytes(check, "big") != zlib.crc32(data, zlib.crc32(kind)):
+            raise ValueError(f"a chunk of type {kind!r} has a wrong checksum")
+        yield kind, data
+        if kind == b"IEND":
+            return
+
+
+def _levels(data: bytes, start: Start) -> Levels:
+    chunks = start.chunks
+    key = chunks.get(b"tRNS", b"")
+    if start.bits == 16:
+        levels: Levels = _deep(data, start.colour)
+    else:
+        picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
+        if start.colour == 3:
+            if b"PLTE" not in chunks:
+                raise ValueError("its palette is missing")
+            picture.load()
+            if b"tRNS" in chunks:
+                picture.info["transparency"] = key[:256].ljust(256, b"\xff")
+            return np.asarray(picture.convert("RGBA" if b"tRNS" in chunks else "RGB"))
+        levels = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
+        levels = levels.reshape(start.height, start.width, -1)
+    if b"tRNS" not in chunks or start.colour in (4, 6):
+        return levels
+    top = np.iinfo(levels.dtype).max
+    wanted = np.frombuffer(key.ljust(6, b"\0")[: 2 * levels.shape[2]], ">u2").astype(np.int64)
+    hidden = (levels == wanted * top // (2**start.bits - 1)).all(axis=2, keepdims=True)
+    return np.concatenate([levels, np.where(hidden, 0, top).astype(levels.dtype)], axis=2)
+
+
+def _deep(data: bytes, colour: int) -> NDArray[np.uint16]:
+    """16-bit samples. Pillow keeps only high bytes of colour, so it decodes twice, once as if bytes were swapped."""
+
+    def decoded(raw: str | None) -> NDArray[Any]:
+        picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
+        if raw is not None:
+            picture.tile = [tile._replace(args=raw) for tile in picture.tile]
+        return np.asarray(picture)
+
+    if colour == 0:
+        return np.asarray(decoded(None), np.uint16)[..., None]
+    if colour == 4:  # Pillow opens it as RGBA, and four bytes a pixel are just what it has
+        return np.asarray(decoded("RGBA").view(">u2"), np.uint16)
+    mode = "RGB" if colour == 2 else "RGBA"
+    levels: NDArray[np.uint16] = np.left_shift(decoded(f"{mode};16B"), 8, dtype=np.uint16)
+    levels |= decoded(f"{mode};16L")
+    return levels
+
+
+def _text(kind: bytes, rest: bytes) -> bytes:
+    """The text after the keyword of a text chunk; empty if it cannot be unpacked."""
+    packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
+    skipped = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}[kind]
+    text = rest[skipped:].split(b"\0", 2)[-1] if kind == b"iTXt" else rest[skipped:]
+    try:
+        return _inflated(text) if packed else text
+    except zlib.error:
+        return b""
+
+
+def _raw_profile(text: bytes) -> bytes:
+    """ImageMagick's way: a name, a length, and the bytes in hexadecimal."""
+    try:
+        return bytes.fromhex("".join(text.decode("ascii").split()[2:]))
+    except ValueError:
+        return b""
+
+
+def _inflated(data: bytes) -> bytes:
+    return zlib.decompressobj().decompress(data, _LONGEST_PROFILE)
+
+
+def profile_of(chunks: dict[bytes, bytes], *, grey: bool) -> tuple[bytes | None, CodePoints | None]:
+    """The ICC profile, made from gamma and chromaticities if need be, or the code points of a ``cICP`` chunk.
+
+    None stands for sRGB: stated, or assumed because nothing is. A damaged profile comes back empty.
+    """
+    code = chunks.get(b"cICP", b"")
+    if len(code) == 4:
+        return None, CodePoints(code[0], code[1])
+    if b"iCCP" in chunks:
+        try:
+            return _inflated(chunks[b"iCCP"].partition(b"\0")[2][1:]), None
+        except zlib.error:
+            return b"", None
+    if b"sRGB" in chunks:
+        return None, None
+    gamma = int.from_bytes(chunks.get(b"gAMA", b"")[:4], "big") / 100000
+    space: tuple[tuple[float, float], ...] = SRGB_CHROMATICITIES
+    if len(chunks.get(b"cHRM", b"")) == 32 and not grey:
+        numbers = [number / 100000 for number in struct.unpack(">8I", chunks[b"cHRM"])]
+        space = tuple(zip(numbers[2::2] + numbers[:1], numbers[3::2] + numbers[1:2], strict=True))
+    usual = np.allclose(space, SRGB_CHROMATICITIES, atol=0.002)
+    if usual and (gamma == 0 or abs(gamma - 1 / 2.2) < 0.005):
+        return None, None
+    try:
+        return simple_profile(None if grey else space, 1 / gamma if gamma else None, "From gAMA and cHRM"), None
+    except (struct.error, ZeroDivisionError, np.linalg.LinAlgError):  # numbers that describe no colour space
+        return None, None
+
+
+def dpi_of(chunks: dict[bytes, bytes]) -> tuple[float, float] | None:
+    """Resolution of a ``pHYs`` chunk in dots per inch, None if it has no unit."""
+    data = chunks.get(b"pHYs", b"")
+    return (round(_inch(data[:4]), 2), round(_inch(data[4:8]), 2)) if len(data) == 9 and data[8] == 1 else None
+
+
+def _inch(per_metre: bytes) -> float:
+    return int.from_bytes(per_metre, "big") * 0.0254
+
+
+class Encoder:
+    """Writes a PNG band by band; never seeks.
+
+    Rows are predicted from the row above and packed with run lengths and Huffman codes only: on enlarged photos no
+    other filter and strategy of zlib of like speed gave smaller files.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        shape: tuple[int, int, int],
+        depth: int,
+        profile: bytes | None,
+        metadata: Metadata,
+    ) -> None:
+        self._stream = stream
+        height, width, channels = shape
+        colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+        self._packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+        self._above: NDArray[np.uint8] = np.zeros((1, width * channels * depth // 8), np.uint8)
+        stream.write(SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)))
+        if profile:
+            stream.write(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
+        if metadata.dpi:
+            x, y = (round(value / 0.0254) for value in metadata.dpi)
+            stream.write(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        if metadata.exif:
+            stream.write(_chunk(b"eXIf", metadata.exif))
+        if metadata.xmp:
+            stream.write(_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
+
+    def write(self, band: Levels) -> None:
+        """Add rows, ``h×W×C`` of the depth the file was begun with."""
+        samples = band.astype(">u2") if band.dtype == np.uint16 else band
+        rows = np.ascontiguousarray(samples).view(np.uint8).reshape(len(band), -1)
+        step = max(1, _BAND_BYTES // rows.shape[1])
+        for top in range(0, len(rows), step):
+            part = rows[top : top + step]
+            filtered = np.empty((len(part), 1 + part.shape[1]), np.uint8)
+            filtered[:, 0] = 2
+            np.subtract(part[0], self._above[0], out=filtered[0, 1:])
+            np.subtract(part[1:], part[:-1], out=filtered[1:, 1:])
+            self._above = part[-1:].copy()
+            self._pack(self._packer.compress(filtered.data))
+
+    def finish(self) -> None:
+        """Write what is left and the end of the file."""
+        self._pack(self._packer.flush())
+        self._stream.write(_chunk(b"IEND", b""))
+
+    def _pack(self, data: bytes) -> None:
+        if data:
+            self._stream.write(_chunk(b"IDAT", data))
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))

@@ -1,0 +1,141 @@
+"""Upscaling a picture tile by tile with a four-fold network: bands out, figures kept, nothing whole in memory."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourfold.core.contract import Levels, Progress, Runner
+from fourfold.core.errors import UsageError
+from fourfold.core.image import Image
+from fourfold.imaging import color, tiling
+from fourfold.imaging.metrics import Consistency
+from fourfold.imaging.resize import Resizer, bicubic
+
+Size = tuple[int, int]
+
+
+def target_size(size: Size, scale: float, width: int | None, height: int | None) -> Size:
+    """``(height, width)`` of the result: from the scale, or from a wanted width or height, which go first.
+
+    Raises:
+        UsageError: the wanted size is less than once or more than eight times the input's.
+    """
+    if width is None and height is None:
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    wanted = (
+        height or max(1, round(size[0] * (width or 0) / size[1])),
+        width or max(1, round(size[1] * (height or 0) / size[0])),
+    )
+    for name, out, side in (("height", wanted[0], size[0]), ("width", wanted[1], size[1])):
+        if not side <= out <= 8 * side:
+            raise UsageError(f"expected a {name} of {side} to {8 * side} pixels (1 to 8 times the input), got {out}")
+    return wanted
+
+
+@dataclass
+class Upscaling:
+    """One picture on its way through one network: iterate ``bands()`` once, and ``finish`` each, in any thread.
+
+    Attributes:
+        image: what to upscale; runner: the network, compiled for ``plan.shape``; plan: its tiles.
+        scale: of the network; target: ``(height, width)`` wanted.
+        seconds_model: time spent inside the runner so far.
+    """
+
+    image: Image
+    runner: Runner
+    plan: tiling.Plan
+    scale: int
+    target: Size
+    seconds_model: float = 0.0
+
+    def __post_init__(self) -> None:
+        whole = (self.scale * self.image.size[0], self.scale * self.image.size[1])
+        self._fit = None if self.target == whole else Resizer(whole, self.target)
+        self._meter = Consistency(visible(self.image.pixels, self.image.alpha), self.target)
+
+    @property
+    def consistency_psnr(self) -> float:
+        """dB, once every band is finished, see ``imaging.metrics.consistency``; infinite when it is exact."""
+        return self._meter.decibel()
+
+    def bands(self, progress: Progress) -> Iterator[Levels]:
+        """What the network makes, top to bottom: ``rows×W×C``, ``uint8`` or ``uint16`` by the picture's depth.
+
+        C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
+        """
+        peak = 255 if self.image.depth == 8 else 65535
+        pixels, alpha = self.image.pixels, self.image.alpha
+        large: NDArray[Any] | None = None
+        if alpha is not None:
+            pixels = color.bleed(pixels, alpha)
+            size = (self.scale * alpha.shape[0], self.scale * alpha.shape[1])
+            large = bicubic(np.rint(alpha * peak).astype(np.uint8 if peak == 255 else np.uint16), size)
+        done, row = 0, 0
+
+        def run(window: NDArray[Any], _tile: tiling.Tile) -> NDArray[Any]:
+            nonlocal done
+            result = self._network(window, peak)
+            done += 1
+            progress(done, self.plan.count)
+            return result
+
+        for band in tiling.tiled(pixels, self.plan, self.scale, run):
+            yield band if large is None else np.dstack([band, large[row : row + len(band)]])
+            row += len(band)
+
+    def finish(self, band: Levels) -> Levels:
+        """A band as it belongs into the result, of the wanted size and measured; it may hold more rows, or none."""
+        out = band if self._fit is None else self._fit.push(band)
+        if len(out):
+            self._meter.push(_seen(out))
+        return out
+
+    def _network(self, window: NDArray[Any], peak: int) -> NDArray[Any]:
+        """One tile ``h×w×C`` in 0..1 → ``sh×sw×C`` levels of 0..peak; grey goes through as three equal channels."""
+        grey = window.shape[2] == 1
+        planes = np.ascontiguousarray(np.broadcast_to(window.transpose(2, 0, 1)[None], (1, 3, *window.shape[:2])))
+        started = time.perf_counter()
+        if peak == 255:
+            out: NDArray[Any] = self.runner.levels(planes)[0]
+        else:
+            real = self.runner(planes)[0].transpose(1, 2, 0)
+            out = np.rint(np.clip(real, 0, 1) * np.float32(peak)).astype(np.uint16)
+        self.seconds_model += time.perf_counter() - started
+        if grey:
+            out = np.rint(out.mean(axis=2, keepdims=True, dtype=np.float32)).astype(out.dtype)
+        return out
+
+
+def visible(pixels: NDArray[np.float32], alpha: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """``H×W×C`` in 0..1 as seen on black: what nobody can see does not count in a comparison."""
+    return pixels if alpha is None else pixels * alpha[..., None]
+
+
+def _seen(levels: Levels) -> NDArray[Any]:
+    """A band of 1 to 4 channels without what its alpha hides."""
+    if levels.shape[2] in (1, 3):
+        return levels
+    real = levels * np.float32(1 / np.iinfo(levels.dtype).max)
+    return visible(real[..., :-1], real[..., -1])
+
+
+def memory_needed(size: Size, target: Size, channels: int, depth: int, keeps_whole: bool) -> int:
+    """Bytes that upscaling will need at its peak, somewhat overestimated.
+
+    Args:
+        size, target: ``(height, width)`` of input and result; channels: 1 to 4; depth: 8 or 16.
+        keeps_whole: whether the writer holds the whole result before it encodes it.
+    """
+    pixels_in, pixels_out = math.prod(size), math.prod(target)
+    engine = 400 << 20
+    input_copies = pixels_in * (4 * channels * 2 + 8)
+    band = tiling.LARGEST * 4 * target[1] * channels * (depth // 8)
+    alpha = pixels_in * 16 * (depth // 8) if channels in (2, 4) else 0
+    whole = pixels_out * (1 if channels == 1 else 4) * 5 // 4 if keeps_whole else 0
+    return engine + input_copies + 3 * band + alpha + whole

@@ -1,0 +1,63 @@
+"""Engines that run a model: card and weights → Runner. Importing this imports no engine."""
+
+from functools import partial
+from importlib import import_module
+from typing import Literal
+
+from fourfold.catalog.card import Card
+from fourfold.core.contract import Runner
+from fourfold.core.errors import InvalidInput, ModelError
+from fourfold.runtimes import choose
+from fourfold.runtimes.guard import Guarded
+from fourfold.runtimes.threads import available
+
+Runtime = Literal["openvino", "onnxruntime", "pytorch", "fake"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def load(
+    card: Card,
+    *,
+    runtime: Runtime | Literal["auto"] = "auto",
+    tile: tuple[int, int],
+    threads: int | None = None,
+    precision: Precision = "auto",
+) -> Guarded:
+    """A runner for a model, which repeats what its engine gets wrong on another engine in fp32.
+
+    Args:
+        card: the model.
+        runtime: the engine; ``auto`` measures which is fastest here, once, and remembers it.
+        tile: height and width of the low-resolution tiles.
+        threads: to use, by default as many as are available.
+        precision: of the arithmetic; ``auto`` leaves it to the engine.
+
+    Raises:
+        InvalidInput: the network does not accept such tiles, or the engine no such precision.
+        ModelError: the weights are missing or damaged, or the engine is not installed.
+        RuntimeFailure: the engine cannot run the model.
+    """
+    for side in tile:
+        if card.size.padded(side) != side:
+            raise InvalidInput(
+                f"expected tile sides of at least {card.size.minimum} and a multiple of {card.size.multiple_of} "
+                f"for model {card.id}, got {tile[0]}×{tile[1]}"
+            )
+    threads = threads or available()
+    build = partial(_build, card, threads=threads)
+    if runtime == "auto":
+        wanted = partial(build, precision=precision)
+        runner = choose.fastest(card, wanted, tile=tile, threads=threads, precision=precision)
+    else:
+        runner = build(runtime, tile, precision=precision)
+    others = [engine for engine in choose.installed() if engine != runner.runtime]
+    return Guarded(runner, partial(build, others[0], tile, precision="fp32") if others else None)
+
+
+def _build(card: Card, runtime: Runtime, tile: tuple[int, int], *, threads: int, precision: Precision) -> Runner:
+    if runtime in choose.ENGINES and runtime not in choose.installed():
+        found = ", ".join(choose.installed()) or "none"
+        raise ModelError(f"the runtime {runtime} is not installed (installed: {found}); pip install {runtime}")
+    module = import_module(f"fourfold.runtimes.{runtime}")
+    runner: Runner = module.load(card, tile=tile, threads=threads, precision=precision)
+    return runner

@@ -1,0 +1,160 @@
+"""Which engine is fastest here: a short measurement, remembered for this processor, model and thread count."""
+
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import platformdirs
+
+from fourfold.catalog.card import Card
+from fourfold.core.contract import Runner
+from fourfold.core.errors import ModelError, RuntimeFailure
+
+Engine = Literal["openvino", "onnxruntime"]
+ENGINES: tuple[Engine, ...] = ("openvino", "onnxruntime")
+"""The engines to choose from, each a module of this package."""
+
+Build = Callable[[Engine, tuple[int, int]], Runner]
+"""Loads the model on an engine, for tiles of a height and width."""
+
+_PROBE = (128, 128)
+"""Height and width of the tile that is measured: engines rank alike on those around it."""
+
+_ROUNDS = 4
+_BUDGET = 2.0
+"""Seconds after which no further round of measuring starts."""
+
+
+def installed() -> tuple[Engine, ...]:
+    """The engines found on this machine, without importing them."""
+    return tuple(engine for engine in ENGINES if find_spec(engine) is not None)
+
+
+def remembered_in() -> Path:
+    """The file that remembers measurements, in the person's cache folder; it may be deleted at any time."""
+    return Path(platformdirs.user_cache_dir("fourfold", appauthor=False)) / "runtimes.json"
+
+
+def fastest(
+    card: Card,
+    build: Build,
+    *,
+    tile: tuple[int, int],
+    threads: int,
+    precision: str,
+    memory: Path | None = None,
+) -> Runner:
+    """A runner on the engine that upscales a tile soonest.
+
+    Args:
+        card: the model.
+        build: loads it.
+        tile: height and width that the runner is wanted for.
+        threads: that ``build`` loads it for.
+        precision: that ``build`` loads it for.
+        memory: the file of remembered measurements, by default ``remembered_in()``. If it cannot be read or
+            written, the measurement is only repeated next time.
+
+    Raises:
+        ModelError: no engine is installed, or the weights are missing or damaged.
+        RuntimeFailure: none of the installed engines can run the model.
+    """
+    engines = installed()
+    if not engines:
+        raise ModelError(f"expected one of the engines {', '.join(ENGINES)} to be installed; pip install onnxruntime")
+    memory = memory or remembered_in()
+    key = json.dumps([_processor(), _versions(), card.stored("onnx").sha256, threads, precision])
+    known = _recall(memory).get(key)
+    for engine in engines:
+        if engine == known or len(engines) == 1:
+            with suppress(RuntimeFailure):
+                return build(engine, tile)
+    return build(_measured(build, engines, memory, key), tile)
+
+
+def measure(runners: Mapping[Engine, Runner]) -> dict[Engine, float]:
+    """Seconds that each runner takes for the levels of one tile: the least of a few rounds, taken in turns.
+
+    Runners that fail are left out.
+    """
+    best: dict[Engine, float] = {}
+    failed: set[Engine] = set()
+    started = time.perf_counter()
+    for round_ in range(_ROUNDS):
+        for engine, runner in runners.items():
+            if engine in failed:
+                continue
+            tiles = np.linspace(0, 1, 3 * runner.tile[0] * runner.tile[1], dtype=np.float32).reshape(1, 3, *runner.tile)
+            before = time.perf_counter()
+            try:
+                runner.levels(tiles)
+            except RuntimeFailure:
+                failed.add(engine)
+                continue
+            if round_ > 0:  # The first compiles and touches memory.
+                best[engine] = min(best.get(engine, np.inf), time.perf_counter() - before)
+        if round_ > 0 and time.perf_counter() - started > _BUDGET:
+            break
+    return {engine: seconds for engine, seconds in best.items() if engine not in failed}
+
+
+def _measured(build: Build, engines: tuple[Engine, ...], memory: Path, key: str) -> Engine:
+    runners: dict[Engine, Runner] = {}
+    reasons = []
+    for engine in engines:
+        try:
+            runners[engine] = build(engine, _PROBE)
+        except RuntimeFailure as error:
+            reasons.append(str(error))
+    seconds = measure(runners)
+    if not seconds:
+        raise RuntimeFailure(f"none of the engines {', '.join(engines)} can run the model here. {' '.join(reasons)}")
+    best = min(seconds, key=lambda engine: seconds[engine])
+    _remember(memory, key, best)
+    return best
+
+
+def _recall(memory: Path) -> dict[str, object]:
+    try:
+        known = json.loads(memory.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(memory: Path, key: str, engine: Engine) -> None:
+    text = json.dumps({**_recall(memory), key: engine}, indent=1, sort_keys=True)
+    with suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=memory.parent, prefix=memory.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(part).replace(memory)
+        except OSError:
+            Path(part).unlink(missing_ok=True)
+
+
+def _versions() -> list[str]:
+    found = []
+    for engine in ENGINES:
+        with suppress(PackageNotFoundError):
+            found.append(f"{engine} {version(engine)}")
+    return found
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return f"{platform.processor()} {platform.machine()}"

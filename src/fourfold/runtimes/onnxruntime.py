@@ -1,0 +1,104 @@
+"""ONNX Runtime: the engine that is everywhere."""
+
+import os
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourfold.catalog.card import Card
+from fourfold.core.contract import Floats
+from fourfold.core.errors import InvalidInput, RuntimeFailure
+from fourfold.runtimes import tensors, weights
+
+
+@cache
+def engine() -> Any:
+    """The ``onnxruntime`` module, imported so that it sends and stores nothing about this machine.
+
+    Raises:
+        RuntimeFailure: it is not installed, or does not load here.
+    """
+    # Official builds from 1.29 on report to their maker and keep a device id in the home folder, already on import;
+    # this variable is their documented switch. On Windows the events go to the system's tracing: the call below.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        import onnxruntime
+    except (ImportError, OSError) as error:
+        raise RuntimeFailure(
+            f"the onnxruntime engine does not load: {error}; pip install --upgrade onnxruntime"
+        ) from error
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+class OnnxRunner:
+    """An ONNX model behind the ``core.contract.Runner`` protocol. Calls may come from several threads.
+
+    Args:
+        model: the file's content, with one input ``B×3×H×W`` whose free sizes are called batch, height and width.
+        scale: output pixels a side for each input pixel; tile: height and width it is prepared for; threads: to use.
+    """
+
+    runtime = "onnxruntime"
+    precision = "fp32"
+
+    def __init__(self, model: bytes, scale: int, tile: tuple[int, int], threads: int) -> None:
+        self.tile = tile
+        self._scale = scale
+        options = engine().SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = engine().GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        # Known sizes let the engine plan its memory once: the arena then never grows.
+        for name, size in (("batch", 1), ("height", tile[0]), ("width", tile[1])):
+            options.add_free_dimension_override_by_name(name, size)
+        try:
+            self._session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise RuntimeFailure(
+                f"onnxruntime cannot prepare the model for {tile[0]}×{tile[1]} tiles: {error}"
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+
+    def __call__(self, tiles: Floats) -> Floats:
+        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped, in memory of its own."""
+        tiles = tensors.batch(tiles, self.tile)
+        height, width = (side * self._scale for side in self.tile)
+        answer = np.empty((len(tiles), 3, height, width), np.float32)
+        for asked, place in zip(tiles, answer, strict=True):
+            self._run(asked, place)
+        tensors.check_values(tiles, answer, self.runtime)
+        return answer
+
+    def levels(self, tiles: Floats) -> NDArray[np.uint8]:
+        """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255."""
+        return tensors.levels(self(tiles))
+
+    def _run(self, asked: Floats, place: Floats) -> None:
+        binding = self._session.io_binding()
+        for bind, name, array in (
+            (binding.bind_input, self._input, asked),
+            (binding.bind_output, self._output, place),
+        ):
+            bind(name, "cpu", 0, np.float32, (1, *array.shape), array.ctypes.data)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise RuntimeFailure(f"onnxruntime failed on a {self.tile[0]}×{self.tile[1]} tile: {error}") from error
+
+
+def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> OnnxRunner:
+    """A runner for the card's ONNX weights.
+
+    Raises:
+        ModelError: weights missing or damaged; RuntimeFailure: the engine cannot run them.
+        InvalidInput: a precision other than auto and fp32.
+    """
+    if precision not in ("auto", "fp32"):
+        raise InvalidInput(f"expected precision auto or fp32 for onnxruntime, got {precision!r}; use openvino for it")
+    return OnnxRunner(weights.read(card, "onnx"), card.scale, tile, threads)

@@ -1,0 +1,96 @@
+"""Weights files: found, and verified against the card each time before anything else reads them."""
+
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from fourfold.catalog.card import Card, Format, Weights
+from fourfold.core.errors import MissingExtra, ModelError
+
+
+def folders() -> tuple[Path, ...]:
+    """Where weights are looked for, in this order: the package, the person's data folder, FOURFOLD_MODEL_PATH.
+
+    The variable holds folders separated as in PATH.
+    """
+    extra = [Path(part) for part in os.environ.get("FOURFOLD_MODEL_PATH", "").split(os.pathsep) if part]
+    package = Path(str(files("fourfold"))) / "weights"
+    return package, Path(platformdirs.user_data_dir("fourfold", appauthor=False)) / "models", *extra
+
+
+def locate(card: Card, format: Format) -> Path:  # noqa: A002
+    """The card's weights file in the first folder that has one of its name.
+
+    Raises:
+        ModelError: no folder has it; the message names them.
+    """
+    name = card.stored(format).file
+    for folder in folders():
+        if (folder / name).is_file():
+            return folder / name
+    searched = ", ".join(map(str, folders()))
+    raise ModelError(
+        f"the weights {name} of model {card.id} are missing; expected in {searched}. "
+        "Install fourfold again, put the file there, or name its folder in FOURFOLD_MODEL_PATH"
+    )
+
+
+def read(card: Card, format: Format) -> bytes:  # noqa: A002
+    """The content of the card's weights file, verified. Engines are given these bytes, never the path.
+
+    Raises:
+        ModelError: missing, unreadable, or not the very file the card states.
+    """
+    path = locate(card, format)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: expected the weights of {card.id} to be readable: {error.strerror}") from error
+    check(content, card.stored(format), path)
+    return content
+
+
+def check(content: bytes, stated: Weights, path: Path) -> None:
+    """Compare a file's content with what its card states; ``path`` is for the message.
+
+    Raises:
+        ModelError: the SHA-256 differs.
+    """
+    came = hashlib.sha256(content).hexdigest()
+    if came != stated.sha256:
+        raise ModelError(
+            f"{path} is not the file its card states: expected sha256 {stated.sha256} ({stated.bytes} bytes), "
+            f"got {came} ({len(content)} bytes). It was damaged or changed, and is not used; install fourfold again"
+        )
+
+
+def verify(card: Card) -> tuple[Path, ...]:
+    """Verify every weights file of a card.
+
+    Returns:
+        The files, all as stated.
+
+    Raises:
+        ModelError: one is missing or differs.
+    """
+    for weights in card.weights:
+        read(card, weights.format)
+    return tuple(locate(card, weights.format) for weights in card.weights)
+
+
+def state(card: Card) -> dict[str, NDArray[np.float32]]:
+    """The network's tensors by name, from the verified ``.safetensors`` file, as ``float32``.
+
+    Raises:
+        ModelError: missing or damaged; MissingExtra: safetensors is not installed.
+    """
+    try:
+        from safetensors.numpy import load
+    except ImportError as error:
+        raise MissingExtra("reading .safetensors weights", "torch") from error
+    return {name: tensor.astype(np.float32) for name, tensor in load(read(card, "safetensors")).items()}

@@ -1,0 +1,66 @@
+"""Training pairs: photos, and the same photos four times smaller, made exactly as the benchmark's were."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fourfold.imaging.resize import bicubic
+
+HELD_OUT_EVERY = 24
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photo and its quarter: ``high`` is ``4H×4W×3`` and ``low`` ``H×W×3``, both ``uint8``."""
+
+    high: NDArray[np.uint8]
+    low: NDArray[np.uint8]
+
+
+def split(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The photos to train on and those held out: of the sorted names, every 24th is never trained on."""
+    names = sorted(p for p in folder.iterdir() if p.suffix in {".avif", ".png", ".jpg", ".webp"})
+    held = names[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    return [p for p in names if p not in set(held)], held
+
+
+def read_pairs(paths: Sequence[Path]) -> list[Pair]:
+    """Decode and shrink photos, two at a time or more; sizes are cut to multiples of four."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_read_pair, paths))
+
+
+def _read_pair(path: Path) -> Pair:
+    with Image.open(path) as photo:
+        high = np.asarray(photo.convert("RGB"))
+    height, width = (side // 4 * 4 for side in high.shape[:2])
+    high = np.ascontiguousarray(high[:height, :width])
+    return Pair(high, bicubic(high, (height // 4, width // 4)))
+
+
+def batch(pairs: Sequence[Pair], size: int, patch: int, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Random aligned patches, turned and mirrored at random, photos drawn in proportion to their pixels.
+
+    Returns:
+        ``B×3×patch×patch`` and ``B×3×4patch×4patch`` in ``uint8``.
+    """
+    areas = np.array([float(p.low.shape[0] * p.low.shape[1]) for p in pairs])
+    lows: list[NDArray[np.uint8]] = []
+    highs: list[NDArray[np.uint8]] = []
+    for index in rng.choice(len(pairs), size=size, p=areas / areas.sum()):
+        pair = pairs[index]
+        y = int(rng.integers(pair.low.shape[0] - patch + 1))
+        x = int(rng.integers(pair.low.shape[1] - patch + 1))
+        low = pair.low[y : y + patch, x : x + patch]
+        high = pair.high[4 * y : 4 * (y + patch), 4 * x : 4 * (x + patch)]
+        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        for patches, piece in ((lows, low), (highs, high)):
+            turned = np.rot90(piece, turns)
+            patches.append((turned[:, ::-1] if mirror else turned).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.stack(lows)), np.ascontiguousarray(np.stack(highs))

@@ -1,0 +1,222 @@
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fourfold
+from fourfold.api.photos import Failure
+from fourfold.core.errors import NotEnough, PictureError, QualityGate, UsageError
+from fourfold.core.options import UpscaleOptions
+
+OPTIONS = UpscaleOptions(runtime="onnxruntime", threads=1)
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    return save(tmp_path / "photo.png")
+
+
+def opened(source):
+    with Image.open(source) as picture:
+        picture.load()
+        return picture
+
+
+def save(path: Path, size=(24, 18), **options) -> Path:
+    x, y = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
+    levels = (np.dstack([x, y, 0.5 + 0.5 * np.sin(9 * x * y)]) * 255).astype(np.uint8)
+    Image.fromarray(levels).save(path, **options)
+    return path
+
+
+def run(*inputs, output=None, options=OPTIONS, **keywords):
+    return list(fourfold.upscale_files([str(i) for i in inputs], output and str(output), options, **keywords))
+
+
+def test_the_result_stands_beside_the_input_in_its_own_format(tmp_path):
+    for name in ("a.jpeg", "b.PNG", "c.webp", "d.tif", "e.avif"):
+        source = save(tmp_path / name)
+        before = source.read_bytes()
+        (report,) = run(source)
+        result = tmp_path / f"{source.stem}_x4{source.suffix}"
+        assert report.output == str(result)
+        assert opened(result).size == (96, 72) == report.output_size
+        assert opened(result).format == opened(source).format
+        assert source.read_bytes() == before
+
+
+def test_names_say_the_scale(photo, tmp_path):
+    (report,) = run(photo, options=OPTIONS.changed(scale=2.5))
+    assert report.output == str(tmp_path / "photo_x2.5.png")
+    assert report.output_size == (60, 45)
+
+
+def test_one_bad_file_never_stops_the_rest(photo, tmp_path):
+    bad, gone, other = tmp_path / "bad.jpg", tmp_path / "gone.png", save(tmp_path / "other.png")
+    bad.write_text("not a picture")
+    outcomes = run(photo, bad, gone, other)
+    assert [type(o).__name__ for o in outcomes] == ["Report", "Failure", "Failure", "Report"]
+    assert all(isinstance(o.error, PictureError) and o.input in str(o.error) for o in outcomes[1:3])
+    assert sorted(p.name for p in tmp_path.iterdir() if "_x4" in p.name) == ["other_x4.png", "photo_x4.png"]
+
+
+def test_an_existing_result_is_kept_unless_told(photo, tmp_path):
+    result = tmp_path / "photo_x4.png"
+    result.write_text("mine")
+    (failure,) = run(photo)
+    assert "--overwrite" in str(failure.error)
+    assert result.read_text() == "mine"
+    run(photo, overwrite=True)
+    assert opened(result).size == (96, 72)
+
+
+def test_an_input_is_never_replaced(photo):
+    before = photo.read_bytes()
+    (failure,) = run(photo, output=photo, overwrite=True)
+    assert "its own input" in str(failure.error)
+    assert photo.read_bytes() == before
+
+
+def test_two_inputs_of_one_name_do_not_share_a_result(photo, tmp_path):
+    (tmp_path / "more").mkdir()
+    twin = save(tmp_path / "more" / "photo.png")
+    first, second = run(photo, twin, output=tmp_path / "out", overwrite=True)
+    assert not isinstance(first, Failure)
+    assert "other names" in str(second.error)
+
+
+def test_a_folder_of_pictures(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    save(folder / "b.png")
+    save(folder / "a.jpg")
+    (folder / "notes.txt").write_text("hello")
+    reports = run(folder, output=tmp_path / "out")
+    assert [Path(r.output).name for r in reports] == ["a_x4.jpg", "b_x4.png"]
+    with pytest.raises(UsageError, match="found none"):
+        run(tmp_path / "out" / "..", output=tmp_path / "out2")
+
+
+def test_the_format_follows_the_output_name_or_the_option(photo, tmp_path):
+    (report,) = run(photo, output=tmp_path / "x.jpg")
+    assert opened(report.output).format == "JPEG"
+    (report,) = run(photo, output=tmp_path / "sub" / "y.webp")
+    assert opened(report.output).format == "WEBP"
+    (report,) = run(photo, options=OPTIONS.changed(format="avif"))
+    assert report.output.endswith("photo_x4.avif")
+    (failure,) = run(photo, output=tmp_path / "z.png", options=OPTIONS.changed(format="jpeg"))
+    assert "ending in .jpg" in str(failure.error)
+    (failure,) = run(photo, output=tmp_path / "z.xyz")
+    assert isinstance(failure.error, UsageError)
+
+
+def test_formats_that_cannot_be_written_become_near_ones(tmp_path):
+    source = save(tmp_path / "old.bmp")
+    (report,) = run(source)
+    assert report.output.endswith("old_x4.png")
+
+
+def test_transparency_into_jpeg_is_laid_on_white_and_said(tmp_path):
+    Image.new("RGBA", (16, 16), (255, 0, 0, 0)).save(tmp_path / "t.png")
+    (report,) = run(tmp_path / "t.png", output=tmp_path / "t.jpg")
+    assert "white" in report.warnings[0]
+    assert np.asarray(opened(report.output)).min() > 250
+
+
+def test_too_large_for_the_format_is_said_before_any_work(tmp_path):
+    save(tmp_path / "long.webp", (5000, 2))
+    (failure,) = run(tmp_path / "long.webp")
+    assert "16383" in str(failure.error)
+    assert "--format png" in str(failure.error)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 600), (600, 1), (3, 2)])
+def test_thin_pictures(tmp_path, size):
+    save(tmp_path / "thin.png", size)
+    (report,) = run(tmp_path / "thin.png")
+    assert report.output_size == (4 * size[0], 4 * size[1])
+
+
+def test_too_little_memory_is_refused_with_the_figures(photo, monkeypatch):
+    monkeypatch.setenv("FOURFOLD_MEM_MB", "100")
+    (failure,) = run(photo)
+    assert isinstance(failure.error, NotEnough)
+    assert "100 MiB" in str(failure.error)
+
+
+def test_a_result_below_the_gate_is_not_kept(photo, tmp_path):
+    (failure,) = run(photo, min_consistency=99.0)
+    assert isinstance(failure.error, QualityGate)
+    assert not (tmp_path / "photo_x4.png").exists()
+    (report,) = run(photo, min_consistency=10.0)
+    assert report.consistency_psnr > 10
+
+
+def test_stopping_in_the_middle_leaves_nothing_half(photo, tmp_path):
+    def stop(name):
+        def tile(done, total):
+            raise KeyboardInterrupt
+
+        return tile
+
+    with pytest.raises(KeyboardInterrupt):
+        run(photo, progress=stop)
+    assert [p.name for p in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_pipes(photo, monkeypatch):
+    class Pipe:
+        buffer = io.BytesIO(photo.read_bytes())
+
+    class Out:
+        buffer = io.BytesIO()
+
+    monkeypatch.setattr(sys, "stdin", Pipe)
+    monkeypatch.setattr(sys, "stdout", Out)
+    (report,) = run("-")
+    assert (report.input, report.output) == ("-", "-")
+    assert opened(io.BytesIO(Out.buffer.getvalue())).size == (96, 72)
+
+
+def test_the_report_says_what_measure_says(photo):
+    (report,) = run(photo)
+    found = fourfold.measure(report.output, photo)
+    assert found.consistency_psnr == pytest.approx(report.consistency_psnr, abs=0.011)
+    assert report.tiles == {"total": 1, "little": 1, "big": 0}
+    assert report.seconds >= report.seconds_model > 0
+    assert report.gmacs > 0
+    json.dumps(report.warnings)
+
+
+def test_upscale_gives_back_the_kind_it_was_given(photo):
+    options = {"runtime": "onnxruntime", "threads": 1}
+    path = fourfold.upscale(photo, **options)
+    assert isinstance(path, Path)
+    picture = opened(photo)
+    assert fourfold.upscale(picture, **options).size == (96, 72)
+    levels = np.asarray(picture)
+    large = fourfold.upscale(levels, **options)
+    np.testing.assert_array_equal(large, np.asarray(opened(path)))
+    assert fourfold.upscale(levels.astype(np.uint16) * 257, **options).dtype == np.uint16
+    real = fourfold.upscale(levels.astype(np.float64) / 255, **options)
+    assert real.dtype == np.float64
+    assert np.abs(real - large / 255.0).max() <= 0.5 / 255 + 1e-4
+    assert fourfold.upscale(levels[..., 0], **options).shape == (72, 96)
+    assert fourfold.upscale(str(photo.rename(photo.with_name("q.png"))), **options).endswith("q_x4.png")
+
+
+@pytest.mark.parametrize("value", [np.zeros((2, 2, 5)), np.zeros((0, 3)), np.full((2, 2), 2.0), np.zeros((2, 2), int)])
+def test_refuses_arrays_that_are_no_pictures(value):
+    with pytest.raises(fourfold.core.errors.InvalidInput, match="expected"):
+        fourfold.upscale(value)
+
+
+def test_a_session_keeps_a_few_networks():
+    session = fourfold.Session(OPTIONS, keeps=2)
+    for side in (20, 60, 120, 60):
+        session.upscale(np.zeros((side, side, 3), np.uint8))
+    assert len(session._runners) == 2

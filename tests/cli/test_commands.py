@@ -1,0 +1,180 @@
+"""Transcripts: what a person types, and what comes back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fourfold.cli.main import main
+
+FAST = ["--runtime", "onnxruntime", "--threads", "1"]
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    levels = np.linspace(0, 255, 20 * 16 * 3).reshape(16, 20, 3).astype(np.uint8)
+    Image.fromarray(levels).save("photo.png")
+    return Path("photo.png")
+
+
+def typed(capsys, *words):
+    try:
+        code = main(list(words))
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_upscale_says_what_it_did(photo, capsys):
+    code, out, err = typed(capsys, "upscale", "photo.png", *FAST)
+    assert (code, out) == (0, "")
+    assert err.startswith("photo.png → photo_x4.png: 20×16 → 80×64, ")
+    assert "consistency" in err
+
+
+def test_quiet_says_nothing(photo, capsys):
+    assert typed(capsys, "upscale", "photo.png", "--quiet", *FAST) == (0, "", "")
+
+
+def test_json_is_one_document_and_nothing_else(photo, capsys):
+    Path("bad.jpg").write_text("no picture")
+    code, out, _ = typed(capsys, "upscale", "photo.png", "bad.jpg", "--json", *FAST)
+    document = json.loads(out)
+    assert code == 3
+    (entry,) = document["files"]
+    assert set(entry) >= {
+        "input", "output", "input_size", "output_size", "model", "runtime", "seconds", "seconds_model",
+        "megapixels_per_second", "gmacs", "tiles", "peak_memory_mb", "consistency_psnr", "warnings",
+    }  # fmt: skip
+    assert set(entry["tiles"]) == {"total", "little", "big"}
+    assert entry["output_size"] == [80, 64]
+    assert document["failed"][0]["input"] == "bad.jpg"
+    assert "bad.jpg" in document["failed"][0]["error"]
+
+
+def test_reports(photo, capsys):
+    assert typed(capsys, "upscale", "photo.png", "--report", "out/r.html", "--quiet", *FAST)[0] == 0
+    page = Path("out/r.html").read_text()
+    assert "20×16" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert page.count("data:image/png") == 2
+    assert typed(capsys, "upscale", "photo.png", "--overwrite", "--report", "r.json", "--quiet", *FAST)[0] == 0
+    assert json.loads(Path("r.json").read_text())["files"][0]["output"] == "photo_x4.png"
+    code, _, err = typed(capsys, "upscale", "photo.png", "--report", "r.txt")
+    assert (code, ".html or .json" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["upscale", "photo.png", "--scale", "9"], 2, "scale lies between 1 and 8; got 9"),
+        (["upscale", "photo.png", "--styl", "x"], 2, "style is one of"),
+        (["upscale", "photo.png", "-m", "fourfold-litle-x4"], 5, "Did you mean fourfold-little-x4?"),
+        (["upscale", "photo.png", "--route", "big"], 5, "found 0"),
+        (["upscale", "photo.png", "--style", "photo"], 5, "found 0"),
+        (["upscale", "gone.png"], 3, "gone.png"),
+        (["upscale", "photo.png", "--format", "gif"], 2, "format is one of"),
+        (["upscale", "photo.png", "--min-consistency", "99"], 4, "the result was not kept"),
+        (["upscale"], 2, "INPUT"),
+        (["upscal"], 2, "invalid choice"),
+        (["models", "show", "nothing"], 5, "there is no model"),
+        (["measure", "photo.png"], 2, "--input"),
+        (["train", "litle", "--photos", "."], 2, "Did you mean little?"),
+    ],
+)
+def test_mistakes_end_in_a_sentence_and_a_code(photo, capsys, words, code, message):
+    got, _, err = typed(capsys, *words)
+    assert message in err
+    assert got == code
+    assert "Traceback" not in err
+
+
+def test_too_little_memory_is_code_six(photo, capsys, monkeypatch):
+    monkeypatch.setenv("FOURFOLD_MEM_MB", "64")
+    code, _, err = typed(capsys, "upscale", "photo.png")
+    assert (code, "64 MiB are free" in err) == (6, True)
+
+
+def test_measure(photo, capsys):
+    typed(capsys, "upscale", "photo.png", "--quiet", *FAST)
+    code, out, _ = typed(capsys, "measure", "photo_x4.png", "--input", "photo.png", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["consistency_psnr"] > 20
+    assert found["psnr_y"] is None
+    code, out, _ = typed(capsys, "measure", "photo_x4.png", "--input", "photo.png", "--reference", "photo_x4.png")
+    assert "PSNR-Y" in out
+
+
+def test_models(capsys):
+    code, out, _ = typed(capsys, "models", "list")
+    assert code == 0
+    assert "Apache-2.0" in out
+    identifier = out.split()[0]
+    code, out, _ = typed(capsys, "models", "show", identifier, "--json")
+    assert json.loads(out)["id"] == identifier
+    code, out, _ = typed(capsys, "models", "show", identifier)
+    assert "licence: Apache-2.0" in out
+    code, out, _ = typed(capsys, "models", "verify")
+    assert code == 0
+    assert out.startswith("ok ")
+
+
+def test_doctor(capsys):
+    code, out, _ = typed(capsys, "doctor", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["fastest_runtime"].split()[0] in found["runtimes"]
+
+
+def test_interrupting_keeps_what_is_finished(photo):
+    sources = []
+    for number in range(200):
+        source = Path(f"p{number:03}.png")
+        source.write_bytes(photo.read_bytes())
+        sources.append(str(source))
+    command = [sys.executable, "-m", "fourfold", "upscale", *sources, "-o", "out/", *FAST]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    deadline = time.monotonic() + 60
+    while not list(Path("out").glob("*.png")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished files are kept" in err
+    results = list(Path("out").iterdir())
+    assert 0 < len(results) < 200
+    for result in results:
+        with Image.open(result) as picture:
+            picture.load()
+            assert picture.size == (80, 64)
+
+
+def test_a_bar_on_a_terminal_lines_elsewhere(photo):
+    import pty
+
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "fourfold", "upscale", "photo.png", "--overwrite", *FAST]
+    with os.fdopen(parent, "rb", buffering=0) as screen:
+        process = subprocess.Popen(command, stderr=child, env={**os.environ, "TERM": "xterm"})
+        os.close(child)
+        shown = b""
+        try:
+            while chunk := screen.read(4096):
+                shown += chunk
+        except OSError:
+            pass  # the terminal closes with the program
+        assert process.wait() == 0
+    assert b"\x1b[" in shown
+    plain = subprocess.run(command, capture_output=True, check=True)
+    assert b"\x1b[" not in plain.stderr

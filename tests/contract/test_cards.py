@@ -1,0 +1,134 @@
+"""What holds for every card: its stated facts are true, its files are there, and every engine gives its answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import fourfold
+from fourfold import runtimes
+from fourfold.catalog import load
+from fourfold.catalog.card import Card
+from fourfold.runtimes import choose, pytorch, weights
+from fourfold.runtimes.onnxruntime import engine
+
+PACKAGE = Path(fourfold.__file__).parent
+MAY_NAME_CARDS = {"networks", "cards", "recipes", "presets"}
+
+
+@pytest.fixture(params=load.all_cards(), ids=lambda card: card.id)
+def card(request: pytest.FixtureRequest) -> Card:
+    return request.param
+
+
+@pytest.fixture
+def network(card: Card) -> nn.Module:
+    return pytorch.build(card.network)
+
+
+def test_parameters_are_recounted(card: Card, network: nn.Module) -> None:
+    assert sum(p.numel() for p in network.parameters()) == card.parameters
+
+
+def test_operations_are_recounted(card: Card, network: nn.Module) -> None:
+    side = card.size.padded(32)
+    counted = 0
+
+    def count(conv: nn.Module, _: object, output: torch.Tensor) -> None:
+        nonlocal counted
+        assert isinstance(conv, nn.Conv2d)
+        counted += output[0].numel() * conv.weight[0].numel()
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, side, side))
+    assert counted == card.macs_per_pixel * side * side
+
+
+def test_scale_and_size_rule_hold(card: Card, network: nn.Module) -> None:
+    rule = card.size
+    for height, width in ((rule.padded(1), rule.padded(1)), (rule.padded(1), rule.padded(33)), (rule.padded(20),) * 2):
+        with torch.inference_mode():
+            assert network(torch.rand(2, 3, height, width)).shape == (2, 3, card.scale * height, card.scale * width)
+
+
+def test_reach_is_what_one_changed_pixel_changes(card: Card, network: nn.Module) -> None:
+    reach, scale = card.receptive_field, card.scale
+    side = card.size.padded(2 * reach + 5)
+    middle = side // 2
+    network.double()
+    with torch.inference_mode():
+        for parameter in network.parameters():  # All positive, so that no two influences cancel.
+            parameter.copy_(parameter.abs() + 0.01)
+        low = torch.rand(1, 3, side, side, dtype=torch.float64)
+        before = network(low)
+        low[..., middle, middle] += 1
+        changed = (network(low) != before)[0].any(0)
+    first, last = (middle - reach) * scale, (middle + reach + 1) * scale
+    for along in (0, 1):
+        rows = changed.any(1 - along).nonzero().flatten()
+        assert (int(rows[0]), int(rows[-1]) + 1) == (first, last)
+
+
+def test_weights_are_as_stated(card: Card) -> None:
+    assert {w.format for w in card.weights} == {"onnx", "safetensors"}
+    for stated in card.weights:
+        content = weights.read(card, stated.format)
+        assert len(content) == stated.bytes
+        assert len(content) < 2.3 * card.parameters, "expected fp16: two bytes a parameter and a small header"
+    assert weights.verify(card) == tuple(PACKAGE / "weights" / w.file for w in card.weights)
+
+
+@pytest.mark.parametrize("runtime", choose.installed())
+def test_engines_equal_pytorch(card: Card, runtime: choose.Engine) -> None:
+    rng = np.random.default_rng(7)
+    for tile in ((8, 8), (21, 35), (64, 48)):
+        height, width = (card.size.padded(side) for side in tile)
+        tiles = rng.random((2, 3, height, width), dtype=np.float32)
+        expected = runtimes.load(card, runtime="pytorch", tile=(height, width), threads=1)
+        runner = runtimes.load(card, runtime=runtime, tile=(height, width), threads=1, precision="fp32")
+        assert np.abs(runner(tiles) - expected(tiles)).max() < 1e-4
+        different = runner.levels(tiles).astype(int) - expected.levels(tiles)
+        assert np.abs(different).max() <= 1
+        assert (different != 0).mean() < 0.01
+        assert runner.reruns == 0
+
+
+@pytest.mark.parametrize("runtime", choose.installed())
+def test_odd_pictures_raise_no_false_alarm(card: Card, runtime: choose.Engine) -> None:
+    side = card.size.padded(32)
+    rows, columns = np.mgrid[:side, :side]
+    patterns = [rows * 0, rows * 0 + 1, (rows + columns) % 2, rows % 2, columns % 3 == 0, columns < side // 2]
+    tiles = np.array(patterns, np.float32)[:, None].repeat(3, axis=1)
+    runner = runtimes.load(card, runtime=runtime, tile=(side, side), threads=1)
+    runner(tiles)
+    runner.levels(tiles)
+    assert runner.reruns == 0
+
+
+def test_onnx_takes_any_size_and_batch(card: Card) -> None:
+    session = engine().InferenceSession(weights.read(card, "onnx"), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    for batch, height, width in ((1, 1, 1), (3, 16, 40), (2, 40, 16)):
+        sides = card.size.padded(height), card.size.padded(width)
+        (answer,) = session.run(None, {name: np.zeros((batch, 3, *sides), np.float32)})
+        assert answer.shape == (batch, 3, card.scale * sides[0], card.scale * sides[1])
+
+
+def test_every_card_is_found_by_its_facts(card: Card) -> None:
+    assert load.find(card.task, card.scale, card.tier, card.style) == card
+    assert load.card(card.id) == card
+    assert card.licence
+    assert card.provenance
+
+
+def test_no_code_names_a_card() -> None:
+    identifiers = [card.id for card in load.all_cards()]
+    for path in PACKAGE.rglob("*"):
+        if path.suffix in {".py", ".js", ".html", ".css"} and not MAY_NAME_CARDS & set(path.parts):
+            named = [identifier for identifier in identifiers if identifier in path.read_text("utf-8")]
+            assert not named, f"{path} names {named[0]}; select it by its facts: catalog.load.find()"

@@ -1,0 +1,18 @@
+"""What a card says of a network's quality is what the network scores."""
+
+import pytest
+
+from fourfold.api.benchmark import contender
+from fourfold.catalog.load import all_cards
+from fourfold.evaluation import datasets, quality
+
+CARDS = [card for card in all_cards() if card.task == "super-resolution"]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_scores_are_reproduced(card, shared):
+    stated = {score.dataset: score for score in card.scores}
+    assert stated.keys() == datasets.SETS.keys()
+    for measured in quality.score(contender(card.id), datasets.benchmark_sets(shared / "data")).sets:
+        assert measured.psnr_y == pytest.approx(stated[measured.set].psnr_y, abs=0.01)
+        assert measured.ssim_y == pytest.approx(stated[measured.set].ssim_y, abs=0.0005)

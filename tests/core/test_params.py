@@ -1,0 +1,52 @@
+import pytest
+
+from fourfold.core.errors import UsageError
+from fourfold.core.options import UpscaleOptions
+from fourfold.core.params import parameters
+
+KNOWN = parameters(UpscaleOptions)
+
+
+def test_every_option_is_described():
+    assert list(KNOWN) == list(UpscaleOptions.__dataclass_fields__)
+    assert all(p.param.help.endswith(".") for p in KNOWN.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("scale", "2.5", 2.5),
+        ("tile", "auto", None),
+        ("tile", "64", 64),
+        ("metadata", "strip", "strip"),
+        ("model", "x", "x"),
+    ],
+)
+def test_parses_what_people_write(name, text, value):
+    assert KNOWN[name].parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("scale", "9", "between 1 and 8; got 9"),
+        ("scale", "nan", "between 1 and 8"),
+        ("scale", "big", "a number between 1 and 8; got 'big'"),
+        ("tile", "12.5", "a whole number between 32 and 2048 pixels"),
+        ("metadata", "stripp", "Did you mean strip?"),
+        ("width", "0", "between 1 and 65535"),
+    ],
+)
+def test_says_what_was_expected(name, text, message):
+    with pytest.raises(UsageError, match=message.replace("?", r"\?")):
+        KNOWN[name].parse(text)
+
+
+def test_changed_checks_names_and_values():
+    assert UpscaleOptions().changed(scale=2, model="auto").scale == 2
+    with pytest.raises(UsageError, match="Did you mean quality"):
+        UpscaleOptions().changed(qualty=3)
+    with pytest.raises(UsageError, match="between 1 and 100"):
+        UpscaleOptions().changed(quality=101)
+    with pytest.raises(UsageError, match="style is one of"):
+        UpscaleOptions().changed(style="cubist")

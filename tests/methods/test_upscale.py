@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourfold.core.errors import UsageError
+from fourfold.core.image import Image
+from fourfold.imaging import metrics, tiling
+from fourfold.methods.upscale import Upscaling, memory_needed, target_size, visible
+from fourfold.runtimes.fake import FakeRunner
+
+sides = st.integers(1, 90)
+
+
+def ignore(_done, _total):
+    pass
+
+
+def picture(size, colors=3, depth=8, alpha=False):
+    rng = np.random.default_rng(5)
+    peak = 2**depth - 1
+    levels = rng.integers(0, peak + 1, (*size, colors)).astype(np.float32) / peak
+    return Image(levels, rng.random(size, dtype=np.float32) if alpha else None, depth)
+
+
+def upscaled(image, target=None, side=None):
+    plan = tiling.plan(image.size, 3, side)
+    work = Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target or (4 * image.size[0], 4 * image.size[1]))
+    return work, np.concatenate([work.finish(band) for band in work.bands(ignore)])
+
+
+@given(st.tuples(sides, sides), st.sampled_from([1, 3]), st.sampled_from([8, 16]), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_every_kind_of_picture_comes_out_four_times_as_large(size, colors, depth, alpha):
+    image = picture(size, colors, depth, alpha)
+    work, out = upscaled(image)
+    assert out.shape == (4 * size[0], 4 * size[1], colors + alpha)
+    assert out.dtype == (np.uint8 if depth == 8 else np.uint16)
+    if not alpha:  # the fake runner repeats pixels, so the levels must be the input's own
+        levels = np.rint(image.pixels * (2**depth - 1)).astype(out.dtype)
+        np.testing.assert_array_equal(out, levels.repeat(4, axis=0).repeat(4, axis=1))
+    assert work.seconds_model > 0
+
+
+@given(st.tuples(sides, sides), st.floats(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_any_scale_gives_its_size(size, scale):
+    target = target_size(size, scale, None, None)
+    _, out = upscaled(picture(size), target)
+    assert out.shape == (round(size[0] * scale), round(size[1] * scale), 3)
+
+
+def test_consistency_is_what_measure_says_of_the_finished_picture():
+    image = picture((50, 70))
+    work, out = upscaled(image, side=32)
+    low = np.rint(image.pixels * 255).astype(np.uint8)
+    assert work.consistency_psnr == pytest.approx(metrics.consistency(out, low), abs=1e-3)
+
+
+def test_consistency_ignores_what_transparency_hides():
+    image = picture((40, 40))
+    flat = Image(np.full((40, 40, 3), 0.5, np.float32), None)
+    alpha = np.zeros((40, 40), np.float32)
+    alpha[:, :20] = 1
+    wild = flat.pixels.copy()
+    wild[:, 22:] = image.pixels[:, 22:]
+    work, _ = upscaled(Image(wild, alpha))
+    assert work.consistency_psnr > 30
+
+
+def test_transparent_edges_take_no_colour_from_what_is_hidden():
+    red, alpha = np.zeros((24, 24, 3), np.float32), np.zeros((24, 24), np.float32)
+    red[..., 1] = 1  # hidden green
+    red[8:16, 8:16] = (1, 0, 0)
+    alpha[8:16, 8:16] = 1
+    _, out = upscaled(Image(red, alpha))
+    seen = out[out[..., 3] > 0]
+    assert seen[:, 1].max() <= 2
+
+
+def test_progress_counts_the_tiles():
+    image, seen = picture((60, 60)), []
+    plan = tiling.plan(image.size, 3, 32)
+    work = Upscaling(image, FakeRunner(4, plan.shape), plan, 4, (240, 240))
+    list(work.bands(lambda done, total: seen.append((done, total))))
+    assert seen == [(i + 1, plan.count) for i in range(plan.count)]
+
+
+@pytest.mark.parametrize(
+    ("scale", "width", "height", "expected"),
+    [(4, None, None, (40, 80)), (1.5, None, None, (15, 30)), (4, 60, None, (30, 60)), (4, None, 25, (25, 50)),
+     (4, 21, 80, (80, 21))],
+)  # fmt: skip
+def test_target_sizes(scale, width, height, expected):
+    assert target_size((10, 20), scale, width, height) == expected
+
+
+@pytest.mark.parametrize(("width", "height"), [(19, None), (161, None), (None, 9), (None, 81)])
+def test_refuses_sizes_beyond_one_to_eight_times(width, height):
+    with pytest.raises(UsageError, match="1 to 8 times"):
+        target_size((10, 20), 4, width, height)
+
+
+def test_twelve_megapixels_are_planned_within_two_gibibytes():
+    for keeps_whole in (False, True):
+        assert memory_needed((3000, 4000), (12000, 16000), 3, 8, keeps_whole) < 2 << 30
+
+
+def test_visible_hides_the_transparent():
+    pixels, alpha = np.ones((2, 2, 3), np.float32), np.array([[1, 0], [0.5, 1]], np.float32)
+    assert visible(pixels, alpha)[..., 0].tolist() == [[1, 0], [0.5, 1]]

@@ -1,0 +1,60 @@
+"""The house itself: floors, light imports, one list of each thing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = {"torch", "onnxruntime", "openvino", "cv2", "ncnn", "fastapi", "ray", "skimage", "rich"}
+
+
+def test_imports_go_downwards_only():
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import fourfold", set()),
+        ("from fourfold.cli.main import parser; parser()", set()),
+        ("from fourfold.cli.main import main; main(['models', 'list'])", set()),
+        ("import fourfold; fourfold.upscale", {"numpy", "PIL", "platformdirs"}),
+    ],
+)
+def test_imports_stay_light(code, allowed):
+    script = f"import sys, json\n{code}\nprint('\\n' + json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    third_party = loaded & (HEAVY | {"numpy", "PIL", "platformdirs"})
+    assert third_party <= allowed
+
+
+def test_the_readme_shows_a_command_early():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    first = next(i for i, line in enumerate(lines, 1) if line.startswith("```"))
+    assert first <= 23
+
+
+def test_the_changelog_knows_this_version():
+    import fourfold
+
+    assert f"## {fourfold.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_public_names_resolve():
+    import fourfold
+
+    for name in fourfold.__all__:
+        assert callable(getattr(fourfold, name))
+    with pytest.raises(AttributeError, match="no attribute 'upscal'"):
+        fourfold.upscal  # noqa: B018
