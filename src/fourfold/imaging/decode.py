@@ -101,12 +101,13 @@ def open_stream(stream: BinaryIO, name: str) -> Opened:
 
 
 def upright(levels: Levels, turned: int) -> Levels:
-    """Undo an EXIF orientation, 1 to 8."""
+    """Undo an EXIF orientation, 1 to 8; the result is contiguous."""
     if turned >= 5:
         levels = levels.swapaxes(0, 1)
     rows = slice(None, None, -1) if turned in (3, 4, 7, 8) else slice(None)
     columns = slice(None, None, -1) if turned in (2, 3, 6, 7) else slice(None)
-    return levels[rows, columns]
+    flipped: Levels = levels[rows, columns]
+    return flipped if flipped.flags.c_contiguous else flipped.copy()
 
 
 def _png(stream: BinaryIO) -> Opened:

@@ -188,7 +188,11 @@ class Spec:
     quality: int | None = None
 
     def __post_init__(self) -> None:
-        row = FORMATS.get(self.format) or format_of(self.format)
+        row = FORMATS.get(self.format)
+        if row is None:
+            raise UsageError(
+                f"expected a format as FORMATS names it, got {self.format!r}.{near(self.format, [*FORMATS])}"
+            )
         if self.channels not in (1, 2, 3, 4) or self.depth not in (8, 16) or min(self.height, self.width) < 1:
             raise InvalidInput(
                 f"expected 1 to 4 channels of 8 or 16 bits and at least one pixel, got {self.channels} of {self.depth} "

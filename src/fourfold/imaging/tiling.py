@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fourfold.core.errors import InvalidInput
 
-LARGEST = 512
+LARGEST = 288
 _GRANULE = 8
 
 
@@ -58,7 +58,7 @@ def plan(size: tuple[int, int], halo: int, side: int | None = None) -> Plan:
     Args:
         size: ``(height, width)`` of the picture, each at least 1.
         halo: pixels to read around each kept part.
-        side: window side to use; by default the fewest tiles of at most 512 pixels, of equal shape, so that little
+        side: window side to use; by default the fewest tiles of at most 288 pixels, of equal shape, so that little
             is computed twice.
 
     Raises:

@@ -1,0 +1,1 @@
+"""The scientist: answers a brief from only the sources it was given."""
