@@ -97,8 +97,10 @@ def test_a_folder_of_pictures(tmp_path):
     (folder / "notes.txt").write_text("hello")
     reports = run(folder, output=tmp_path / "out")
     assert [Path(r.output).name for r in reports] == ["a_x4.jpg", "b_x4.png"]
-    with pytest.raises(UsageError, match="found none"):
-        run(tmp_path / "out" / "..", output=tmp_path / "out2")
+    (tmp_path / "empty").mkdir()
+    failure, report = run(tmp_path / "empty", folder / "b.png", output=tmp_path / "more")
+    assert isinstance(failure.error, PictureError)
+    assert Path(report.output).name == "b_x4.png"
 
 
 def test_the_format_follows_the_output_name_or_the_option(photo, tmp_path):

@@ -137,6 +137,14 @@ def test_damaged_files_give_a_picture_or_a_picture_error(name: str) -> None:
                     function(bytes(damaged), max_pixels=1_000_000)
 
 
+def test_heic_with_unreadable_texts_is_refused_before_its_reader_crashes() -> None:
+    data = sample("HEIF", xmp=charts.XMP)
+    broken = data.replace(b"application/rdf+xml", b"\x80pplication/rdf+xml")
+    assert broken != data
+    with pytest.raises(PictureError, match="damaged"):
+        files.read(broken)
+
+
 def test_a_png_with_a_flipped_bit_is_refused() -> None:
     data = bytearray(charts.png_file(charts.gradient(24, 40, 3), 8, 2))
     data[data.index(b"IDAT") + 40] ^= 1

@@ -73,9 +73,6 @@ def upscale_files(
 
     Yields:
         A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
-
-    Raises:
-        UsageError: inputs and output cannot go together.
     """
     options = options or UpscaleOptions()
     sources = list(_expanded(inputs))
@@ -95,9 +92,7 @@ def _expanded(inputs: Iterable[str]) -> Iterator[str]:
             yield name
             continue
         found = sorted(str(p) for p in folder.iterdir() if p.is_file() and p.suffix.lower() in known)
-        if not found:
-            raise UsageError(f"{name}: expected pictures in this folder, found none")
-        yield from found
+        yield from found or [name]  # a folder without pictures fails by itself, as a bad file does
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from PIL import Image as Pillow
 
 from fourfold.core.contract import Levels
 from fourfold.core.errors import MissingExtra, PictureError
-from fourfold.imaging import color, ifd, png, tiff
+from fourfold.imaging import bmff, color, ifd, png, tiff
 from fourfold.imaging.metadata import block_of, orientation, states_resolution
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
@@ -177,6 +177,8 @@ def _heif(stream: BinaryIO) -> Opened:
         import pi_heif
     except ImportError:
         raise MissingExtra("reading HEIC pictures", "heif") from None
+    bmff.properties(stream)
+    stream.seek(0)
     file = pi_heif.open_heif(stream, convert_hdr_to_8bit=False)
     picture = file[file.primary_index]
     info = picture.info
@@ -208,20 +210,16 @@ def _pillow(stream: BinaryIO, name: str) -> Opened:
     exif = info.get("exif") or b""
     turned = orientation(exif)
     size = picture.size if turned >= 5 else picture.size[::-1]
-    box = b""
-    if name == "AVIF":
-        stream.seek(0)
-        box = stream.read(1 << 16)
+    boxes = bmff.properties(stream) if name == "AVIF" else []
 
     def decode() -> Decoded:
         notes = [_FRAMES] if "mp" in info or getattr(picture, "is_animated", False) else []
         kept, levels, more = _rgb(picture, info.get("icc_profile"))
-        place = box.find(b"av1C")
-        if place >= 0 and box[place + 6] & 0x40:
+        if any(kind == b"av1C" and len(content) > 2 and content[2] & 0x40 for kind, content in boxes):
             notes.append("The file holds more than 8 bits a channel; 8 were read.")
         dpi = info.get("dpi") if info.get("jfif_unit") or name != "JPEG" or states_resolution(exif) else None
         xmp = info.get("xmp") or b""
-        return Decoded(upright(levels, turned), kept, _nclx(box), exif, xmp, dpi, (*notes, *more))
+        return Decoded(upright(levels, turned), kept, _nclx(boxes), exif, xmp, dpi, (*notes, *more))
 
     return Opened(*size, _channels(picture), 8, name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream)), decode)
 
@@ -254,11 +252,11 @@ def _rgb(picture: Pillow.Image, profile: bytes | None) -> tuple[bytes | None, Le
     return profile, levels.reshape(picture.height, picture.width, -1), notes
 
 
-def _nclx(box: bytes) -> color.CodePoints | None:
-    """Code points of an AVIF's ``colr`` box, looked for in the first part of the file, where its header is."""
-    place = box.find(b"colrnclx")
-    numbers = box[place + 8 : place + 12]
-    return color.CodePoints(*struct.unpack(">HH", numbers)) if place >= 0 and len(numbers) == 4 else None
+def _nclx(boxes: list[tuple[bytes, bytes]]) -> color.CodePoints | None:
+    for kind, content in boxes:
+        if kind == b"colr" and content[:4] == b"nclx" and len(content) >= 8:
+            return color.CodePoints(*struct.unpack(">HH", content[4:8]))
+    return None
 
 
 def _lossy(stream: BinaryIO) -> bool:

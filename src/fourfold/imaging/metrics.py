@@ -253,7 +253,9 @@ def _mean_square(a: NDArray[Any], b: NDArray[Any], values: Callable[[NDArray[Any
 
 
 def _decibel(mean_square: float, peak: float) -> float:
-    return math.inf if _finite(mean_square) == 0 else 10 * math.log10(peak**2 / mean_square)
+    # Below this, single precision tells nothing apart from equality.
+    equal = _finite(mean_square) < 1e-13 * peak**2
+    return math.inf if equal else 10 * math.log10(peak**2 / mean_square)
 
 
 def _ssim_map(x: Plane, y: Plane) -> Plane:
