@@ -6,11 +6,12 @@ most goes first, rows on a tie; integer pictures are rounded after each axis.
 """
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from fourfold.core.errors import InvalidInput
 
@@ -58,6 +59,12 @@ class Resizer:
 
     def push(self, band: NDArray[Any]) -> NDArray[Any]:
         """Take the next rows (``rows×W`` or ``rows×W×C``) and return the output rows that are now certain."""
+        # The products are small; the worker threads of numpy's BLAS would go on spinning afterwards, on the very
+        # cores that the network runs on.
+        with _blas().limit(limits=1, user_api="blas"):
+            return self._push(band)
+
+    def _push(self, band: NDArray[Any]) -> NDArray[Any]:
         if band.shape[1] != self._size[1]:
             raise InvalidInput(f"expected rows of {self._size[1]} pixels, got {band.shape[1]}")
         if self._columns_first:
@@ -103,6 +110,11 @@ class Resizer:
             np.clip(np.floor(out, out=out), 0, np.iinfo(rows.dtype).max, out=out)
             return out.astype(rows.dtype)
         return out
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @lru_cache(maxsize=32)
