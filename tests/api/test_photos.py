@@ -211,6 +211,36 @@ def test_upscale_gives_back_the_kind_it_was_given(photo):
     assert fourfold.upscale(str(photo.rename(photo.with_name("q.png"))), **options).endswith("q_x4.png")
 
 
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("1", "L"),
+        ("L", "L"),
+        ("LA", "LA"),
+        ("P", "RGB"),
+        ("RGB", "RGB"),
+        ("RGBA", "RGBA"),
+        ("CMYK", "RGB"),
+        ("I;16", "I;16"),
+    ],
+)
+def test_pil_images_of_every_mode(mode, expected):
+    ramp = Image.linear_gradient("L").resize((16, 12))
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(ramp).astype(np.uint16) * 257)
+    else:
+        picture = ramp.convert("RGB").convert(mode)
+    large = fourfold.upscale(picture, runtime="onnxruntime", threads=1)
+    assert (large.mode, large.size) == (expected, (64, 48))
+    if mode == "I;16":
+        assert np.asarray(large).max() > 60000
+
+
+def test_pil_images_of_unknown_range_are_refused():
+    with pytest.raises(fourfold.core.errors.InvalidInput, match="mode F"):
+        fourfold.upscale(Image.new("F", (4, 4)))
+
+
 @pytest.mark.parametrize("value", [np.zeros((2, 2, 5)), np.zeros((0, 3)), np.full((2, 2), 2.0), np.zeros((2, 2), int)])
 def test_refuses_arrays_that_are_no_pictures(value):
     with pytest.raises(fourfold.core.errors.InvalidInput, match="expected"):

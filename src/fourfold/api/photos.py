@@ -30,13 +30,14 @@ class Failure:
     error: FourfoldError
 
 
-def upscale(image: T, scale: float = 4, **options: Any) -> T:
+def upscale(image: T, scale: float = 4, *, overwrite: bool = False, **options: Any) -> T:
     """Upscale a picture and return the same kind of thing.
 
     Args:
         image: a path (the result is a new file beside it, whose path is returned), a PIL image, or an ``H×W``,
             ``H×W×3`` or ``H×W×4`` array of ``uint8``, ``uint16`` or floats in 0..1.
-        scale: 1 to 8; options: other fields of ``UpscaleOptions``, for example ``model="auto"``.
+        scale: 1 to 8; overwrite: whether a file may be replaced.
+        options: other fields of ``UpscaleOptions``, for example ``model="auto"``.
 
     Raises:
         InvalidInput, UsageError, PictureError, ModelError, NotEnough: as the names say.
@@ -44,7 +45,7 @@ def upscale(image: T, scale: float = 4, **options: Any) -> T:
     chosen = UpscaleOptions().changed(scale=scale, **options)
     if not isinstance(image, str | os.PathLike):
         return Session(chosen).upscale(image).image  # type: ignore[no-any-return]
-    (outcome,) = upscale_files([str(image)], options=chosen)
+    (outcome,) = upscale_files([str(image)], options=chosen, overwrite=overwrite)
     if isinstance(outcome, Failure):
         raise outcome.error
     return type(image)(outcome.output)  # type: ignore[call-arg]

@@ -186,11 +186,7 @@ def _peak_memory_mb() -> int:
 def _taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
     """A PIL image or array as an ``Image``, and the way back to the same kind of thing."""
     if isinstance(image, Pillow.Image):
-        mode = (
-            image.mode if image.mode in ("L", "LA", "RGB", "RGBA") else "RGBA" if image.has_transparency_data else "RGB"
-        )
-        pixels = np.asarray(image.convert(mode))
-        profile = image.info.get("icc_profile")
+        pixels, profile = _pillow_pixels(image)
 
         def back_to_pillow(levels: Levels) -> Pillow.Image:
             result = Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
@@ -213,6 +209,21 @@ def _taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
         return shaped if array.dtype == levels.dtype else (shaped / np.float32(65535)).astype(array.dtype)
 
     return _from_array(array, None), back_to_array
+
+
+def _pillow_pixels(image: Pillow.Image) -> tuple[NDArray[Any], bytes | None]:
+    """Levels of a PIL image, and its profile as long as that still describes them."""
+    if image.mode in ("I", "F"):
+        raise InvalidInput(
+            f"expected a PIL image of 8 bits a channel or mode I;16, got mode {image.mode}; its range is not known"
+        )
+    profile = image.info.get("icc_profile")
+    if image.mode in ("L", "LA", "RGB", "RGBA"):
+        return np.asarray(image), profile
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16), profile
+    plain = "L" if image.mode == "1" else "RGBA" if image.has_transparency_data else "RGB"
+    return np.asarray(image.convert(plain)), None if image.mode in ("CMYK", "LAB") else profile
 
 
 def _from_array(array: NDArray[Any], profile: bytes | None) -> Image:
