@@ -12,7 +12,7 @@ from fourfold.catalog.load import all_cards
 from fourfold.runtimes.choose import installed
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-CARDS = [card.id for card in all_cards() if card.task == "super-resolution"]
+CARDS = [card.id for card in all_cards() if card.task == "image-to-image/super-resolution"]
 
 
 def drawn() -> np.ndarray:

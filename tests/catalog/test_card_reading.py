@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourfold.catalog import load
-from fourfold.catalog.card import Score, SizeRule, parse
+from fourfold.catalog.card import Card, Score, SizeRule, parse
 from fourfold.core.errors import ModelError
 
 GOOD = """
 id = "tiny"
 title = "Tiny"
 summary = "For this test."
-task = "super-resolution"
+task = "image-to-image/super-resolution"
 tier = "little"
 style = "faithful"
 scale = 4
@@ -96,7 +96,7 @@ def test_an_unknown_model_is_answered_with_the_closest() -> None:
 
 def test_facts_without_a_model_list_what_there_is() -> None:
     with pytest.raises(ModelError, match=rf"x3 big photo, found 0 \(there is .*{load.all_cards()[0].id}"):
-        load.find("super-resolution", 3, "big", "photo")
+        load.find("image-to-image/super-resolution", 3, "big", "photo")
 
 
 @given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 64))
@@ -104,3 +104,15 @@ def test_padding_is_the_smallest_accepted_side(side: int, minimum: int, multiple
     padded = SizeRule(minimum, multiple).padded(side)
     accepted = [s for s in range(side, side + minimum + 2 * multiple) if s >= minimum and s % multiple == 0]
     assert padded == accepted[0]
+
+
+def test_a_reference_is_known_but_not_run() -> None:
+    references = [entry for entry in load.all_entries() if not isinstance(entry, Card)]
+    assert len(references) >= 4
+    for reference in references:
+        assert load.entry(reference.id) == reference
+        assert reference.paper.startswith(("http://", "https://"))
+        with pytest.raises(ModelError, match=f"{reference.id} is known here but not shipped"):
+            load.card(reference.id)
+    with pytest.raises(ModelError, match="unknown key scale"):
+        parse('kind = "paper"\nscale = 4', "x.toml")

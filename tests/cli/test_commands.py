@@ -119,7 +119,7 @@ def test_models(capsys):
     code, out, _ = typed(capsys, "models", "list")
     assert code == 0
     assert "Apache-2.0" in out
-    identifier = out.split()[0]
+    identifier = next(line.split()[0] for line in out.splitlines() if "runs here" in line)
     code, out, _ = typed(capsys, "models", "show", identifier, "--json")
     assert json.loads(out)["id"] == identifier
     code, out, _ = typed(capsys, "models", "show", identifier)

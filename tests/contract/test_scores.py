@@ -6,7 +6,7 @@ from fourfold.api.benchmark import contender
 from fourfold.catalog.load import all_cards
 from fourfold.evaluation import datasets, quality
 
-CARDS = [card for card in all_cards() if card.task == "super-resolution"]
+CARDS = [card for card in all_cards() if card.task == "image-to-image/super-resolution"]
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)

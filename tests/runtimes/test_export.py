@@ -50,7 +50,7 @@ def test_publish_writes_files_that_the_card_states(package: Path, saved: Path) -
     for old, new in zip(CARD.weights, card.weights, strict=True):
         before = before.replace(old.sha256, new.sha256).replace(f"bytes = {old.bytes}", f"bytes = {new.bytes}")
     assert after == before
-    assert len(snapshot(package)) == 2 + len(load.all_cards())
+    assert len(snapshot(package)) == 2 + len(load.all_entries())
 
 
 def test_equal_weights_give_equal_bytes(package: Path, saved: Path) -> None:

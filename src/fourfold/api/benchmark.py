@@ -53,7 +53,7 @@ def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timin
 
 
 def _own() -> tuple[scoring.Contender, ...]:
-    return tuple(contender(card.id) for card in catalog.all_cards() if card.task == "super-resolution")
+    return tuple(contender(card.id) for card in catalog.all_cards() if card.task == "image-to-image/super-resolution")
 
 
 def contender(identifier: str) -> scoring.Contender:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +12,7 @@ from PIL import Image as Pillow
 
 from fourfold.api.photos import Failure
 from fourfold.api.session import Report
+from fourfold.core.atomic import write_text
 from fourfold.core.errors import FourfoldError, PictureError
 from fourfold.evaluation.report import html
 from fourfold.imaging import files
@@ -41,12 +40,7 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
     else:
         text = html(document(done, failed), *_crops(done))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(part).chmod(0o644)
-        Path(part).replace(path)
+        write_text(path, text)
     except OSError as error:
         raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
 

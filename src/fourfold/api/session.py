@@ -127,7 +127,10 @@ def choose_card(options: UpscaleOptions) -> Card:
     if options.model is not None:
         return catalog.card(options.model)
     return catalog.find(
-        task="super-resolution", scale=4, tier=options.route or "little", style=options.style or "faithful"
+        task="image-to-image/super-resolution",
+        scale=4,
+        tier=options.route or "little",
+        style=options.style or "faithful",
     )
 
 

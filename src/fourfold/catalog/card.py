@@ -12,7 +12,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fourfold.core.errors import ModelError, near
 
-Task = Literal["super-resolution"]
+Task = Literal["image-to-image/super-resolution"]
+"""Of the networks here; ids as in the scientist's taxonomy, Hugging Face names where they exist."""
+
 Tier = Literal["little", "big"]
 Style = Literal["faithful", "photo"]
 Format = Literal["onnx", "safetensors"]
@@ -126,8 +128,32 @@ class Card:
         raise ModelError(f"model {self.id} has no {format} weights (listed: {listed}); choose another runtime or model")
 
 
-def parse(text: str, file: str) -> Card:
-    """Read a card from TOML.
+@dataclass(frozen=True)
+class Reference:
+    """A model or paper of others that fourfold knows of but does not ship: described, linked, never run.
+
+    Attributes:
+        kind: what it is; id, title, summary: as of a ``Card``; task: its id in the scientist's taxonomy.
+        licence: what its authors grant, in words; provenance: who made it.
+        paper, repository: links, empty if there is none.
+    """
+
+    kind: Literal["paper", "model"]
+    id: str
+    title: str
+    summary: str
+    task: str
+    licence: str
+    provenance: str
+    paper: str
+    repository: str = ""
+
+
+Entry = Card | Reference
+
+
+def parse(text: str, file: str) -> Entry:
+    """Read a card from TOML: a ``Reference`` if it states a ``kind``, else a network's ``Card``.
 
     Args:
         text: the TOML document.
@@ -140,8 +166,7 @@ def parse(text: str, file: str) -> Card:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{file}: expected TOML: {error}") from error
-    card = _value(Card, table, file, "")
-    assert isinstance(card, Card)
+    card: Entry = _value(Reference if "kind" in table else Card, table, file, "")
     if f"{card.id}.toml" != PurePath(file).name:
         raise ModelError(f"{file}: expected id to be the file's name without .toml, got {card.id!r}")
     return card

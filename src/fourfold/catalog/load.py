@@ -3,13 +3,18 @@
 from functools import cache
 from importlib.resources import files
 
-from fourfold.catalog.card import Card, Style, Task, Tier, parse
+from fourfold.catalog.card import Card, Entry, Style, Task, Tier, parse
 from fourfold.core.errors import ModelError, near
 
 
-@cache
 def all_cards() -> tuple[Card, ...]:
-    """Every card of the package, sorted by id.
+    """Every network of the package, sorted by id; raises as ``all_entries``."""
+    return tuple(entry for entry in all_entries() if isinstance(entry, Card))
+
+
+@cache
+def all_entries() -> tuple[Entry, ...]:
+    """Every card of the package, networks and references, sorted by id.
 
     Raises:
         ModelError: a card cannot be read; the message names file and key.
@@ -18,16 +23,29 @@ def all_cards() -> tuple[Card, ...]:
     return tuple(parse(entry.read_text("utf-8"), entry.name) for entry in sorted(found, key=lambda entry: entry.name))
 
 
-def card(identifier: str) -> Card:
-    """The card with this id.
+def entry(identifier: str) -> Entry:
+    """The network or reference with this id.
 
     Raises:
         ModelError: there is none; the message offers the closest.
     """
-    known = {c.id: c for c in all_cards()}
+    known = {c.id: c for c in all_entries()}
     if identifier not in known:
         raise ModelError(f"there is no model {identifier!r}.{near(identifier, [*known])} Known: {', '.join(known)}")
     return known[identifier]
+
+
+def card(identifier: str) -> Card:
+    """The network with this id, which can be run.
+
+    Raises:
+        ModelError: there is none; the message offers the closest, or says that it is only known, not shipped.
+    """
+    found = entry(identifier)
+    if isinstance(found, Card):
+        return found
+    runnable = ", ".join(c.id for c in all_cards())
+    raise ModelError(f"{identifier} is known here but not shipped ({found.licence}); expected one of {runnable}")
 
 
 def find(task: Task, scale: int, tier: Tier, style: Style) -> Card:

@@ -22,13 +22,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what was asked for and return the exit code."""
     from fourfold.catalog import load as catalog
+    from fourfold.catalog.card import Card
 
     if args.action == "list":
-        cards = catalog.all_cards()
+        entries = catalog.all_entries()
         if args.json:
-            print(json.dumps([asdict(card) for card in cards], indent=2, default=str))
-        for card in [] if args.json else cards:
-            print(f"{card.id:24} {card.task:18} {card.licence:14} {card.title}")
+            print(json.dumps([asdict(entry) for entry in entries], indent=2, default=str))
+        for entry in [] if args.json else entries:
+            here = "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
+            print(f"{entry.id:22} {here:13} {entry.task:34} {entry.licence}")
         return 0
     if args.action == "show":
         return _show(args.id, args.json)
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 def _show(name: str, as_json: bool) -> int:
     from fourfold.catalog import load as catalog
 
-    card = asdict(catalog.card(name))
+    card = asdict(catalog.entry(name))
     if as_json:
         print(json.dumps(card, indent=2, default=str))
         return 0

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from fourfold.core.atomic import write_text
 from fourfold.core.errors import UsageError
 from fourfold.runtimes.threads import available
 
@@ -81,8 +81,7 @@ def save(section: Section, report: Any, where: Environment, folder: Path) -> Pat
     slug = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", where.cpu.lower())).strip("-")
     path = folder / f"{where.date[:10]}-{slug}.json"
     sections = _sections(path) | {section: {"environment": asdict(where), **asdict(report)}}
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps(sections, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n")
+    write_text(path, json.dumps(sections, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n")
     return path
 
 
@@ -96,20 +95,6 @@ def _sections(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{path}: expected results of an earlier measurement as JSON; move the file away")
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".results-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _cpuinfo(root: Path) -> str:

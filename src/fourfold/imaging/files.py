@@ -15,11 +15,11 @@ from typing import IO, BinaryIO, Protocol, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fourfold.core.atomic import replacing
 from fourfold.core.contract import Levels
 from fourfold.core.errors import FourfoldError, InvalidInput, NotEnough, PictureError, UsageError, near
 from fourfold.core.image import Image, Metadata
 from fourfold.imaging import color, encode, metadata, png, tiff
-from fourfold.imaging.atomic import replacing
 from fourfold.imaging.decode import Opened, open_stream
 from fourfold.imaging.formats import FORMATS, Format, format_of, sniff
 

@@ -1,9 +1,7 @@
 """Which engine is fastest here: a short measurement, remembered for this processor, model and thread count."""
 
 import json
-import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +14,7 @@ import numpy as np
 import platformdirs
 
 from fourfold.catalog.card import Card
+from fourfold.core.atomic import write_text
 from fourfold.core.contract import Runner
 from fourfold.core.errors import ModelError, RuntimeFailure
 
@@ -134,14 +133,7 @@ def _recall(memory: Path) -> dict[str, object]:
 def _remember(memory: Path, key: str, engine: Engine) -> None:
     text = json.dumps({**_recall(memory), key: engine}, indent=1, sort_keys=True)
     with suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=memory.parent, prefix=memory.name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(part).replace(memory)
-        except OSError:
-            Path(part).unlink(missing_ok=True)
+        write_text(memory, text)
 
 
 def _versions() -> list[str]:

@@ -60,7 +60,7 @@ def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
     if not path.is_file():
         raise ModelError(f"{path}: expected the card of {card_id} there; write it first")
     text = path.read_text("utf-8")
-    card = parse(text, path.name)
+    card = _network(text, path)
     network = build(card.network)
     fill(network, rounded(read_state(state), str(state)), str(state))
     blobs = {"onnx": to_onnx(network), "safetensors": to_safetensors(network)}
@@ -70,13 +70,20 @@ def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
         replace(w, sha256=hashlib.sha256(blobs[w.format]).hexdigest(), bytes=len(blobs[w.format])) for w in card.weights
     )
     text = _with_weights(text, stated)
-    card = parse(text, path.name)
+    card = _network(text, path)
     written = {package / "weights" / w.file: blobs[w.format] for w in card.weights} | {path: text.encode()}
     for target, content in written.items():
         _part(target).write_bytes(content)
     for target in written:
         _part(target).replace(target)
-    load.all_cards.cache_clear()
+    load.all_entries.cache_clear()
+    return card
+
+
+def _network(text: str, path: Path) -> Card:
+    card = parse(text, path.name)
+    if not isinstance(card, Card):
+        raise ModelError(f"{path}: expected the card of a network, got that of a {card.kind} of others")
     return card
 
 

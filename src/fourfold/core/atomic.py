@@ -8,6 +8,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file, whole or not at all; its folder is made if need be.
+
+    Raises:
+        OSError: as ``replacing``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A new, seekable file beside ``path`` that takes its place when the block ends well.
