@@ -1,12 +1,17 @@
 """Pictures, profiles and metadata blocks made by hand, for the tests of reading and writing."""
 
+import io
 import struct
 import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from fourfold.core.image import Image
 
 Chromaticities = tuple[tuple[float, float], ...]
 
@@ -36,6 +41,30 @@ def turned(upright: NDArray[Any], orientation: int) -> NDArray[Any]:
     if first_column_is[orientation] in ("right", "bottom"):
         stored = stored[:, ::-1]
     return np.ascontiguousarray(stored)
+
+
+def file_of(name: str, levels: NDArray[Any] | None = None, **options: Any) -> bytes:
+    """A small file of a format, made by other software than ours."""
+    target = io.BytesIO()
+    picture = Pillow.fromarray(gradient(24, 40, 3) if levels is None else levels)
+    if name == "HEIF":
+        pillow_heif = pytest.importorskip("pillow_heif")
+        pillow_heif.from_pillow(picture).save(target, **options)
+    else:
+        picture.save(target, name, **options)
+    return target.getvalue()
+
+
+def image_of(height: int = 24, width: int = 40, channels: int = 3, depth: int = 8) -> Image:
+    levels = gradient(height, width, channels, depth)
+    values = (levels / np.float32(2**depth - 1)).astype(np.float32)
+    colours = 1 if channels < 3 else 3
+    return Image(values[..., :colours], values[..., colours] if channels > colours else None, depth)
+
+
+def levels_of(picture: Image) -> NDArray[Any]:
+    parts = [picture.pixels] + ([picture.alpha[..., None]] if picture.alpha is not None else [])
+    return np.rint(np.concatenate(parts, -1) * (2**picture.depth - 1)).astype(int)
 
 
 # --- PNG ---------------------------------------------------------------------------------------------------------

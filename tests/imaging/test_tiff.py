@@ -13,7 +13,6 @@ import pytest
 from PIL import Image as Pillow
 
 from fourfold.core.errors import PictureError
-from fourfold.core.image import Image
 from fourfold.imaging import files, tiff
 
 tifffile = pytest.importorskip("tifffile", reason="an independent reader and writer; comes with scikit-image")
@@ -25,11 +24,6 @@ def stored(samples: np.ndarray, **options: Any) -> bytes:
         samples = np.ascontiguousarray(np.moveaxis(samples, -1, 0))
     tifffile.imwrite(target, samples, metadata=None, **options)
     return target.getvalue()
-
-
-def levels_of(picture: Image) -> np.ndarray:
-    parts = [picture.pixels] + ([picture.alpha[..., None]] if picture.alpha is not None else [])
-    return np.rint(np.concatenate(parts, -1) * (2**picture.depth - 1)).astype(int)
 
 
 def noise(channels: int, kind: type = np.uint16) -> np.ndarray:
@@ -65,7 +59,7 @@ def test_every_layout_of_whole_bytes(
             **tiles,
         )
         picture = files.read(data)
-        assert np.array_equal(levels_of(picture), samples.reshape(23, 17, channels))
+        assert np.array_equal(charts.levels_of(picture), samples.reshape(23, 17, channels))
         header = files.probe(data)
         assert (header.channels, header.depth) == (channels, 8 * np.dtype(kind).itemsize)
 
@@ -75,7 +69,7 @@ def test_every_layout_of_whole_bytes(
 def test_inverted_grey(order: str, kind: type) -> None:
     samples = noise(1, kind)
     picture = files.read(stored(samples, byteorder=order, photometric="miniswhite"))
-    assert np.array_equal(levels_of(picture)[..., 0], np.iinfo(kind).max - samples.astype(int))
+    assert np.array_equal(charts.levels_of(picture)[..., 0], np.iinfo(kind).max - samples.astype(int))
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -112,11 +106,11 @@ def test_unknown_extra_channels_are_left_out_with_a_note() -> None:
     samples = noise(5, np.uint8)
     data = stored(samples, photometric="rgb", extrasamples=["unassalpha", "unspecified"])
     picture = files.read(data)
-    assert np.array_equal(levels_of(picture), samples[..., :4])
+    assert np.array_equal(charts.levels_of(picture), samples[..., :4])
     assert any("left out" in note for note in picture.notes)
     plain = files.read(stored(noise(4, np.uint8), photometric="rgb", extrasamples=["unspecified"]))
     assert plain.alpha is None
-    assert np.array_equal(levels_of(plain), noise(4, np.uint8)[..., :3])
+    assert np.array_equal(charts.levels_of(plain), noise(4, np.uint8)[..., :3])
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -167,7 +161,7 @@ def test_16_bit_colour_under_every_packing(name: str, number: int) -> None:
     (offset,), (count,) = donor.tag_v2[273], donor.tag_v2[279]  # type: ignore[attr-defined]
     strip = target.getvalue()[offset : offset + count]
     data = by_hand(strip, {258: (16,) * 3, 259: number})
-    assert np.array_equal(levels_of(files.read(data)), samples)
+    assert np.array_equal(charts.levels_of(files.read(data)), samples)
 
 
 def test_rare_kinds_are_refused_rather_than_read_wrongly() -> None:
@@ -179,7 +173,7 @@ def test_rare_kinds_are_refused_rather_than_read_wrongly() -> None:
 def test_lab_is_converted() -> None:
     lab = np.array([[[128, 0, 0], [255, 0, 0], [138, 81, 70]]], np.uint8)
     picture = files.read(stored(lab, photometric="cielab"))
-    assert np.abs(levels_of(picture)[0, :2] - [[119] * 3, [255] * 3]).max() <= 1
+    assert np.abs(charts.levels_of(picture)[0, :2] - [[119] * 3, [255] * 3]).max() <= 1
     assert picture.pixels[0, 2].argmax() == 0
     assert any("L*a*b*" in note for note in picture.notes)
 
@@ -187,7 +181,7 @@ def test_lab_is_converted() -> None:
 def test_luma_and_chroma_are_converted() -> None:
     ycc = np.array([[[128, 128, 128], [76, 85, 255], [150, 44, 21]]], np.uint8)
     picture = files.read(stored(ycc, photometric="ycbcr", subsampling=(1, 1)))
-    assert np.abs(levels_of(picture)[0] - [[128] * 3, [255, 0, 0], [0, 255, 0]]).max() <= 2
+    assert np.abs(charts.levels_of(picture)[0] - [[128] * 3, [255, 0, 0], [0, 255, 0]]).max() <= 2
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -208,7 +202,7 @@ def test_what_pillow_reads_well(compression: str | None) -> None:
     options = {"quality": 95} if compression == "jpeg" else {}
     Pillow.fromarray(levels).save(target, "TIFF", compression=compression, **options)
     picture = files.read(target.getvalue())
-    assert np.abs(levels_of(picture) - levels).mean() < 2
+    assert np.abs(charts.levels_of(picture) - levels).mean() < 2
     assert picture.lossy == (compression == "jpeg")
 
 
@@ -260,7 +254,7 @@ def test_bigtiff_is_written_where_4_gib_may_not_suffice(monkeypatch: pytest.Monk
         assert file.is_bigtiff
         assert np.array_equal(file.pages[0].asarray(), levels)
     back = files.read(target.getvalue())
-    assert np.array_equal(levels_of(back), levels)
+    assert np.array_equal(charts.levels_of(back), levels)
     assert charts.MAKER_NOTE in back.metadata.exif
 
 
