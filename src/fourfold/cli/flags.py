@@ -41,8 +41,8 @@ class _Parse:
 
 
 def _metavar(parameter: Parameter) -> str:
-    words = list(parameter.choices) or ([] if parameter.kind is str else ["N"])
-    return "|".join((["auto"] if parameter.param.auto else []) + words) or parameter.name.upper()
+    words = list(parameter.choices) or [parameter.name.upper() if parameter.kind is str else "N"]
+    return "|".join((["auto"] if parameter.param.auto else []) + words)
 
 
 def _help(parameter: Parameter) -> str:

@@ -29,7 +29,7 @@ class UpscaleOptions:
     tile: Annotated[int | None, Param("Side of a tile of the input.", 32, 2048, "pixels", short="t", auto=True)] = None
     threads: Annotated[int | None, Param("Processor threads to use.", 1, 1024, short="j", auto=True)] = None
     format: Annotated[
-        Literal["jpeg", "png", "webp", "tiff", "avif"] | None,
+        Literal["jpg", "jpeg", "png", "webp", "tif", "tiff", "avif"] | None,
         Param("Format of the result; auto keeps the input's own.", auto=True),
     ] = None
     quality: Annotated[
