@@ -9,7 +9,7 @@ from PIL import Image
 
 import fourfold
 from fourfold.api.photos import Failure
-from fourfold.core.errors import NotEnough, PictureError, QualityGate, UsageError
+from fourfold.core.errors import ModelError, NotEnough, PictureError, QualityGate, UsageError
 from fourfold.core.options import UpscaleOptions
 
 OPTIONS = UpscaleOptions(runtime="onnxruntime", threads=1)
@@ -168,6 +168,11 @@ def test_stopping_in_the_middle_leaves_nothing_half(photo, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(photo, progress=stop)
     assert [p.name for p in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_a_model_that_is_not_there_is_said_once_before_any_work(photo, tmp_path):
+    with pytest.raises(ModelError, match="there is no model 'x'"):
+        run(photo, tmp_path / "gone.png", options=OPTIONS.changed(model="x"))
 
 
 def test_pipes(photo, monkeypatch):

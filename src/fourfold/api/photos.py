@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from fourfold.api.session import Report, Session, report, require_memory
+from fourfold.api.session import Report, Session, choose_card, report, require_memory
 from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, PictureError, QualityGate, UsageError
 from fourfold.core.image import Image
@@ -74,8 +74,12 @@ def upscale_files(
 
     Yields:
         A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
+
+    Raises:
+        ModelError: there is no such network.
     """
     options = options or UpscaleOptions()
+    choose_card(options)  # what no input can do anything about is said once
     sources = list(_expanded(inputs))
     job = _Job(session or Session(), options, output, len(sources) > 1, overwrite, min_consistency, set())
     for source in sources:
