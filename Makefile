@@ -48,6 +48,7 @@ docs: .venv/installed-dev demo
 bench: .venv/installed-bench
 	$(BIN)/fourfold bench quality --save
 	$(BIN)/fourfold bench speed --save
+	$(BIN)/fourfold bench cascade --save
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache build dist demo

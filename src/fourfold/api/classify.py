@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from fourfold.core.errors import UsageError
 from fourfold.evaluation.cascade import Report, report
 from fourfold.evaluation.cascade_plot import plot
 from fourfold.evaluation.labelled import Duration, Run, Timed, read_labelled
-from fourfold.evaluation.logits import Judged, StoredLogits
+from fourfold.evaluation.logits import Judged, Samples, StoredLogits
 from fourfold.methods.cascade import Cascade, CascadeAnswers, Chain, ChainAnswers
 from fourfold.methods.gate import Fit
 from fourfold.runtimes.classifier import Classifier, Encoding
@@ -35,10 +36,14 @@ class Pair:
     big_encoding: Encoding = "auto"
 
 
-def headline(found: Report, *, held_out: bool) -> Fit:
-    """The point a report is read for: the fit on all samples, or the honest one where there is one."""
+Choice = Literal["in-sample", "held-out"]
+"""Which threshold: chosen on all samples, or on a half of them so that the other half can judge it."""
+
+
+def headline(found: Report, choice: Choice) -> Fit:
+    """The point a report is read for; where there is only the other, that one."""
     honest = found.held_out.fit if found.held_out else None
-    point = (honest or found.in_sample) if held_out else (found.in_sample or honest)
+    point = (honest or found.in_sample) if choice == "held-out" else (found.in_sample or honest)
     assert point is not None
     return point
 
@@ -63,12 +68,11 @@ def fit_stored(
         UsageError: the file does not hold what is asked for.
     """
     stored = StoredLogits(path)
-    labels = stored.labels()
-    pair = stored.judged(little, labels), stored.judged(big, labels)
-    others = [stored.judged(name, labels) for name in stored.names if name not in (little, big)]
-    found = report(*pair, max_loss=max_loss, threshold=threshold, others=others)
+    pair = stored.pair(little, big)
+    others = [stored.judged(name) for name in stored.names if name not in (little, big)]
+    found = report(pair, max_loss=max_loss, threshold=threshold, others=others)
     if picture:
-        plot(picture, *pair, found)
+        plot(picture, pair, found)
     return found
 
 
@@ -79,6 +83,7 @@ def fit_photos(
     *,
     max_loss: float = 0.0,
     threshold: float | None = None,
+    choice: Choice = "in-sample",
     batch_size: int = BATCH,
     picture: Path | None = None,
 ) -> tuple[Report, Run]:
@@ -86,6 +91,7 @@ def fit_photos(
 
     Args:
         images: folder of the pictures; table: CSV file with the columns ``file`` and ``label``, a class number.
+        choice: of the threshold for the timed run, if none is given.
         batch_size: pictures a call; others as ``fit_stored``.
 
     Raises:
@@ -102,13 +108,14 @@ def fit_photos(
             )
     alone = [_alone(network, labelled.pictures, batch_size) for network in networks]
     judged = [
-        Judged(network.name, network.macs, said.confidence, said.labels == labelled.labels)
+        Judged(network.name, network.macs, said.labels == labelled.labels)
         for network, (said, _) in zip(networks, alone, strict=True)
     ]
-    found = report(judged[0], judged[1], max_loss=max_loss, threshold=threshold)
-    used = headline(found, held_out=False).threshold
+    samples = Samples(judged[0], judged[1], alone[0][0].confidence)
+    found = report(samples, max_loss=max_loss, threshold=threshold)
+    used = headline(found, choice).threshold
     if picture:
-        plot(picture, judged[0], judged[1], found)
+        plot(picture, samples, found)
     return found, _run(networks, labelled.pictures, used, batch_size, (alone[0][1], alone[1][1]))
 
 

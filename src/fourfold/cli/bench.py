@@ -5,11 +5,16 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
-    parser.add_argument("what", choices=("quality", "speed"), help="PSNR and SSIM on benchmark sets, or time.")
+    parser.add_argument(
+        "what",
+        choices=("quality", "speed", "cascade"),
+        help="PSNR and SSIM on benchmark sets, time beside others, or time and memory of fitting cascades.",
+    )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the speed run. Default: 15.")
@@ -20,18 +25,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import quality, results, speed
+    from fourfold.evaluation import cascade_speed, quality, results, speed
 
     if args.what == "quality":
-        scores = benchmark.quality(args.data, alone=args.alone)
-        text, found = quality.table(scores), asdict(scores)
-        report: object = scores
-    else:
+        report: Any = benchmark.quality(args.data, alone=args.alone)
+        text = quality.table(report)
+    elif args.what == "speed":
         with tempfile.TemporaryDirectory() as folder:
-            times = benchmark.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
-        text, found = speed.table(times), asdict(times)
-        report = times
-    print(json.dumps(found, indent=2) if args.json else text)
+            report = benchmark.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
+        text = speed.table(report)
+    else:
+        report = cascade_speed.measure()
+        text = cascade_speed.table(report)
+    print(json.dumps(asdict(report), indent=2) if args.json else text)
     if args.save:
         path = results.save(args.what, report, results.environment(), Path("bench/results"))
         print(f"saved {path}" if not args.json else "", end="" if args.json else "\n")
