@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Levels = NDArray[np.uint8] | NDArray[np.uint16]
 Progress = Callable[[int, int], None]
-"""Called with the number of tiles done and the number planned; may raise ``Interrupted`` to stop."""
+"""Called with the number of tiles done and the number planned; may raise to stop."""
 
 
 class Runner(Protocol):

@@ -8,8 +8,9 @@ FourfoldError                    exit code 1
 ├── ModelError                   5  a model is missing, damaged or not permitted
 │   ├── MissingExtra             5  an optional part is not installed
 │   └── RuntimeFailure           5  an engine failed, or answered with nonsense
-├── NotEnough                    6  memory or disk would not suffice
-└── Interrupted                130  stopped by the person
+└── NotEnough                    6  memory or disk would not suffice
+
+A KeyboardInterrupt passes through everything and ends a command with exit code 130.
 """
 
 from difflib import get_close_matches
@@ -67,12 +68,6 @@ class NotEnough(FourfoldError):
     """Memory or disk would not suffice; the message holds the figure."""
 
     exit_code = 6
-
-
-class Interrupted(FourfoldError):
-    """Stopped by the person; what was finished is kept."""
-
-    exit_code = 130
 
 
 def near(word: str, known: list[str]) -> str:
