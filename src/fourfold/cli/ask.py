@@ -1,0 +1,52 @@
+"""ask: answer a brief about an AI task from only the sources it holds."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from fourfold.core.errors import UsageError
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("brief", type=Path, metavar="BRIEF", help="A brief, or a folder of briefs.")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="For answer.md and answer.json (NAME.md and NAME.json for a folder of briefs); default this folder.",
+    )
+    parser.add_argument(
+        "--llm-base-url",
+        metavar="URL",
+        help="Also ask a language model there (OpenAI-compatible); a key is read from FOURFOLD_LLM_KEY.",
+    )
+    parser.add_argument("--llm-model", metavar="NAME", help="The language model's name there.")
+    parser.add_argument("--quiet", action="store_true", help="Print nothing but errors.")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer every brief and return the exit code."""
+    if bool(args.llm_base_url) != bool(args.llm_model):
+        raise UsageError("--llm-base-url and --llm-model go together: give both or neither")
+    from fourfold.api.ask import Unanswered, ask_files
+    from fourfold.scientist.llm import Settings
+
+    llm = None
+    if args.llm_base_url:
+        llm = Settings(args.llm_base_url, args.llm_model, os.environ.get("FOURFOLD_LLM_KEY", ""))
+    done, codes = 0, set()
+    for outcome in ask_files(args.brief, args.output, llm):
+        if isinstance(outcome, Unanswered):
+            codes.add(outcome.error.exit_code)
+            print(f"fourfold: {outcome.error}", file=sys.stderr)
+            continue
+        done += 1
+        if not args.quiet:
+            print(
+                f"{outcome.brief} → {outcome.files[0]}, {outcome.files[1]}: {outcome.answer.task.id}", file=sys.stderr
+            )
+    return codes.pop() if len(codes) == 1 and not done else 3 if codes else 0
