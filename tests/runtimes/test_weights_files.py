@@ -49,7 +49,7 @@ def test_one_changed_bit_is_refused(absent: Card, tmp_path: Path) -> None:
         weights.state(absent)
     assert str(damaged) in str(caught.value)
     with pytest.raises(ModelError, match="not the file its card states"):
-        weights.verify(replace(absent, weights=(stated,)))
+        weights.read(replace(absent, weights=(stated,)), stated.format)
 
 
 def test_the_state_is_float32_of_stored_fp16() -> None:

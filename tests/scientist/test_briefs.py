@@ -219,7 +219,7 @@ def test_the_same_brief_gives_the_same_answer(name, outcomes):
 
 
 @pytest.mark.parametrize(
-    # Task and gap honesty are what was reached on first sight; the aim is 0.9 and 0.95, and these only ever rise.
+    # Task and gap honesty are what was reached; the aim is 0.9 and 0.95, and these only ever rise.
     ("measure", "least"),
     [("task", 0.78), ("model match", 0.9), ("paper relevance", 0.8), ("gap honesty", 0.89)],
 )

@@ -69,20 +69,6 @@ def check(content: bytes, stated: Weights, path: Path) -> None:
         )
 
 
-def verify(card: Card) -> tuple[Path, ...]:
-    """Verify every weights file of a card.
-
-    Returns:
-        The files, all as stated.
-
-    Raises:
-        ModelError: one is missing or differs.
-    """
-    for weights in card.weights:
-        read(card, weights.format)
-    return tuple(locate(card, weights.format) for weights in card.weights)
-
-
 def state(card: Card) -> dict[str, NDArray[np.float32]]:
     """The network's tensors by name, from the verified ``.safetensors`` file, as ``float32``.
 
