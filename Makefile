@@ -1,8 +1,8 @@
-# make demo: install and upscale a real photo.   make test: lint, types and every test.   make bench: measure against peers.
+# make demo: install and upscale a real photo.   make test: lint, types and every test.   make bench: measure against peers.   make results: pictures beside peers.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check-install docs bench clean
+.PHONY: demo test lint check-install docs bench results clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -48,7 +48,12 @@ docs: .venv/installed-dev demo
 bench: .venv/installed-bench
 	$(BIN)/fourfold bench quality --save
 	$(BIN)/fourfold bench speed --save
+	$(BIN)/fourfold bench routing --save --rounds 3 --plot docs/guide
+	$(BIN)/fourfold bench roofline --save
 	$(BIN)/fourfold bench cascade --save
+
+results: .venv/installed-bench
+	$(BIN)/python scripts/results.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache build dist demo

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from fourfold.api.session import Report, Session, choose_card, report, require_memory
+from fourfold.api.networks import choose_cards
+from fourfold.api.session import Report, Session, require_memory
+from fourfold.catalog.card import STYLES
 from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, PictureError, QualityGate, UsageError
 from fourfold.core.image import Image
@@ -79,7 +81,8 @@ def upscale_files(
         ModelError: there is no such network.
     """
     options = options or UpscaleOptions()
-    choose_card(options)  # what no input can do anything about is said once
+    for style in (options.style,) if options.style else STYLES:
+        choose_cards(options, style)  # what no input can do anything about is said once
     sources = list(_expanded(inputs))
     job = _Job(session or Session(), options, output, len(sources) > 1, overwrite, min_consistency, set())
     for source in sources:
@@ -121,7 +124,7 @@ class _Job:
         require_memory(size, target, header.channels, header.depth, not kind.streams)
         path = self._path(source, header.format, kind, target[1] / size[1])
         image = _for_format(files.read(data), kind)
-        work, card = self.session.prepare(image, self.options, not kind.streams)
+        prepared = self.session.prepare(image, self.options, not kind.streams)
         spec = files.Spec(
             format=kind.name,
             height=target[0],
@@ -134,16 +137,17 @@ class _Job:
         )
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         with files.open_writer(to, spec) as writer:
-            _pump(work, writer, progress)
-            if self.min_consistency is not None and work.consistency_psnr < self.min_consistency:
+            _pump(prepared.work, writer, progress)
+            kept = prepared.work.consistency_psnr
+            if self.min_consistency is not None and kept < self.min_consistency:
                 raise QualityGate(
                     f"{source}: expected a consistency of at least {self.min_consistency:g} dB, "
-                    f"measured {work.consistency_psnr:.2f} dB; the result was not kept"
+                    f"measured {kept:.2f} dB; the result was not kept"
                 )
         if path is not None:
             self.written.add(path.resolve())
         notes = (*image.notes, *writer.notes)
-        return report(work, card, started, notes, source, "-" if path is None else str(path))
+        return prepared.report(started, notes, source, "-" if path is None else str(path))
 
     def _folder(self) -> Path | None:
         """The folder that results go to, if the output is one."""

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import PurePath
 
 from fourfold.core.errors import InvalidInput
+from fourfold.evaluation import tilemap
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -144,6 +145,9 @@ def _file(entry: Mapping[str, object]) -> str:
         )
     if "consistency_psnr" in entry:
         parts.append(_consistency(entry["consistency_psnr"]))
+    routing = entry.get("routing")
+    if isinstance(routing, Mapping):
+        parts.append(tilemap.html(routing))
     parts += [_warnings(entry.get("warnings")), _facts(entry)]
     return "<article>\n" + "\n".join(part for part in parts if part) + "\n</article>"
 
@@ -176,6 +180,7 @@ def _facts(entry: Mapping[str, object]) -> str:
         "Time": _figure(entry, "seconds", "s"),
         "of it in the network": _figure(entry, "seconds_model", "s"),
         "Network": model,
+        "Style chosen because": str(entry.get("style_reason") or ""),
         "Engine": engine,
         "Tiles": _tiles(entry.get("tiles")),
         "Speed": _figure(entry, "megapixels_per_second", "megapixels/s"),
