@@ -1,0 +1,296 @@
+"""Workflows run: on one photo or many, with a manifest of what was done, from which it can be done again."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fourfold.api.inspect import measure
+from fourfold.api.photos import Failure, expanded
+from fourfold.api.session import Session, choose_card, report
+from fourfold.core.atomic import write_text
+from fourfold.core.contract import Progress
+from fourfold.core.errors import FourfoldError, PictureError, QualityGate, UsageError
+from fourfold.core.image import Image
+from fourfold.core.options import UpscaleOptions
+from fourfold.evaluation.results import environment
+from fourfold.imaging import files
+from fourfold.methods.upscale import Size, visible
+from fourfold.runtimes.classifier import Classifier, Encoding
+from fourfold.workflow import engine
+from fourfold.workflow.cache import Cache
+from fourfold.workflow.engine import Event, Place, Record
+from fourfold.workflow.graph import Graph, check
+from fourfold.workflow.node import Restoration
+from fourfold.workflow.nodes import NODES
+from fourfold.workflow.ports import Write
+from fourfold.workflow.schema import Workflow, find, from_plain
+
+Watch = Callable[[str, Event], None]
+"""Told of every event of a run, with the name of its photo; may raise to stop between two tiles."""
+
+_KEPT = ".fourfold"
+"""Folder in the output folder for the results of steps; it may be deleted at any time."""
+
+
+@dataclass
+class Workshop:
+    """What nodes may ask for, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
+
+    Attributes:
+        session: whose networks are used; runtime: the engine where a step leaves it open, None to measure.
+    """
+
+    session: Session = field(default_factory=Session)
+    runtime: str | None = None
+    _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
+
+    def models(self, options: UpscaleOptions) -> dict[str, str]:
+        """As ``workflow.node.Tools`` says."""
+        card = choose_card(options)
+        return {card.id: card.stored("onnx").sha256}
+
+    def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
+        """As ``workflow.node.Tools`` says."""
+        started = time.perf_counter()
+        if options.runtime is None and self.runtime is not None:
+            options = options.changed(runtime=self.runtime)
+        work, card = self.session.prepare(image, options, keeps_whole=True)
+        runner = work.runner
+        return _Restoration(
+            size=work.target,
+            engine=f"{runner.runtime} {runner.precision}",
+            pour=partial(work.pour, progress=progress),
+            figures=lambda: {
+                name: value for name, value in asdict(report(work, card, started, ())).items() if value != ""
+            },
+        )
+
+    def measure(self, large: Image, small: Image) -> dict[str, Any]:
+        """As ``workflow.node.Tools`` says."""
+        seen = [visible(image.pixels, image.alpha) for image in (large, small)]
+        return asdict(measure(*seen))
+
+    def classifier(self, path: Path, encoding: Encoding) -> Classifier:
+        """As ``workflow.node.Tools`` says."""
+        if (path, encoding) not in self._classifiers:
+            self._classifiers[path, encoding] = Classifier(path, encoding)
+        return self._classifiers[path, encoding]
+
+
+@dataclass(frozen=True)
+class _Restoration:
+    size: Size
+    engine: str
+    pour: Callable[[Write], None]
+    figures: Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class WorkflowRun:
+    """What a workflow made.
+
+    Attributes:
+        manifest: everything about the run, plain values; path: the file it was written to.
+        files: the pictures that were saved; failed: inputs that gave nothing, and why.
+    """
+
+    manifest: dict[str, Any]
+    path: Path
+    files: tuple[Path, ...]
+    failed: tuple[Failure, ...]
+
+
+def run_workflow(
+    workflow: str | Path | Workflow,
+    inputs: Mapping[str, Any] | None = None,
+    folder: str | Path = ".",
+    *,
+    session: Session | None = None,
+    watch: Watch = lambda _name, _event: None,
+    fresh: bool = False,
+    overwrite: bool = False,
+) -> WorkflowRun:
+    """Run a workflow, once or for each of many photos; steps whose results an earlier run kept are not repeated.
+
+    Args:
+        workflow: name of a preset, or a file.
+        inputs: values of its inputs, or of parameters as ``step.parameter``. One of them may be a list or a folder of
+            photos: the workflow is then run for each, and a photo that fails never stops the rest.
+        folder: for pictures, ``manifest.json``, and results of steps in a folder ``.fourfold``; made if need be.
+        session: whose loaded networks are used.
+        watch: told of every event, with the photo's name.
+        fresh: compute every step anew; overwrite: replace files of the same name.
+
+    Raises:
+        WorkflowProblems: the workflow cannot be run; every reason at once.
+        UsageError, ModelError: as the names say. PictureError: the folder cannot be written.
+    """
+    opened = workflow if isinstance(workflow, Workflow) else find(str(workflow))
+    shop = Workshop(session or Session())
+    graphs = list(_graphs(opened, inputs or {}, shop))
+    place = _place(Path(folder), fresh=fresh, overwrite=overwrite)
+    return _run_all(opened, graphs, shop, place, watch)
+
+
+def replay(
+    path: Path, inputs: Mapping[str, Any] | None = None, folder: str | Path = ".", *, session: Session | None = None,
+    watch: Watch = lambda _name, _event: None, overwrite: bool = False,
+) -> WorkflowRun:  # fmt: skip
+    """Do again what a manifest tells, every step, and compare the files to the byte.
+
+    Args:
+        path: the manifest. inputs: to use instead of its own, for example where photos have been moved.
+        folder, session, watch, overwrite: as ``run_workflow``.
+
+    Raises:
+        UsageError: this is no manifest, or an input is not the file it was.
+        QualityGate: a file came out otherwise; the message says what else is different.
+    """
+    told = _read(path)
+    workflow = from_plain(told["workflow"], told["source"])
+    shop = Workshop(session or Session(), _engine(told))
+    graphs = []
+    for run in told["runs"]:
+        given = run["given"] | {name: str(value) for name, value in (inputs or {}).items()}
+        graph = check(workflow, NODES, shop, given)
+        _require_same_files(graph, run, path)
+        graphs.append((given, graph))
+    place = _place(Path(folder), fresh=True, overwrite=overwrite)
+    made = _run_all(workflow, graphs, shop, place, watch)
+    if made.failed:
+        raise made.failed[0].error
+    _compare(told, made.manifest, path)
+    return made
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return {name: told[name] for name in ("workflow", "source", "runs", "models", "made_with")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: expected the manifest.json of a run: {error}") from error
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, dict) and "sha256" in value
+
+
+def _require_same_files(graph: Graph, run: Mapping[str, Any], path: Path) -> None:
+    values = [value for step in run["steps"].values() for value in step["parameters"].values()]
+    was = {value["sha256"] for value in values if isinstance(value, dict)}
+    for _, file in graph.files():
+        if files.digest(file) not in was:
+            raise UsageError(f"{file}: expected a file that {path} tells of, this one has another content")
+
+
+def _engine(told: Mapping[str, Any]) -> str | None:
+    """The inference engine of a manifest's run, the one choice that is measured rather than made by parameters."""
+    for run in told["runs"]:
+        for step in run["steps"].values():
+            runtime = step["outputs"].get("report", {}).get("runtime")
+            if runtime:
+                return str(runtime)
+    return None
+
+
+def _compare(told: Mapping[str, Any], made: Mapping[str, Any], path: Path) -> None:
+    for before, after in zip(told["runs"], made["runs"], strict=True):
+        for name, step in before["steps"].items():
+            was, now = (one.get("report", {}) for one in (step["outputs"], after["steps"][name]["outputs"]))
+            if was.get("sha256") != now.get("sha256"):
+                raise QualityGate(
+                    f"{now['file']}: expected the very bytes that {path} tells of, got others "
+                    f"({'; '.join(_differences(told, made)) or 'with the same versions and weights'})"
+                )
+
+
+def _differences(told: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("engines", "cpu", "threads", "python"):
+        was, now = told["made_with"].get(key), made["made_with"].get(key)
+        if was != now:
+            yield f"{key}: {was} then, {now} now"
+    if told["models"] != made["models"]:
+        yield "other weights"
+
+
+def _place(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
+    kept = folder / _KEPT
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise PictureError(f"{folder}: expected a folder to write to: {error.strerror}") from error
+    return Place(folder, "", Cache(kept), fresh, overwrite=overwrite)
+
+
+def _graphs(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iterator[tuple[dict[str, Any], Graph]]:
+    """The workflow bound to each photo, with the values it is bound to; problems show before any work."""
+    lists = {name: _values(value) for name, value in inputs.items()}
+    many = [name for name, values in lists.items() if len(values) != 1]
+    if len(many) > 1:
+        raise UsageError(f"expected several values for one input at most, got them for {' and '.join(many)}")
+    single = {name: values[0] for name, values in lists.items() if name not in many}
+    for value in lists[many[0]] if many else [None]:
+        given = single if value is None else {**single, many[0]: value}
+        yield given, check(workflow, NODES, shop, given)
+
+
+def _values(value: Any) -> list[str]:
+    given = value if isinstance(value, list | tuple) else [value]
+    return list(expanded(str(one) for one in given))
+
+
+def _run_all(
+    workflow: Workflow, graphs: Sequence[tuple[dict[str, Any], Graph]], shop: Workshop, place: Place, watch: Watch
+) -> WorkflowRun:
+    """Run every graph; the manifest holds what was done even if the last one is interrupted."""
+    runs: list[dict[str, Any]] = []
+    failed: list[Failure] = []
+    models: dict[str, str] = {}
+    originals = frozenset(path.resolve() for _, graph in graphs for _, path in graph.files())
+    try:
+        for given, graph in graphs:
+            first = next((path for _, path in graph.files()), Path("picture"))
+            here = Place(place.folder, first.stem, place.cache, place.fresh, originals, place.overwrite)
+            try:
+                runs.append({"input": str(first), **_run_one(given, graph, shop, here, partial(watch, str(first)))})
+            except FourfoldError as error:
+                failed.append(Failure(str(first), error))
+            for task in graph.tasks:
+                models |= task.node.models(shop, task.arguments)
+    finally:
+        manifest = {
+            "made_with": asdict(environment()),
+            "source": workflow.source,
+            "workflow": workflow.plain(),
+            "models": models,
+            "runs": runs,
+            "failed": [{"input": one.input, "error": str(one.error)} for one in failed],
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        path = place.folder / "manifest.json"
+        write_text(path, text + "\n")
+        place.cache.prune()
+    saved = tuple(place.folder / name for run in runs for name in run["saved"])
+    return WorkflowRun(json.loads(text), path, saved, tuple(failed))
+
+
+def _run_one(given: dict[str, Any], graph: Graph, shop: Workshop, place: Place, watch: engine.Watch) -> dict[str, Any]:
+    began = time.perf_counter()
+    records = engine.run(graph, shop, place, watch)
+    return {
+        "given": given,
+        "seconds": round(time.perf_counter() - began, 4),
+        "steps": {name: record.plain() for name, record in records.items()},
+        "saved": list(_saved(records.values())),
+    }
+
+
+def _saved(records: Iterable[Record]) -> Iterator[str]:
+    for record in records:
+        if record.task.node.writes:
+            yield from (output.figures["file"] for output in record.outputs.values())
