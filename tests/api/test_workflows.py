@@ -114,26 +114,36 @@ def test_nothing_is_made_of_what_cannot_run(photo):
 
 
 KILLED = """
-import os, signal, sys
+import os, signal
 import fourfold
 
 def watch(name, event):
-    if name.endswith("p3.png") and event.kind == "progress" and event.done == 3:
+    if name.endswith("p3.png") and (event.kind, event.step, event.done) == MOMENT:
         os.kill(os.getpid(), signal.SIGKILL)
 
-fourfold.run_workflow("upscale-measured", {inputs!r}, "out", watch=watch)
+fourfold.run_workflow("upscale-measured", INPUTS, "out", watch=watch)
 """
 
 
-def test_killed_in_the_middle_and_run_again_gives_the_same_and_repeats_nothing(photo, tmp_path):
+@pytest.mark.parametrize(
+    ("moment", "steps"),
+    [
+        (("progress", "restored", 3), 1),  # only its photo is loaded
+        (("finished", "restored", 0), 2),  # and restored, while it is being measured
+        (("started", "large", 0), 3),  # all but saved
+        (("finished", "large", 0), 4),
+    ],
+)
+def test_killed_in_the_middle_and_run_again_gives_the_same_and_repeats_nothing(photo, tmp_path, moment, steps):
     photos = [str(save(tmp_path / f"p{number}.png", seed=number)) for number in range(1, 6)]
     inputs = {"photo": photos, **FAST, "restored.tile": 32}
-    code = KILLED.replace("{inputs!r}", repr(inputs))
+    code = KILLED.replace("MOMENT", repr(moment)).replace("INPUTS", repr(inputs))
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
     finished = {path.parent.name: path.stat().st_mtime_ns for path in Path("out").glob(".fourfold/*/values.json")}
-    assert len(finished) == 2 * 4 + 1  # two photos, and the third one loaded
-    assert sorted(path.name for path in Path("out").glob("*.png")) == ["p1_large.png", "p2_large.png"]
+    assert len(finished) == 2 * 4 + steps
+    saved = 3 if steps == 4 else 2
+    assert sorted(path.name for path in Path("out").glob("*.png")) == [f"p{n}_large.png" for n in range(1, saved + 1)]
 
     again = fourfold.run_workflow("upscale-measured", inputs, "out")
     undisturbed = fourfold.run_workflow("upscale-measured", inputs, "other")

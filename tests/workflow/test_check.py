@@ -1,6 +1,7 @@
 """Broken workflow files, and everything that is said about each."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -34,6 +35,19 @@ def test_every_problem_is_said_at_once_with_its_place_and_a_cure(capsys, monkeyp
         page.write_text(said)
     assert said == page.read_text()
     assert said.count("exit code 2") == len(BROKEN)
+
+
+def test_the_guide_is_true(tools):
+    guide = (HERE.parents[1] / "docs/guide/workflows.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    written = check(parse(example, "guide"), NODES, tools)
+    preset = check(find("upscale"), NODES, tools)
+    assert [task.parameters for task in written.tasks] == [task.parameters for task in preset.tasks]
+    (messages,) = re.findall(r"```text\n(.*?)```", guide, re.DOTALL)
+    said = (HERE / "broken.txt").read_text()
+    for message in messages.splitlines():
+        assert message.partition(": line ")[2] in said
+    assert re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE) == list(NODES)
 
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)

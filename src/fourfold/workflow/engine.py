@@ -227,6 +227,10 @@ class _Run:
     def _finish(self, record: Record, entry: Entry) -> None:
         record.seconds = time.perf_counter() - self._began - record.started
         entry.commit(record.outputs)
+        if record.task.node.writes:  # last, so that a file in its place is always one that is known
+            for report in record.outputs.values():
+                name = report.figures["file"]
+                (self._place.cache.folder / name).replace(self._place.folder / name)
         self._watch(Event("finished", record.task.name))
 
 

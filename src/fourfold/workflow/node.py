@@ -88,7 +88,8 @@ class Context:
 
     Attributes:
         tools: what it may ask for; progress: to be called with tiles done and planned, may raise to stop.
-        target: the file it may write, without its suffix; scratch: a folder beside it for what is not finished.
+        target: the file it is to write, without its suffix; scratch: the folder it writes that file to, from where the
+            engine moves it into place.
         recipe: how its picture was made, plain values, for the picture's metadata.
         originals: files that must never be written; overwrite: whether another one that is there may be replaced.
     """
@@ -121,7 +122,7 @@ class Node:
         infer: from the types of its image inputs and all its arguments to the type of its image output; raises
             ``UsageError`` where they cannot be; None for a node that gives no image and takes any.
         models: the networks its arguments lead to, id → SHA-256; raises ``ModelError`` if there is none.
-        writes: whether it writes a file.
+        writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``.
     """
 
     function: Callable[..., Any]

@@ -51,7 +51,9 @@ def load(
     if not height or not width:
         raise PictureError(f"{file}: expected sides of at least {multiple} pixels, got {image.size[1]}×{image.size[0]}")
     alpha = None if image.alpha is None else image.alpha[:height, :width]
-    return Picture.of(replace(image, pixels=image.pixels[:height, :width], alpha=alpha), ImageType(scale=1.0))
+    picture = Picture.of(replace(image, pixels=image.pixels[:height, :width], alpha=alpha), ImageType(scale=1.0))
+    picture.image = replace(image, pixels=image.pixels[:height, :width], alpha=alpha)  # as it will be read again
+    return picture
 
 
 def _scaled(of: ImageType, size: Size | None, scale: float | None) -> ImageType:
@@ -268,12 +270,11 @@ def save(
         image = Picture.of(fitting(image.image, kind), image.type, image.carried.engine)
     path = _place(context, kind)
     spec = _spec(image, kind, options, context.recipe if recipe == "embed" else {})
-    unfinished = context.scratch / path.name
-    with files.open_writer(unfinished, spec) as writer:
+    written = context.scratch / path.name
+    with files.open_writer(written, spec) as writer:
         image.pour(writer.write)
-    unfinished.replace(path)
-    figures: dict[str, Any] = {"file": path.name, "format": kind.name, "size": [spec.width, spec.height]}
-    figures |= {"bytes": path.stat().st_size, "sha256": files.digest(path)}
+    figures: dict[str, Any] = {"file": path.name, "format": kind.name, "output_size": [spec.width, spec.height]}
+    figures |= {"bytes": written.stat().st_size, "sha256": files.digest(written)}
     return Report(figures | {"warnings": [*image.carried.notes, *writer.notes]})
 
 
