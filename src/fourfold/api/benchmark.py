@@ -1,5 +1,7 @@
 """The benchmarks: every super-resolution network of the catalog beside bicubic, Lanczos and the networks of others."""
 
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,13 @@ from PIL import Image as Pillow
 
 from fourfold.api.photos import Failure, upscale_files
 from fourfold.api.session import Session
+from fourfold.api.workflows import run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.core.options import UpscaleOptions
 from fourfold.evaluation import datasets, peers
 from fourfold.evaluation import quality as scoring
 from fourfold.evaluation import speed as timing
+from fourfold.evaluation.overhead import Overhead, measure
 from fourfold.runtimes.threads import available
 
 _FORMATS = ("jpeg", "png")
@@ -50,6 +54,28 @@ def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timin
     whole = {f"1-megapixel JPEG to {kind.upper()}": _whole_run(photo, kind) for kind in _FORMATS}
     contenders = (*_own(), scoring.BICUBIC, scoring.LANCZOS, *others)
     return timing.measure(contenders, picture, whole, threads, timing.Rounds(measured=rounds))
+
+
+def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
+    """Time upscaling a one-megapixel JPEG as a workflow, nothing of it kept from before, beside upscaling it directly.
+
+    Args:
+        data: the benchmark data; folder: for the files; rounds: in turns.
+
+    Raises:
+        UsageError: the data is not there.
+    """
+    photo, out, session = folder / "megapixel.jpg", folder / "out", Session()
+    picture = next(one for one in datasets.benchmark_sets(datasets.data_folder(data)) if one.name == "BSD20")
+    Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
+    direct = _whole_run(photo, "jpeg")
+
+    def around() -> None:
+        made = run_workflow("upscale", {"photo": photo}, out, session=session)
+        if made.failed:
+            raise made.failed[0].error
+
+    return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
 
 
 def _own() -> tuple[scoring.Contender, ...]:
