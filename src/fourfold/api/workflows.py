@@ -60,14 +60,13 @@ class Workshop:
             options = options.changed(runtime=self.runtime)
         work, card = self.session.prepare(image, options, keeps_whole=True)
         runner = work.runner
-        return _Restoration(
-            size=work.target,
-            engine=f"{runner.runtime} {runner.precision}",
-            pour=partial(work.pour, progress=progress),
-            figures=lambda: {
-                name: value for name, value in asdict(report(work, card, started, ())).items() if value != ""
-            },
-        )
+
+        def figures() -> dict[str, Any]:
+            told = {name: value for name, value in asdict(report(work, card, started, ())).items() if value != ""}
+            return told | {"tile_map": [[card.tier] * len(row) for row in work.plan.rows]}
+
+        pour = partial(work.pour, progress=progress)
+        return _Restoration(work.target, f"{runner.runtime} {runner.precision}", pour, figures)
 
     def measure(self, large: Image, small: Image) -> dict[str, Any]:
         """As ``workflow.node.Tools`` says."""
@@ -110,7 +109,7 @@ def run_workflow(
     folder: str | Path = ".",
     *,
     session: Session | None = None,
-    watch: Watch = lambda _name, _event: None,
+    watch: Watch | None = None,
     fresh: bool = False,
     overwrite: bool = False,
 ) -> WorkflowRun:
@@ -138,7 +137,7 @@ def run_workflow(
 
 def replay(
     path: Path, inputs: Mapping[str, Any] | None = None, folder: str | Path = ".", *, session: Session | None = None,
-    watch: Watch = lambda _name, _event: None, overwrite: bool = False,
+    watch: Watch | None = None, overwrite: bool = False,
 ) -> WorkflowRun:  # fmt: skip
     """Do again what a manifest tells, every step, and compare the files to the byte.
 
@@ -245,7 +244,11 @@ def _values(value: Any) -> list[str]:
 
 
 def _run_all(
-    workflow: Workflow, graphs: Sequence[tuple[dict[str, Any], Graph]], shop: Workshop, place: Place, watch: Watch
+    workflow: Workflow,
+    graphs: Sequence[tuple[dict[str, Any], Graph]],
+    shop: Workshop,
+    place: Place,
+    watch: Watch | None,
 ) -> WorkflowRun:
     """Run every graph; the manifest holds what was done even if the last one is interrupted."""
     runs: list[dict[str, Any]] = []
@@ -257,7 +260,8 @@ def _run_all(
             first = next((path for _, path in graph.files()), Path("picture"))
             here = Place(place.folder, first.stem, place.cache, place.fresh, originals, place.overwrite)
             try:
-                runs.append({"input": str(first), **_run_one(given, graph, shop, here, partial(watch, str(first)))})
+                told = partial(watch, str(first)) if watch else _unseen
+                runs.append({"input": str(first), **_run_one(given, graph, shop, here, told)})
             except FourfoldError as error:
                 failed.append(Failure(str(first), error))
             for task in graph.tasks:
@@ -288,6 +292,10 @@ def _run_one(given: dict[str, Any], graph: Graph, shop: Workshop, place: Place, 
         "steps": {name: record.plain() for name, record in records.items()},
         "saved": list(_saved(records.values())),
     }
+
+
+def _unseen(_event: Event) -> None:
+    """Nobody watches."""
 
 
 def _saved(records: Iterable[Record]) -> Iterator[str]:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.progress import Progress, Step
+from fourfold.cli.progress import Progress, Tiles
 from fourfold.core.errors import UsageError
 
 if TYPE_CHECKING:
     from fourfold.api.workflows import WorkflowRun
-    from fourfold.workflow.engine import Event
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from fourfold.api import workflows
 
     with Progress(args.quiet or args.json) as progress:
-        shown = _Shown(progress)
+        shown = Tiles(progress)
         if args.replay:
             made = workflows.replay(args.replay, inputs, args.output, watch=shown, overwrite=args.overwrite)
             progress.say(f"{args.replay}: done again, the same bytes")
@@ -72,23 +71,6 @@ def given(words: list[str]) -> dict[str, list[str]]:
             raise UsageError(f"expected --set NAME=VALUE, got {word!r}")
         found.setdefault(name, []).append(value)
     return found
-
-
-class _Shown:
-    """Shows a bar for each step that has tiles."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bar: Step | None = None
-
-    def __call__(self, name: str, event: "Event") -> None:
-        if event.kind != "progress":
-            return
-        if self._bar is None:
-            self._bar = self._progress.start(f"{name}: {event.step}")
-        self._bar(event.done, event.total)
-        if event.done == event.total:
-            self._bar = None
 
 
 def _lines(made: "WorkflowRun") -> Iterator[str]:
