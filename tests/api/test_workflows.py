@@ -1,5 +1,6 @@
 """Workflows with the real network: every preset, many photos, a program killed in the middle, and replay."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -12,8 +13,10 @@ import pytest
 from PIL import Image
 
 import fourfold
-from fourfold.api.workflows import replay
+from fourfold.api.replay import replay
 from fourfold.core.errors import PictureError, QualityGate, UsageError
+from fourfold.imaging import files
+from fourfold.imaging.metadata import with_recipe
 from fourfold.workflow.schema import WorkflowProblems, find, presets
 
 FAST = {"restored.runtime": "onnxruntime", "restored.threads": 1}
@@ -175,6 +178,34 @@ def test_replay_makes_the_same_bytes(photo, tmp_path):
     assert not any(step["reused"] for step in again.manifest["runs"][0]["steps"].values())
     moved = photo.rename(tmp_path / "moved.png")
     assert replay(made.path, {"photo": moved}, "third").files[0].read_bytes() == made.files[0].read_bytes()
+
+
+def test_a_picture_alone_tells_how_to_make_it_again(photo):
+    given = {"photo": photo, "softer.format": "webp", "strength": 0.25, "restored.scale": 2.5, **FAST}
+    made = fourfold.run_workflow("softer", given, "out")
+    (picture,) = made.files
+    again = replay(picture, {"photo": photo}, "again")
+    assert [path.name for path in again.files] == ["photo_s4.webp"]
+    assert again.files[0].read_bytes() == picture.read_bytes()
+    with pytest.raises(WorkflowProblems, match="give it with --set photo="):
+        replay(picture, folder="again")
+    other = save(Path("other.png"), seed=5)
+    with pytest.raises(UsageError, match="this one has another content"):
+        replay(picture, {"photo": other}, "again")
+    with pytest.raises(UsageError, match="or a picture that holds the recipe"):
+        replay(photo, {"photo": photo}, "again")
+    for recipe in ({"steps": []}, {"steps": [{"node": "x"}]}, {"steps": [3]}, {"steps": [{"node": "load"}]}):
+        image = files.read(photo)
+        files.write(dataclasses.replace(image, metadata=with_recipe(image.metadata, recipe)), Path("odd.png"))
+        with pytest.raises(UsageError, match="the recipe in this picture cannot be read"):
+            replay(Path("odd.png"), {"photo": photo}, "again")
+
+
+def test_a_number_is_no_folder(photo):
+    Path("2").mkdir()
+    made = fourfold.run_workflow("upscale", {"photo": photo, "scale": 2, **FAST}, "out")
+    with Image.open(made.files[0]) as picture:
+        assert picture.size == (80, 60)
 
 
 def test_replay_says_what_is_different(photo):

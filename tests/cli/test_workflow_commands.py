@@ -64,6 +64,9 @@ def test_replay(photo, capsys):
     code, _, err = typed(capsys, "run", "--replay", "out/manifest.json", "-o", "again")
     assert (code, "done again, the same bytes" in err) == (0, True)
     assert Path("again/photo_large.png").read_bytes() == Path("out/photo_large.png").read_bytes()
+    words = ["run", "--replay", "out/photo_large.png", "--set", "photo=photo.png", "-o", "third"]
+    code, _, err = typed(capsys, *words)
+    assert (code, "done again, the same bytes" in err) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Workflows run: on one photo or many, with a manifest of what was done, from which it can be done again."""
+"""Workflows run: on one photo or many, with a manifest of what was done."""
 
 import json
 import time
@@ -13,11 +13,10 @@ from fourfold.api.photos import Failure, expanded
 from fourfold.api.session import Session, choose_card, report
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Progress
-from fourfold.core.errors import FourfoldError, PictureError, QualityGate, UsageError
+from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import UpscaleOptions
 from fourfold.evaluation.results import environment
-from fourfold.imaging import files
 from fourfold.methods.upscale import Size, visible
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow import engine
@@ -27,7 +26,7 @@ from fourfold.workflow.graph import Graph, check
 from fourfold.workflow.node import Restoration
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.ports import Write
-from fourfold.workflow.schema import Workflow, find, from_plain
+from fourfold.workflow.schema import Workflow, find
 
 Watch = Callable[[str, Event], None]
 """Told of every event of a run, with the name of its photo; may raise to stop between two tiles."""
@@ -130,93 +129,12 @@ def run_workflow(
     """
     opened = workflow if isinstance(workflow, Workflow) else find(str(workflow))
     shop = Workshop(session or Session())
-    graphs = list(_graphs(opened, inputs or {}, shop))
-    place = _place(Path(folder), fresh=fresh, overwrite=overwrite)
-    return _run_all(opened, graphs, shop, place, watch)
+    graphs = list(bound(opened, inputs or {}, shop))
+    return run_all(opened, graphs, shop, place_in(Path(folder), fresh=fresh, overwrite=overwrite), watch)
 
 
-def replay(
-    path: Path, inputs: Mapping[str, Any] | None = None, folder: str | Path = ".", *, session: Session | None = None,
-    watch: Watch | None = None, overwrite: bool = False,
-) -> WorkflowRun:  # fmt: skip
-    """Do again what a manifest tells, every step, and compare the files to the byte.
-
-    Args:
-        path: the manifest. inputs: to use instead of its own, for example where photos have been moved.
-        folder, session, watch, overwrite: as ``run_workflow``.
-
-    Raises:
-        UsageError: this is no manifest, or an input is not the file it was.
-        QualityGate: a file came out otherwise; the message says what else is different.
-    """
-    told = _read(path)
-    workflow = from_plain(told["workflow"], told["source"])
-    shop = Workshop(session or Session(), _engine(told))
-    graphs = []
-    for run in told["runs"]:
-        given = run["given"] | {name: str(value) for name, value in (inputs or {}).items()}
-        graph = check(workflow, NODES, shop, given)
-        _require_same_files(graph, run, path)
-        graphs.append((given, graph))
-    place = _place(Path(folder), fresh=True, overwrite=overwrite)
-    made = _run_all(workflow, graphs, shop, place, watch)
-    if made.failed:
-        raise made.failed[0].error
-    _compare(told, made.manifest, path)
-    return made
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        told = json.loads(path.read_text("utf-8"))
-        return {name: told[name] for name in ("workflow", "source", "runs", "models", "made_with")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: expected the manifest.json of a run: {error}") from error
-
-
-def _is_file(value: Any) -> bool:
-    return isinstance(value, dict) and "sha256" in value
-
-
-def _require_same_files(graph: Graph, run: Mapping[str, Any], path: Path) -> None:
-    values = [value for step in run["steps"].values() for value in step["parameters"].values()]
-    was = {value["sha256"] for value in values if isinstance(value, dict)}
-    for _, file in graph.files():
-        if files.digest(file) not in was:
-            raise UsageError(f"{file}: expected a file that {path} tells of, this one has another content")
-
-
-def _engine(told: Mapping[str, Any]) -> str | None:
-    """The inference engine of a manifest's run, the one choice that is measured rather than made by parameters."""
-    for run in told["runs"]:
-        for step in run["steps"].values():
-            runtime = step["outputs"].get("report", {}).get("runtime")
-            if runtime:
-                return str(runtime)
-    return None
-
-
-def _compare(told: Mapping[str, Any], made: Mapping[str, Any], path: Path) -> None:
-    for before, after in zip(told["runs"], made["runs"], strict=True):
-        for name, step in before["steps"].items():
-            was, now = (one.get("report", {}) for one in (step["outputs"], after["steps"][name]["outputs"]))
-            if was.get("sha256") != now.get("sha256"):
-                raise QualityGate(
-                    f"{now['file']}: expected the very bytes that {path} tells of, got others "
-                    f"({'; '.join(_differences(told, made)) or 'with the same versions and weights'})"
-                )
-
-
-def _differences(told: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("engines", "cpu", "threads", "python"):
-        was, now = told["made_with"].get(key), made["made_with"].get(key)
-        if was != now:
-            yield f"{key}: {was} then, {now} now"
-    if told["models"] != made["models"]:
-        yield "other weights"
-
-
-def _place(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
+def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
+    """Where runs write: a folder, made if need be; raises ``PictureError`` if it cannot be."""
     kept = folder / _KEPT
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -226,31 +144,46 @@ def _place(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
     return Place(folder, "", Cache(kept), fresh, overwrite=overwrite)
 
 
-def _graphs(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iterator[tuple[dict[str, Any], Graph]]:
-    """The workflow bound to each photo, with the values it is bound to; problems show before any work."""
-    lists = {name: _values(value) for name, value in inputs.items()}
+def bound(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iterator[tuple[dict[str, str], Graph]]:
+    """The workflow bound to each photo, with the values it is bound to; problems show before any work.
+
+    Raises:
+        UsageError: several inputs have several values. WorkflowProblems: the workflow cannot be run.
+    """
+    names = set(_file_inputs(workflow))
+    lists: dict[str, list[str]] = {}
+    for name, value in inputs.items():
+        values = [str(one) for one in (value if isinstance(value, list | tuple) else [value])]
+        lists[name] = list(expanded(values)) if name in names else values
     many = [name for name, values in lists.items() if len(values) != 1]
     if len(many) > 1:
         raise UsageError(f"expected several values for one input at most, got them for {' and '.join(many)}")
     single = {name: values[0] for name, values in lists.items() if name not in many}
     for value in lists[many[0]] if many else [None]:
         given = single if value is None else {**single, many[0]: value}
-        yield given, check(workflow, NODES, shop, given)
+        lasting = {name: str(Path(text).resolve()) if name in names else text for name, text in given.items()}
+        yield lasting, check(workflow, NODES, shop, given)
 
 
-def _values(value: Any) -> list[str]:
-    given = value if isinstance(value, list | tuple) else [value]
-    return list(expanded(str(one) for one in given))
+def _file_inputs(workflow: Workflow) -> Iterator[str]:
+    """Names under which files can be given."""
+    for step in workflow.steps.values():
+        node = NODES.get(step.node.value or "")
+        for name, parameter in node.parameters.items() if node else ():
+            if parameter.kind is Path:
+                yield f"{step.name}.{name}"
+                text = step.arguments.get(name)
+                yield (text.value or "").removeprefix("$") if text else ""
 
 
-def _run_all(
+def run_all(
     workflow: Workflow,
     graphs: Sequence[tuple[dict[str, Any], Graph]],
     shop: Workshop,
     place: Place,
     watch: Watch | None,
 ) -> WorkflowRun:
-    """Run every graph; the manifest holds what was done even if the last one is interrupted."""
+    """Run a workflow bound to each photo; the manifest holds what was done even if the last one is interrupted."""
     runs: list[dict[str, Any]] = []
     failed: list[Failure] = []
     models: dict[str, str] = {}

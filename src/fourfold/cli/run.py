@@ -25,7 +25,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="Give an input, or a parameter as STEP.PARAMETER. Photos: repeat it, or name a folder.",
     )
     parser.add_argument("-o", "--output", default=".", metavar="FOLDER", help="For what it makes; default this folder.")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="Do again what a manifest.json tells, and compare.")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="Do again what a manifest.json, or the recipe in a picture, tells, and compare.",
+    )
     parser.add_argument("--fresh", action="store_true", help="Compute every step anew, also what was kept.")
     parser.add_argument("--overwrite", action="store_true", help="Replace results that exist already.")
     parser.add_argument("--json", action="store_true", help="Print the run's manifest.")
@@ -37,15 +42,16 @@ def run(args: argparse.Namespace) -> int:
     if (args.workflow is None) == (args.replay is None):
         raise UsageError("expected either a workflow or --replay FILE")
     inputs = given(args.inputs)
-    from fourfold.api import workflows
+    from fourfold.api.replay import replay
+    from fourfold.api.workflows import run_workflow
 
     with Progress(args.quiet or args.json) as progress:
         shown = Tiles(progress)
         if args.replay:
-            made = workflows.replay(args.replay, inputs, args.output, watch=shown, overwrite=args.overwrite)
+            made = replay(args.replay, inputs, args.output, watch=shown, overwrite=args.overwrite)
             progress.say(f"{args.replay}: done again, the same bytes")
         else:
-            made = workflows.run_workflow(
+            made = run_workflow(
                 args.workflow, inputs, args.output, watch=shown, fresh=args.fresh, overwrite=args.overwrite
             )
         for failure in made.failed:
