@@ -99,6 +99,14 @@ def test_one_bad_photo_never_stops_the_rest(photo):
     assert len(made.manifest["failed"]) == 2
 
 
+def test_two_photos_of_one_name_do_not_share_a_result(tmp_path, photo):
+    (tmp_path / "more").mkdir()
+    twin = save(tmp_path / "more" / "photo.png", seed=1)
+    made = fourfold.run_workflow("upscale", {"photo": [photo, twin], **FAST}, "out", overwrite=True)
+    assert len(made.files) == 1
+    assert "what was just made of another" in str(made.failed[0].error)
+
+
 def test_a_folder_of_photos(tmp_path, photo):
     (tmp_path / "in").mkdir()
     for name in ("b.png", "a.jpg"):

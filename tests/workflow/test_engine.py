@@ -151,6 +151,16 @@ def test_types_are_checked_again_once_the_photos_are_known(run, tmp_path, tools)
         run(text.replace("OTHER", str(other)), first)
 
 
+def test_two_photos_of_one_size_by_different_ways_can_be_mixed(run, tmp_path):
+    text = (
+        "inputs: {photo: }\nsteps:\n  a: {node: load, file: $photo}\n  b: {node: load, file: OTHER}\n"
+        "  big: {node: restore, image: a}\n  mixed: {node: blend, image: big, other: b}\n"
+    )
+    first, other = save(tmp_path / "a.png"), save(tmp_path / "b.png", size=(96, 72))
+    _, records = run(text.replace("OTHER", str(other)), first)
+    assert records["mixed"].outputs["image"].type.size == (72, 96)
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "avif"])
 def test_the_recipe_is_in_the_file_and_small_and_names_nobody(run, photo, tmp_path, suffix):
     run("upscale", photo, given={"large.format": suffix})

@@ -1,19 +1,19 @@
 """Answering by doing: a brief's task carried out on a photo, and the page that shows it."""
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from fourfold.api.session import Session
-from fourfold.api.workflows import Watch, run_workflow
+from fourfold.api.workflows import Watch, kept_in, run_workflow
 from fourfold.catalog import load as catalog
-from fourfold.core.image import Image
+from fourfold.core.contract import Levels
 from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, Pair, TileMap, html
 from fourfold.imaging import files
 from fourfold.imaging.resize import bicubic
@@ -22,7 +22,9 @@ from fourfold.scientist.plan import plan
 from fourfold.scientist.run import Proposal, Run, propose, rows
 from fourfold.scientist.values import Answer, Brief
 from fourfold.scientist.wording import Words
+from fourfold.workflow.cache import Cache
 from fourfold.workflow.nodes import NODES
+from fourfold.workflow.ports import Carried, Picture
 from fourfold.workflow.schema import Workflow, find, presets
 
 _SIDE, _CLOSER, _SMALL = 1600, 560, 480
@@ -34,13 +36,12 @@ class Done:
     """A brief's task, carried out or not.
 
     Attributes:
-        run: what was proposed and the record of its run; photo: the person's.
-        picture: what came out, None if nothing was run.
+        run: what was proposed and the record of its run.
+        pictures: the photo and what became of it, as the run kept them; None if nothing was run.
     """
 
     run: Run
-    photo: Path
-    picture: Path | None = None
+    pictures: tuple[Picture, Picture] | None = None
 
     def page(self, brief: Brief, answer: Answer) -> str:
         """``answer.html``: the answer with its marks, pictures before and after, workflow, tiles and figures."""
@@ -49,12 +50,11 @@ class Done:
         links = tuple(link for source in brief.sources for link in source.links)
         marks = tuple(_marks(brief, answer, table))
         text = AnswerPage(words.spoken, table, brief.question, answer.markdown, words("run_heading"), links, marks)
-        if record is None or self.picture is None:
+        if record is None or self.pictures is None:
             return html(text)
-        small, large = files.read(self.photo), files.read(self.picture)
         figures = tuple(Figure(name, one.text, one.fields[0]) for name, one in rows(record, words))
-        shown = replace(text, pairs=tuple(_pairs(small, large, table)), boxes=tuple(_boxes(record)))
-        return html(replace(shown, tiles=_tiles(small, record), figures=figures))
+        shown = replace(text, pairs=tuple(_pairs(*self.pictures, table)), boxes=tuple(_boxes(record)))
+        return html(replace(shown, tiles=_tiles(self.pictures[0], record), figures=figures))
 
 
 class Doer:
@@ -67,7 +67,7 @@ class Doer:
     def __init__(self, photo: Path, folder: Path, watch: Watch | None = None) -> None:
         self._photo, self._folder, self._watch = photo, folder, watch
         self._session = Session()
-        self._done: dict[tuple[str, str | None], tuple[Mapping[str, Any], Path | None]] = {}
+        self._done: dict[tuple[str, str | None], tuple[Mapping[str, Any], tuple[Picture, Picture] | None]] = {}
 
     def carry_out(self, brief: Brief) -> Done:
         """Choose the workflow for a brief's task and run it, every step of it, on the photo.
@@ -80,14 +80,14 @@ class Doer:
         proposal = propose(plan(brief), catalog.all_entries(), known)
         if not proposal.task:
             files.probe(self._photo)  # a photo that is none is said, whatever the question
-            return Done(Run(proposal, None), self._photo)
+            return Done(Run(proposal, None))
         way = proposal.task, proposal.model
         if way not in self._done:
             self._done[way] = self._run(known[proposal.task], proposal)
-        record, picture = self._done[way]
-        return Done(Run(proposal, record), self._photo, picture)
+        record, pictures = self._done[way]
+        return Done(Run(proposal, record), pictures)
 
-    def _run(self, workflow: Workflow, proposal: Proposal) -> tuple[Mapping[str, Any], Path | None]:
+    def _run(self, workflow: Workflow, proposal: Proposal) -> tuple[Mapping[str, Any], tuple[Picture, Picture] | None]:
         inputs: dict[str, Any] = {"photo": self._photo}
         if proposal.model is not None:
             named = [step.name for step in workflow.steps.values() if "model" in NODES[str(step.node.value)].parameters]
@@ -97,7 +97,18 @@ class Doer:
         )
         if made.failed:
             raise made.failed[0].error
-        return made.manifest["runs"][0], made.files[-1] if made.files else None
+        record = made.manifest["runs"][0]
+        return record, _kept(kept_in(self._folder), record)
+
+
+def _kept(kept: Cache, record: Mapping[str, Any]) -> tuple[Picture, Picture] | None:
+    """The photo that was loaded and the picture that was saved, unread until they are asked for."""
+    steps = record["steps"]
+    loaded = next(step for step in steps.values() if not step["inputs"])
+    saved = next(step for step in steps.values() if NODES[step["node"]].writes)
+    name, _, output = saved["inputs"]["image"].partition(".")
+    before, after = kept.get(loaded["key"]), kept.get(steps[name]["key"])
+    return (before["image"], after[output]) if before and after else None
 
 
 def _marks(brief: Brief, answer: Answer, table: Mapping[str, str]) -> Iterator[Mark]:
@@ -109,22 +120,21 @@ def _marks(brief: Brief, answer: Answer, table: Mapping[str, str]) -> Iterator[M
         yield Mark(sentence.text, "measured", ", ".join(sentence.fields), "manifest.json")
     for source in sorted(brief.sources, key=lambda source: len(source.name), reverse=True):
         yield Mark(source.name, "cited", source.name, ", ".join(source.links), weak=True)
-    yield from (
-        Mark(f"“{word}”", "cited", brief.question, table["question"], weak=True) for word in brief.question.split()
-    )
+    for quote in dict.fromkeys(re.findall(r"“[^“”]+”", answer.markdown)):
+        if quote[1:-1] in brief.question:
+            yield Mark(quote, "cited", brief.question, table["question"], weak=True)
 
 
-def _pairs(small: Image, large: Image, table: Mapping[str, str]) -> Iterator[Pair]:
+def _pairs(small: Picture, large: Picture, table: Mapping[str, str]) -> Iterator[Pair]:
     """The whole photo, and the part of it with most detail at the result's own pixels."""
-    before, after = small.rgb8(), large.rgb8()
-    whole = [_jpeg(_within(one, _SIDE), of.profile) for one, of in ((before, small), (after, large))]
-    yield Pair(table["whole"], whole[0], whole[1])
+    before, after = small.levels, large.levels
+    yield Pair(table["whole"], _jpeg(_within(before, _SIDE), small), _jpeg(_within(after, _SIDE), large))
     rows, columns, over = _busiest(before, after.shape[:2])
     plain = bicubic(before[rows, columns], over[0])
-    yield Pair(table["closer"], _jpeg(plain, small.profile), _jpeg(after[over[1], over[2]], large.profile))
+    yield Pair(table["closer"], _jpeg(plain, small), _jpeg(after[over[1], over[2]], large))
 
 
-def _busiest(small: NDArray[np.uint8], size: Size) -> tuple[slice, slice, tuple[Size, slice, slice]]:
+def _busiest(small: Levels, size: Size) -> tuple[slice, slice, tuple[Size, slice, slice]]:
     """Where the photo's gradients are steepest: rows and columns, and size, rows and columns in the large picture."""
     bright = small.astype(np.int32).sum(axis=2)
     steep = np.abs(np.diff(bright, axis=1, prepend=bright[:, :1]))
@@ -140,20 +150,20 @@ def _busiest(small: NDArray[np.uint8], size: Size) -> tuple[slice, slice, tuple[
     return slice(row, row + high), slice(column, column + wide), over
 
 
-def _within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    longest = max(pixels.shape[:2])
-    if longest <= side:
-        return pixels
-    height, width = (max(1, round(length * side / longest)) for length in pixels.shape[:2])
-    small: NDArray[np.uint8] = bicubic(pixels, (height, width))
-    return small
+def _within(levels: Levels, side: int) -> Levels:
+    """Levels shrunk to ``side`` pixels at most."""
+    longest = max(levels.shape[:2])
+    height, width = (max(1, round(length * side / longest)) for length in levels.shape[:2])
+    return levels if longest <= side else bicubic(levels, (height, width))
 
 
-def _jpeg(pixels: NDArray[np.uint8], profile: bytes | None) -> bytes:
-    """A picture for the page, with its colours and without anything else that the photo's file may tell."""
+def _jpeg(levels: Levels, of: Picture) -> bytes:
+    """Levels of a picture for the page, with its colours and without anything else that the photo's file may tell."""
     data = io.BytesIO()
+    profile = of.carried.profile
     colours = profile if profile and profile[16:20] == b"RGB " else None
-    Pillow.fromarray(pixels).save(data, "JPEG", quality=90, subsampling=0, icc_profile=colours)
+    shown = Picture(of.type, Carried(), read=lambda: levels).image.rgb8()
+    Pillow.fromarray(shown).save(data, "JPEG", quality=90, subsampling=0, icc_profile=colours)
     return data.getvalue()
 
 
@@ -164,14 +174,14 @@ def _boxes(record: Mapping[str, Any]) -> Iterator[Box]:
         yield Box(name, step["node"], model, tuple(after))
 
 
-def _tiles(small: Image, record: Mapping[str, Any]) -> TileMap | None:
+def _tiles(small: Picture, record: Mapping[str, Any]) -> TileMap | None:
     """The first map of tiles that a step reports: rows of words, or of truth values under the name they are true of."""
     for step in record["steps"].values():
         for name, grid in _grids(step["outputs"].get("report", {})):
             words = {True: name, False: "little"}
             rows = tuple(tuple(words[one] if isinstance(one, bool) else str(one) for one in row) for row in grid)
-            picture = _jpeg(_within(small.rgb8(), _SMALL), small.profile)
-            return TileMap(picture, (small.size[1], small.size[0]), rows)
+            height, width = small.levels.shape[:2]
+            return TileMap(_jpeg(_within(small.levels, _SMALL), small), (width, height), rows)
     return None
 
 

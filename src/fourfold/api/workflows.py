@@ -31,8 +31,10 @@ from fourfold.workflow.schema import Workflow, find
 Watch = Callable[[str, Event], None]
 """Told of every event of a run, with the name of its photo; may raise to stop between two tiles."""
 
-_KEPT = ".fourfold"
-"""Folder in the output folder for the results of steps; it may be deleted at any time."""
+
+def kept_in(folder: Path) -> Cache:
+    """Where the results of steps are kept beside what they made; it may be deleted at any time."""
+    return Cache(folder / ".fourfold")
 
 
 @dataclass
@@ -135,13 +137,13 @@ def run_workflow(
 
 def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
     """Where runs write: a folder, made if need be; raises ``PictureError`` if it cannot be."""
-    kept = folder / _KEPT
+    kept = kept_in(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        kept.mkdir(mode=0o700, exist_ok=True)
+        kept.folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise PictureError(f"{folder}: expected a folder to write to: {error.strerror}") from error
-    return Place(folder, "", Cache(kept), fresh, overwrite=overwrite)
+    return Place(folder, "", kept, fresh, overwrite=overwrite)
 
 
 def bound(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iterator[tuple[dict[str, str], Graph]]:
@@ -187,14 +189,15 @@ def run_all(
     runs: list[dict[str, Any]] = []
     failed: list[Failure] = []
     models: dict[str, str] = {}
-    originals = frozenset(path.resolve() for _, graph in graphs for _, path in graph.files())
+    taken = {path.resolve() for _, graph in graphs for _, path in graph.files()}
     try:
         for given, graph in graphs:
             first = next((path for _, path in graph.files()), Path("picture"))
-            here = Place(place.folder, first.stem, place.cache, place.fresh, originals, place.overwrite)
+            here = Place(place.folder, first.stem, place.cache, place.fresh, frozenset(taken), place.overwrite)
             try:
                 told = partial(watch, str(first)) if watch else _unseen
                 runs.append({"input": str(first), **_run_one(given, graph, shop, here, told)})
+                taken |= {(place.folder / name).resolve() for name in runs[-1]["saved"]}
             except FourfoldError as error:
                 failed.append(Failure(str(first), error))
             for task in graph.tasks:
@@ -210,10 +213,17 @@ def run_all(
         }
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
         path = place.folder / "manifest.json"
-        write_text(path, text + "\n")
+        _write(path, text + "\n")
         place.cache.prune()
     saved = tuple(place.folder / name for run in runs for name in run["saved"])
     return WorkflowRun(json.loads(text), path, saved, tuple(failed))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise PictureError(f"{path}: expected to write the manifest here: {error.strerror}") from error
 
 
 def _run_one(given: dict[str, Any], graph: Graph, shop: Workshop, place: Place, watch: engine.Watch) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import fourfold
 from fourfold.core.contract import Levels
+from fourfold.core.errors import PictureError
 from fourfold.imaging import files
 from fourfold.imaging.metadata import LONGEST_RECIPE
 from fourfold.workflow import cache
@@ -45,7 +46,7 @@ class Place:
     Attributes:
         folder: for the files of steps that save; stem: what their names begin with.
         cache: of finished steps; fresh: whether to compute every step anew all the same.
-        originals: files that must never be written; overwrite: whether other ones that are there may be replaced.
+        originals: files that must not be written; overwrite: whether other ones that are there may be replaced.
     """
 
     folder: Path
@@ -229,9 +230,15 @@ class _Run:
         entry.commit(record.outputs)
         if record.task.node.writes:  # last, so that a file in its place is always one that is known
             for report in record.outputs.values():
-                name = report.figures["file"]
-                (self._place.cache.folder / name).replace(self._place.folder / name)
+                self._put(report.figures["file"])
         self._watch(Event("finished", record.task.name))
+
+    def _put(self, name: str) -> None:
+        target = self._place.folder / name
+        try:
+            (self._place.cache.folder / name).replace(target)
+        except OSError as error:
+            raise PictureError(f"{target}: the file cannot be written ({error.strerror})") from error
 
 
 class _Keeping:

@@ -47,9 +47,6 @@ class Graph:
     workflow: Workflow
     tasks: tuple[Task, ...]
 
-    def __getitem__(self, name: str) -> Task:
-        return next(task for task in self.tasks if task.name == name)
-
     def before(self, name: str) -> tuple[Task, ...]:
         """The task of that name and all that it depends on, in order."""
         wanted = {name}
@@ -64,7 +61,7 @@ class Graph:
             yield from ((task.name, value) for value in task.parameters.values() if isinstance(value, Path))
 
     def infer(self, known: Mapping[str, ImageType]) -> None:
-        """Check the types once more with those that are known by now, by the step that gave each image.
+        """Check the types once more with those of loaded photos, by the step that gave each.
 
         Raises:
             WorkflowProblems: some do not fit.
@@ -283,7 +280,6 @@ def _mistyped(workflow: Workflow, tasks: tuple[Task, ...], known: Mapping[str, I
         except FourfoldError as error:
             yield Problem(step.line, f"step {task.name}", str(error))
             continue
-        if task.name in known:
-            types[task.name] = known[task.name]
-        elif inferred is not None:
-            types[task.name] = inferred if images else replace(inferred, origin=task.name)
+        found = known.get(task.name, inferred)
+        if found is not None:
+            types[task.name] = found if images else replace(found, origin=task.name)

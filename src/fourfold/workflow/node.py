@@ -91,7 +91,7 @@ class Context:
         target: the file it is to write, without its suffix; scratch: the folder it writes that file to, from where the
             engine moves it into place.
         recipe: how its picture was made, plain values, for the picture's metadata.
-        originals: files that must never be written; overwrite: whether another one that is there may be replaced.
+        originals: files that must not be written; overwrite: whether another one that is there may be replaced.
     """
 
     tools: Tools

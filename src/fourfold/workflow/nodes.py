@@ -281,7 +281,10 @@ def save(
 def _place(context: Context, kind: Format) -> Path:
     path = context.target.with_name(context.target.name + kind.suffixes[0])
     if path.resolve() in context.originals:
-        raise PictureError(f"{path}: the result would replace one of the photos; give another --output folder")
+        raise PictureError(
+            f"{path}: the result would replace one of the photos, or what was just made of another; give another "
+            "--output folder, or the photos other names"
+        )
     if path.exists() and not context.overwrite:
         raise PictureError(f"{path} exists already; give --overwrite to replace it, or another --output folder")
     return path
