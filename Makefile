@@ -49,6 +49,7 @@ bench: .venv/installed-bench
 	$(BIN)/fourfold bench quality --save
 	$(BIN)/fourfold bench speed --save
 	$(BIN)/fourfold bench cascade --save
+	$(BIN)/fourfold bench workflow --save
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache build dist demo
