@@ -43,7 +43,7 @@ check-install:
 
 docs: .venv/installed-dev demo
 	cp demo/before-after.png docs/guide/before-after.png
-	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project/test_docs.py
+	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project/test_docs.py tests/workflow/test_workflow_check.py
 
 bench: .venv/installed-bench
 	$(BIN)/fourfold bench quality --save
@@ -51,6 +51,7 @@ bench: .venv/installed-bench
 	$(BIN)/fourfold bench routing --save --rounds 3 --plot docs/guide
 	$(BIN)/fourfold bench roofline --save
 	$(BIN)/fourfold bench cascade --save
+	$(BIN)/fourfold bench workflow --save
 
 results: .venv/installed-bench
 	$(BIN)/python scripts/results.py

@@ -1,6 +1,8 @@
 """The benchmarks: every super-resolution network of the catalog beside bicubic, Lanczos and the networks of others."""
 
+import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from PIL import Image as Pillow
 from fourfold.api.networks import TASK
 from fourfold.api.photos import Failure, upscale_files
 from fourfold.api.session import Session
+from fourfold.api.workflows import run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import STYLES, TIERS
 from fourfold.core.options import UpscaleOptions
@@ -18,6 +21,7 @@ from fourfold.evaluation import datasets, peers, results, roofline
 from fourfold.evaluation import quality as scoring
 from fourfold.evaluation import routing as routed
 from fourfold.evaluation import speed as timing
+from fourfold.evaluation.overhead import Overhead, measure
 from fourfold.imaging import files
 from fourfold.runtimes.threads import available
 from fourfold.training.data import split
@@ -96,6 +100,28 @@ def layers() -> roofline.Roofline:
     """
     cards = tuple(catalog.find(TASK, 4, tier, "faithful") for tier in TIERS)
     return roofline.measure(cards, (_wide(), "int8"), available())
+
+
+def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
+    """Time upscaling a one-megapixel JPEG as a workflow, nothing of it kept from before, beside upscaling it directly.
+
+    Args:
+        data: the benchmark data; folder: for the files; rounds: in turns.
+
+    Raises:
+        UsageError: the data is not there.
+    """
+    photo, out, session = folder / "megapixel.jpg", folder / "out", Session()
+    picture = next(one for one in datasets.benchmark_sets(datasets.data_folder(data)) if one.name == "BSD20")
+    Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
+    direct = _whole_run(photo, UpscaleOptions(format="jpeg"))
+
+    def around() -> None:
+        made = run_workflow("upscale", {"photo": photo}, out, session=session)
+        if made.failed:
+            raise made.failed[0].error
+
+    return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
 
 
 def _own() -> tuple[scoring.Contender, ...]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,7 @@ def target_size(size: Size, scale: float, width: int | None, height: int | None)
 
 @dataclass
 class Upscaling:
-    """One picture on its way through a network: iterate ``bands()`` once, and ``finish`` each, in any thread.
+    """One picture on its way through a network: ``pour`` it once, or iterate ``bands()`` and ``finish`` each.
 
     Attributes:
         image: what to upscale; runner: the network, compiled for ``plan.shape``; plan: its tiles.
@@ -75,6 +76,21 @@ class Upscaling:
     def consistency_psnr(self) -> float:
         """dB, once every band is finished, see ``imaging.metrics.consistency``; infinite when it is exact."""
         return self._meter.decibel()
+
+    def pour(self, write: Callable[[Levels], None], progress: Progress) -> None:
+        """Make the picture: the network computes here while another thread finishes and writes the bands before."""
+
+        def finish(band: Levels) -> None:
+            write(self.finish(band))
+
+        with ThreadPoolExecutor(max_workers=1) as other:
+            pending: Future[None] | None = None
+            for band in self.bands(progress):
+                if pending is not None:
+                    pending.result()
+                pending = other.submit(finish, band)
+            if pending is not None:
+                pending.result()
 
     def bands(self, progress: Progress) -> Iterator[Levels]:
         """What the network makes, top to bottom: ``rows×W×C``, ``uint8`` or ``uint16`` by the picture's depth.

@@ -10,6 +10,7 @@ from fourfold.scientist.check import clean
 from fourfold.scientist.index import Profile
 from fourfold.scientist.lexicon import concepts, fold
 from fourfold.scientist.plan import Model, Paper, Plan, Quote, Wish, plan
+from fourfold.scientist.run import Run, Told, told
 from fourfold.scientist.tasks import NONE, Leaf, leaves
 from fourfold.scientist.trust import hidden, mentions
 from fourfold.scientist.values import Answer, Brief, Claim, Gap, GapKind, Source
@@ -21,8 +22,8 @@ Key = tuple[str, str, int]
 _VERB = re.compile(r"^(\w+)( that)?$")
 
 
-def answer(brief: Brief) -> Answer:
-    """The answer to a brief from its sources alone: same brief, same bytes.
+def answer(brief: Brief, run: Run | None = None) -> Answer:
+    """The answer to a brief from its sources alone, and from a run of its task on a photo: same input, same bytes.
 
     What the citation guard does not pass is left out, and the gap is said.
     """
@@ -35,11 +36,14 @@ def answer(brief: Brief) -> Answer:
     draft = Answer(made.reading.language, made.reading.task, models, papers, tuple(claims.values()), gaps)
     kept = clean(draft, brief)
     claims = {key: claim for key, claim in claims.items() if claim in kept.claims}
-    return replace(kept, markdown=_Page(brief, made, words, claims, kept.gaps).text())
+    page = _Page(brief, made, words, claims, kept.gaps)
+    done = None if run is None else told(run, words, made.reading.leaf.named(words.spoken))
+    return replace(kept, markdown=page.text(done), measured=done.measured if done else ())
 
 
 def to_json(made: Answer) -> dict[str, Any]:
-    """The answer as plain values: task, models, sources, claims with offsets, gaps, language."""
+    """The answer as plain values: task, models, sources, claims with offsets, gaps, language, and what was measured."""
+    measured = [{"text": one.text, "fields": list(one.fields)} for one in made.measured]
     return {
         "language": made.language,
         "task": {"id": made.task.id, "input": list(made.task.input), "output": list(made.task.output)},
@@ -50,7 +54,7 @@ def to_json(made: Answer) -> dict[str, Any]:
             for claim in made.claims
         ],
         "gaps": [{"kind": gap.kind, "text": gap.text} for gap in made.gaps],
-    }
+    } | ({"measured": measured} if measured else {})
 
 
 def _shown(name: str) -> str:
@@ -135,9 +139,10 @@ class _Page:
         self.brief, self.plan, self.words, self.claims, self.gaps = brief, made, words, claims, gaps
         self.leaf = made.reading.leaf
 
-    def text(self) -> str:
-        """The whole page."""
-        parts = [self._task(), self._workflow(), self._sources(), self._uncovered(), self._notes()]
+    def text(self, done: Told | None) -> str:
+        """The whole page, with what a run showed in its second part."""
+        parts = [self._task(), self._workflow(), *([done.markdown] if done else []), self._sources()]
+        parts += [self._uncovered(), self._notes()]
         return "\n\n".join(part.strip() for part in parts) + "\n"
 
     def _task(self) -> str:
