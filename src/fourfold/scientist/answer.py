@@ -8,7 +8,7 @@ from typing import Any
 
 from fourfold.scientist.check import clean
 from fourfold.scientist.index import Profile
-from fourfold.scientist.lexicon import concepts, fold
+from fourfold.scientist.lexicon import fold
 from fourfold.scientist.plan import Model, Paper, Plan, Quote, Wish, plan
 from fourfold.scientist.tasks import NONE, Leaf, leaves
 from fourfold.scientist.trust import hidden, mentions
@@ -163,15 +163,7 @@ class _Page:
         if len(folded) != len(question):
             return []
         reading = self.plan.reading
-        names = {
-            name
-            for wanted, barred, weight in self.leaf.rules
-            if weight > 0 and wanted <= reading.concepts and not barred & reading.concepts
-            for name in wanted
-        }
-        spans = {match.span() for name in names for match in concepts(reading.language)[name].finditer(folded)}
-        if self.leaf.terms is not None:
-            spans |= {match.span() for match in self.leaf.terms.finditer(folded)}
+        spans = {span for name in reading.telling for span in reading.stated[name]}
         outer = [(a, b) for a, b in spans if not any(c <= a and b <= d and (a, b) != (c, d) for c, d in spans)]
         told = [question[start:end].strip() for start, end in sorted(outer)]
         plain = [word for word in told if re.fullmatch(r"[^\W_]+(?:[\s-][^\W_]+){0,2}|[\d]+×|×[\d]+", word)]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
-from fourfold.scientist.tasks import Leaf, leaves
+from fourfold.scientist.lexicon import flat
+from fourfold.scientist.tasks import Leaf, leaves, terms
 from fourfold.scientist.trust import hidden, key, mentions, sentences
 from fourfold.scientist.values import Brief, Source
 
@@ -32,6 +33,7 @@ _LISTED = re.compile(
     r"\bcompared with\b|\binspired by\b|\bsuccess of\b|\bdownstream tasks\b)",
     re.IGNORECASE,
 )
+_BY_TERM = 2.5
 _RESULT = re.compile(r"\W{1,3}\(?\s*[\d.]+ ")
 _STRIPPED = re.compile(r"[^a-z0-9]+")
 _UNQUOTABLE = re.compile(r"[“”<>`|]|\]\(|://|\bwww\.|\bgithub\b", re.IGNORECASE)
@@ -131,10 +133,10 @@ def _by_name(name: str) -> tuple[dict[str, float], dict[str, str]]:
             weight = weight / 3 if leaf.is_method else weight + (0.5 if weight and position == 0 else 0.0)
             if weight > scores.get(id_, 0.0):
                 scores[id_], told[id_] = weight, part
-    for id_, leaf in leaves().items():
-        if leaf.terms is not None and (match := leaf.terms.search(re.sub(r"[-_]+", " ", name))):
-            scores[id_] = scores.get(id_, 0.0) + 2.5
-            told.setdefault(id_, match.group())
+    for id_, start, end in _terms(name):
+        if id_ not in told or scores[id_] < _BY_TERM:
+            scores[id_] = scores.get(id_, 0.0) + _BY_TERM
+            told.setdefault(id_, name[start:end])
     return scores, told
 
 
@@ -165,7 +167,8 @@ def _paper(source: Source) -> Profile:
             weight = 2.0 if proposed else 1.3 if sentence.own else 0.7 if sentence.background else 1.0
             weights[id_] = min(weights.get(id_, 0.0) + weight, 8.0)
     strongest = max(weights.values(), default=0.0)
-    does = {id_: weight for id_, weight in weights.items() if weight >= max(1.9, 0.3 * strongest)}
+    least = max(1.9, 0.3 * strongest) if strongest >= 1.9 else max(1.0, strongest)
+    does = {id_: weight for id_, weight in weights.items() if weight >= least}
     names = frozenset(listed | {id_ for id_ in weights if id_ not in does})
     return Profile(source, does, names - set(does), frozenset(results), {}, quotes)
 
@@ -195,12 +198,7 @@ def _repository_tasks(link: str) -> Iterable[str]:
 @lru_cache(maxsize=512)
 def _terms(text: str) -> list[tuple[str, int, int]]:
     """``(task, start, end)`` of every term in a text, longest first in: "video super-resolution" holds no other."""
-    found = [
-        (id_, *match.span())
-        for id_, leaf in leaves().items()
-        if leaf.terms is not None
-        for match in leaf.terms.finditer(text)
-    ]
+    found = [(id_, start, end) for id_, spans in terms().find(flat(text)).items() for start, end in spans]
     return [
         (id_, start, end)
         for id_, start, end in found
