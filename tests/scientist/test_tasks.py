@@ -77,6 +77,27 @@ def test_language(text, code):
     assert language(text) == code
 
 
+SPOKEN = ("en", "ko", "es", "de", "fr", "pt", "ja", "zh")
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("words.toml", SPOKEN),
+        ("scope.toml", SPOKEN),
+        ("slots.toml", (*SPOKEN, "met")),
+        ("tongues.toml", SPOKEN),
+        ("taxonomy.toml", ("terms",)),
+    ],
+)
+def test_phrases_are_folded_and_said_once(name, kinds):
+    for entry, words in table(name).items():
+        for kind in words.keys() & set(kinds):
+            said = [way.strip() for way in words[kind].split("|") if way.strip()]
+            assert said == [fold(way) for way in said], entry
+            assert len(said) == len(set(said)), (entry, kind)
+
+
 def test_types_and_names_are_complete():
     types = set(table("prose.toml")["en"]["types"])
     for leaf in leaves().values():
@@ -104,6 +125,46 @@ def test_phrases_bridge_words_and_respect_borders():
     assert found.find("물을 마신다")["a"] == [(0, 1)]
     assert found.find("물건을 산다") == {}
     assert Phrases([("a", "")]).find("anything") == {}
+
+
+def test_compounds_hold_what_they_end_on():
+    found = Phrases([("report", "*bericht"), ("part", "bericht*")])
+    assert found.find("wartungsbericht")["report"] == [(0, 15)]
+    assert "part" not in found.find("wartungsbericht")
+
+
+@pytest.mark.parametrize(
+    ("question", "unsaid"),
+    [
+        ("I do not want a translation, only a summary of the text.", "translate"),
+        ("Translations don't interest me. I want a summary of the text.", "translate"),
+        ("No translation, please: a summary of the text.", "translate"),
+        ("The text is translated already; I want a summary.", "translate"),
+        ("번역은 필요 없고 요약만 해 주세요.", "translate"),
+        ("글은 이미 번역해 두었어요. 이제 요약하고 싶습니다.", "translate"),
+        ("No quiero traducir el texto, sino un resumen.", "translate"),
+        ("El texto ya está traducido; quiero un resumen.", "translate"),
+        ("Keine Übersetzung bitte, nur eine Zusammenfassung des Textes.", "translate"),
+        ("Pas de traduction, je veux un résumé du texte.", "translate"),
+    ],
+)
+def test_refused_and_done_steps_are_not_stated(question, unsaid):
+    stated = read(question).stated
+    assert unsaid not in stated
+    assert "summary" in stated
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("I want no boxes but the photo itself sharpened.", "photo"),
+        ("Without any labelled examples, sort my photos.", "openlabels"),
+        ("Quiero la canción sin voz.", "split"),
+        ("The face is no longer recognisable in the photo.", "face"),
+    ],
+)
+def test_things_and_fixed_expressions_are_stated(question, said):
+    assert said in read(question).stated
 
 
 def test_what_is_not_wanted_does_not_count():

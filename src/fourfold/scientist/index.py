@@ -33,6 +33,8 @@ _LISTED = re.compile(
     r"\bcompared with\b|\binspired by\b|\bsuccess of\b|\bdownstream tasks\b)",
     re.IGNORECASE,
 )
+_ACHIEVED = re.compile(r"\b(?:achiev|reach|set|outperform|surpass|cover|obtain|improv)\w*\b", re.IGNORECASE)
+_OWN_TASKS = 5
 _BY_TERM = 2.5
 _RESULT = re.compile(r"\W{1,3}\(?\s*[\d.]+ ")
 _STRIPPED = re.compile(r"[^a-z0-9]+")
@@ -55,7 +57,8 @@ class Profile:
 
     Attributes:
         source: the source; served: the related paper that describes the same work, or None.
-        does: tasks it is about, by weight; names: tasks it only mentions; results: those with a figure beside them.
+        does: tasks it is about, by weight; names: tasks it only mentions; listed: those of them in a list of tasks;
+            results: those with a figure beside them.
         told_by: for each task, the part of the source's name that tells it, if a part of the name does.
         sentences: what may be quoted.
     """
@@ -63,6 +66,7 @@ class Profile:
     source: Source
     does: dict[str, float]
     names: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
     results: frozenset[str] = frozenset()
     told_by: dict[str, str] = field(default_factory=dict)
     sentences: tuple[Sentence, ...] = ()
@@ -119,7 +123,7 @@ def _model(source: Source, paper: Profile | None) -> Profile:
     if paper is None:
         return Profile(source, does, told_by=told)
     merged = does or dict(paper.does)
-    return Profile(source, merged, paper.names, paper.results, told, (), paper.source)
+    return Profile(source, merged, paper.names, paper.listed, paper.results, told, (), paper.source)
 
 
 def _by_name(name: str) -> tuple[dict[str, float], dict[str, str]]:
@@ -154,12 +158,15 @@ def _paper(source: Source) -> Profile:
     quotes = quotable(source)
     weights = _by_title(source)
     listed: set[str] = set()
+    own: set[str] = set()
     results: set[str] = set()
     for sentence in quotes:
         begin = _LISTED.search(sentence.text)
         for id_, start, end in _terms(sentence.text):
             if begin is not None and start > begin.start():
                 listed.add(id_)
+                if _ACHIEVED.search(sentence.text, 0, begin.start()):
+                    own.add(id_)
                 if _RESULT.match(sentence.text[end:]):
                     results.add(id_)
                 continue
@@ -170,7 +177,9 @@ def _paper(source: Source) -> Profile:
     least = max(1.9, 0.3 * strongest) if strongest >= 1.9 else max(1.0, strongest)
     does = {id_: weight for id_, weight in weights.items() if weight >= least}
     names = frozenset(listed | {id_ for id_ in weights if id_ not in does})
-    return Profile(source, does, names - set(does), frozenset(results), {}, quotes)
+    if not does and len(own) <= _OWN_TASKS:
+        does = dict.fromkeys(sorted(own), 1.0)
+    return Profile(source, does, names - set(does), frozenset(listed) - set(does), frozenset(results), {}, quotes)
 
 
 def _by_title(source: Source) -> dict[str, float]:

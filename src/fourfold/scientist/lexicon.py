@@ -3,7 +3,7 @@
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,6 +14,7 @@ _WIDE = "\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af"
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
 _IS_WIDE = re.compile(f"[{_WIDE}]")
 _WORD = re.compile(rf"[^\W_{_WIDE}]+")
+_PHRASE_WORD = re.compile(rf"[^\W_{_WIDE}]+\*?")
 _STOP = re.compile(r"[.!?;:](?:\s|$)|\n")
 _PARTICLES = tuple("은는이가을를과와도의에로만인")
 _SENTENCE_ENDS = tuple(".!?;。！？；\n")
@@ -64,7 +65,7 @@ class _Token:
     """Whether a sentence ended before it."""
 
 
-Part = tuple[tuple[str, bool], ...]
+_Part = tuple[tuple[str, bool], ...]
 """Words in a row, each with whether it may go on."""
 
 
@@ -72,25 +73,31 @@ class Phrases:
     """Finds any of many phrases in a text at once, by the words or letters that they begin with: nothing to compile.
 
     Args:
-        named: ``(name, ways)``; ``|`` separates ways to say it, a trailing ``*`` lets a word go on, `` .. `` bridges up
-            to five words. Latin script is matched by whole words; Korean from the beginning of a word, or anywhere
-            after a leading ``*``; Chinese and Japanese anywhere.
+        named: ``(name, ways)``, folded; ``|`` separates ways to say it, a trailing ``*`` lets a word go on, `` .. ``
+            bridges up to five words. Latin script is matched by whole words and Korean from the beginning of a word,
+            both also inside of one after a leading ``*``; Chinese and Japanese anywhere.
     """
 
     def __init__(self, named: Iterable[tuple[str, str]]) -> None:
-        self._exact: dict[str, list[tuple[str, tuple[Part, ...]]]] = {}
-        self._open: dict[str, list[tuple[str, tuple[Part, ...]]]] = {}
+        self._exact: dict[str, list[tuple[str, tuple[_Part, ...]]]] = {}
+        self._open: dict[str, list[tuple[str, tuple[_Part, ...]]]] = {}
+        self._inner: dict[str, list[str]] = {}
         self._wide: dict[str, list[tuple[str, bool, tuple[str, ...]]]] = {}
         for name, ways in named:
-            for way in filter(None, (fold(way.strip()) for way in ways.split("|"))):
-                if _IS_WIDE.search(way):
-                    within = way.startswith("*") or not _HANGUL.match(way)
-                    pieces = tuple(piece.strip() for piece in way.strip("*").split(" .. "))
-                    self._wide.setdefault(pieces[0][0], []).append((name, within, pieces))
-                elif parts := tuple(filter(None, (_words(part) for part in way.split(" .. ")))):
-                    word, goes_on = parts[0][0]
-                    (self._open if goes_on else self._exact).setdefault(word, []).append((name, parts))
+            for way in filter(None, map(str.strip, ways.split("|"))):
+                self._add(name, way)
         self._lengths = sorted({len(word) for word in self._open})
+
+    def _add(self, name: str, way: str) -> None:
+        if not way.isascii() and _IS_WIDE.search(way):
+            within = way.startswith("*") or not _HANGUL.match(way)
+            pieces = tuple(way.strip("*").split(" .. "))
+            self._wide.setdefault(pieces[0][0], []).append((name, within, pieces))
+        elif way.startswith("*"):
+            self._inner.setdefault(way.strip("*"), []).append(name)
+        elif parts := tuple(filter(None, (_words(part) for part in way.split(" .. ")))):
+            word, goes_on = parts[0][0]
+            (self._open if goes_on else self._exact).setdefault(word, []).append((name, parts))
 
     def find(self, folded: str) -> dict[str, list[Span]]:
         """Offsets of every phrase in a folded text, by name, in order."""
@@ -106,9 +113,18 @@ class Phrases:
             for name, parts in ways:
                 if last := _follow(tokens, at, parts):
                     found.setdefault(name, set()).add((token.start, tokens[last - 1].end))
+            for name in self._within(word):
+                found.setdefault(name, set()).add((token.start, token.end))
         if self._wide and _IS_WIDE.search(folded):
             self._find_wide(folded, found)
         return {name: sorted(spans) for name, spans in found.items()}
+
+    def _within(self, word: str) -> Iterator[str]:
+        """Names of the phrases that a compound word holds after its beginning: "Wartungsbericht" is a "Bericht"."""
+        lengths = {len(inner) for inner in self._inner}
+        for length in lengths:
+            for at in range(2, len(word) - length + 1):
+                yield from self._inner.get(word[at : at + length], ())
 
     def _find_wide(self, folded: str, found: dict[str, set[Span]]) -> None:
         for at, letter in enumerate(folded):
@@ -153,8 +169,8 @@ def _spelled(folded: str, at: int, piece: str) -> int:
     return at
 
 
-def _words(part: str) -> Part:
-    return tuple((word.rstrip("*"), word.endswith("*")) for word in re.findall(rf"[^\W_{_WIDE}]+\*?", part))
+def _words(part: str) -> _Part:
+    return tuple((word.rstrip("*"), word.endswith("*")) for word in _PHRASE_WORD.findall(part))
 
 
 def _tokens(folded: str) -> list[_Token]:
@@ -167,7 +183,7 @@ def _tokens(folded: str) -> list[_Token]:
     return tokens
 
 
-def _follow(tokens: list[_Token], at: int, parts: tuple[Part, ...]) -> int:
+def _follow(tokens: list[_Token], at: int, parts: tuple[_Part, ...]) -> int:
     """Index after the last word of a phrase that begins at a token, in its sentence; 0 if it does not stand there."""
     end = at
     for number, part in enumerate(parts):
@@ -183,7 +199,7 @@ def _follow(tokens: list[_Token], at: int, parts: tuple[Part, ...]) -> int:
     return end
 
 
-def _stands(tokens: list[_Token], begin: int, part: Part) -> bool:
+def _stands(tokens: list[_Token], begin: int, part: _Part) -> bool:
     if begin + len(part) > len(tokens):
         return False
     for number, (word, goes_on) in enumerate(part):

@@ -13,6 +13,7 @@ from fourfold.scientist.values import Brief, Match, Relevance
 
 _LONGEST = 30
 _SHORTEST = 8
+_REST = 3
 _NEAR = {
     "zero-shot-object-detection": {"object-detection"},
     "object-detection": {"zero-shot-object-detection"},
@@ -222,7 +223,7 @@ def _model(profile: Profile, leaf: Leaf) -> Model:
         return Model(profile, "unknown", None, "")
     if leaf.id in profile.does:
         return Model(profile, "yes", leaf, profile.told_by.get(leaf.id, ""))
-    if leaf.id in profile.names and profile.served is not None:
+    if leaf.id in profile.listed and profile.served is not None:
         return Model(profile, "partial", first, told)
     near = _NEAR.get(leaf.id, set()) & set(profile.does)
     return Model(profile, "partial" if near else "no", first, told)
@@ -306,14 +307,17 @@ def _overlap(one: str, other: str) -> float:
 
 
 def cut(sentence: Sentence, anchor: tuple[int, int] | None) -> Quote:
-    """A span of 8 to 30 words of a sentence that holds the anchor, from the object of "we propose" on where it can."""
+    """A span of 8 to 30 words of a sentence that holds the anchor, from the object of "we propose" on where it can.
+
+    A rest of three words is not cut off.
+    """
     text = sentence.text.rstrip(" .。")
     start, verb = 0, ""
     claim = _CLAIM.search(text)
     if claim and len(text[claim.end() :].split()) >= _SHORTEST and (anchor is None or anchor[1] > claim.end()):
         start, verb = claim.end(), claim["verb"].casefold() + (" that" if claim["that"] else "")
     words = [(match.start(), match.end()) for match in re.finditer(r"\S+", text) if match.start() >= start]
-    if len(words) <= _LONGEST:
+    if len(words) <= _LONGEST + _REST:
         return Quote(text[start:], sentence.start + start, verb)
     if anchor is not None and anchor[1] > words[_LONGEST - 1][1]:
         start, verb = _clause_before(text, anchor), ""

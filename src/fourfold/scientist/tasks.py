@@ -16,7 +16,7 @@ from fourfold.scientist.values import Task
 NONE = "none"
 _LONGEST = 3000
 UNGRADED = 0.03
-GRADES = {"often": 0.7, "some": 0.3, "rare": 0.12}
+GRADES = {"always": 0.9, "often": 0.6, "some": 0.3, "rare": 0.12}
 _TERM = 3.0
 _EVERYDAY = 2.0
 _OFFERED = (0.0, 2.0, 4.0)
