@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fourfold.scientist.measured import Record, faults, stray
+from fourfold.scientist.tasks import leaves
 from fourfold.scientist.trust import HOLE, hidden, instructs, mentions, normal, reveal, without
 from fourfold.scientist.values import Answer, Brief, Claim, Gap, GapKind, Measured, Source
 
@@ -179,7 +180,7 @@ class _Known:
         slashes = [mention for mention in slashes if mention.kind == "repository"]
         asked = {mention.text for mention in mentions(self.question)}
         slashes += [mention for mention in mentions(self.question, every_slash=True) if mention.text not in asked]
-        self.slashes = {mention.text for mention in slashes}
+        self.slashes = {mention.text for mention in slashes} | leaves().keys()
         self.words = set(re.findall(r"\w+", "\n".join([self.haystack, *links])))
         self.planted = _planted(brief, self.haystack)
 
