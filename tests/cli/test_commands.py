@@ -143,7 +143,10 @@ def test_interrupting_keeps_what_is_finished(photo):
         source.write_bytes(photo.read_bytes())
         sources.append(str(source))
     command = [sys.executable, "-m", "fourfold", "upscale", *sources, "-o", "out/", *FAST]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while not list(Path("out").glob("*.png")):
         assert time.monotonic() < deadline
