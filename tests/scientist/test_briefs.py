@@ -1,8 +1,8 @@
-"""The scientist on briefs written from the task list alone, never from the code that answers them.
+"""The scientist on briefs written from the task list, the later ones by someone who had seen its vocabulary.
 
-What was misread in ``briefs`` was mended. Of ``heldout``, 01 to 26 were written before the words and grades of the
-scientist and never looked into, only scored; 27 to 52 were written after them and scored once before they were mended.
-docs/guide/asking.md tells the first scores.
+What was misread in ``briefs`` was mended. Of ``heldout``, 01 to 26 were scored as a whole several times while the reading
+was made, their failures not looked into beforehand; 27 to 52 were scored once before anything was mended for them.
+docs/guide/asking.md tells the first scores and their limits.
 """
 
 import json
