@@ -1,7 +1,7 @@
 """The scientist on briefs written from the task list, the later ones by someone who had seen its vocabulary.
 
-What was misread in ``briefs`` was mended. Of ``heldout``, 01 to 26 were scored as a whole several times while the reading
-was made, their failures not looked into beforehand; 27 to 52 were scored once before anything was mended for them.
+What was misread in ``briefs`` was mended. Of ``heldout``, 01 to 26 were scored as a whole several times while the
+reading was made, their failures not looked into beforehand; 27 to 52 were scored once before anything was mended.
 docs/guide/asking.md tells the first scores and their limits.
 """
 
