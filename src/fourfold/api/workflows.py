@@ -195,7 +195,7 @@ def run_all(
             first = next((path for _, path in graph.files()), Path("picture"))
             here = Place(place.folder, first.stem, place.cache, place.fresh, frozenset(taken), place.overwrite)
             try:
-                told = partial(watch, str(first)) if watch else _unseen
+                told = partial(watch or _unseen, str(first))
                 runs.append({"input": str(first), **_run_one(given, graph, shop, here, told)})
                 taken |= {(place.folder / name).resolve() for name in runs[-1]["saved"]}
             except FourfoldError as error:
@@ -237,7 +237,7 @@ def _run_one(given: dict[str, Any], graph: Graph, shop: Workshop, place: Place, 
     }
 
 
-def _unseen(_event: Event) -> None:
+def _unseen(_name: str, _event: Event) -> None:
     """Nobody watches."""
 
 
