@@ -20,7 +20,7 @@ from fourfold.evaluation.results import environment
 from fourfold.methods.upscale import Size, visible
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow import engine
-from fourfold.workflow.cache import Cache
+from fourfold.workflow.cache import LIMIT, Cache
 from fourfold.workflow.engine import Event, Place, Record
 from fourfold.workflow.graph import Graph, check
 from fourfold.workflow.node import Restoration
@@ -202,6 +202,8 @@ def run_all(
                 failed.append(Failure(str(first), error))
             for task in graph.tasks:
                 models |= task.node.models(shop, task.arguments)
+            if place.cache.added > LIMIT // 4:
+                place.cache.prune()
     finally:
         manifest = {
             "made_with": asdict(environment()),
