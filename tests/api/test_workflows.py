@@ -131,39 +131,43 @@ def watch(name, event):
     if name.endswith("p3.png") and (event.kind, event.step, event.done) == MOMENT:
         os.kill(os.getpid(), signal.SIGKILL)
 
-fourfold.run_workflow("upscale-measured", INPUTS, "out", watch=watch)
+fourfold.run_workflow(NAME, INPUTS, "out", watch=watch)
 """
 
 
 @pytest.mark.parametrize(
-    ("moment", "steps"),
+    ("name", "moment", "steps", "saved"),
     [
-        (("progress", "restored", 3), 1),  # only its photo is loaded
-        (("finished", "restored", 0), 2),  # and restored, while it is being measured
-        (("started", "large", 0), 3),  # all but saved
-        (("finished", "large", 0), 4),
+        ("upscale-measured", ("progress", "restored", 3), 1, 2),  # only its photo is loaded
+        ("upscale-measured", ("finished", "restored", 0), 2, 2),  # and restored, while it is being measured
+        ("upscale-measured", ("started", "large", 0), 3, 2),  # all but saved
+        ("upscale-measured", ("finished", "large", 0), 4, 3),
+        ("upscale", ("progress", "restored", 3), 1, 2),  # restored straight into the file
+        ("upscale", ("finished", "large", 0), 2, 3),  # the file is there, what made it is not yet told
+        ("upscale", ("finished", "restored", 0), 3, 3),
     ],
 )
-def test_killed_in_the_middle_and_run_again_gives_the_same_and_repeats_nothing(photo, tmp_path, moment, steps):
+def test_killed_in_the_middle_and_run_again_gives_the_same_and_repeats_nothing(
+    photo, tmp_path, name, moment, steps, saved
+):
     photos = [str(save(tmp_path / f"p{number}.png", seed=number)) for number in range(1, 6)]
     inputs = {"photo": photos, **FAST, "restored.tile": 32}
-    code = KILLED.replace("MOMENT", repr(moment)).replace("INPUTS", repr(inputs))
+    code = KILLED.replace("NAME", repr(name)).replace("MOMENT", repr(moment)).replace("INPUTS", repr(inputs))
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
     finished = {path.parent.name: path.stat().st_mtime_ns for path in Path("out").glob(".fourfold/*/values.json")}
-    assert len(finished) == 2 * 4 + steps
-    saved = 3 if steps == 4 else 2
+    assert len(finished) == 2 * len(find(name).steps) + steps
     assert sorted(path.name for path in Path("out").glob("*.png")) == [f"p{n}_large.png" for n in range(1, saved + 1)]
 
-    again = fourfold.run_workflow("upscale-measured", inputs, "out")
-    undisturbed = fourfold.run_workflow("upscale-measured", inputs, "other")
+    again = fourfold.run_workflow(name, inputs, "out")
+    undisturbed = fourfold.run_workflow(name, inputs, "other")
     assert len(again.files) == 5
     for mine, other in zip(again.files, undisturbed.files, strict=True):
         assert mine.read_bytes() == other.read_bytes()
-    steps = [step for run in again.manifest["runs"] for step in run["steps"].values()]
-    assert {step["key"] for step in steps if step["reused"]} == set(finished)
-    for key, moment in finished.items():
-        assert (Path("out/.fourfold") / key / "values.json").stat().st_mtime_ns == moment
+    told = [step for run in again.manifest["runs"] for step in run["steps"].values()]
+    assert {step["key"] for step in told if step["reused"]} == set(finished)
+    for key, moment_kept in finished.items():
+        assert (Path("out/.fourfold") / key / "values.json").stat().st_mtime_ns == moment_kept
 
 
 def test_interrupting_keeps_what_is_done_and_says_it(photo, tmp_path):

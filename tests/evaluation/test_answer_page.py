@@ -54,7 +54,7 @@ ANSWER = AnswerPage(
     pairs=(Pair("Whole", picture("PNG"), picture("JPEG")), Pair("Closer", picture("PNG"), picture("JPEG"))),
     boxes=(
         Box("in", "load", "", ()),
-        Box("big", "restore", "some-net", ("in",)),
+        Box("big", "restore", "some-net + other-net", ("in",)),
         Box("out", "save", "", ("big", "in")),
     ),
     tiles=TileMap(picture("JPEG"), (100, 50), (("little", "big"), ("little", "odd"))),

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from fourfold.core.errors import PictureError
+from fourfold.core.errors import InvalidInput, PictureError
 from fourfold.core.image import Image, Metadata
 from fourfold.workflow import cache
 from fourfold.workflow.cache import Cache
@@ -80,7 +80,7 @@ def test_what_is_damaged_is_not_taken_for_whole(kept):
     with pytest.raises(PictureError, match="damaged; remove the folder"):
         kept.get("k")["image"].levels  # noqa: B018
     rows.write_bytes(data[:-1])
-    assert kept.get("k") is None
+    assert kept.get("k")["image"].gone
     (kept.folder / "k/values.json").write_text("{")
     assert kept.get("k") is None
 
@@ -98,9 +98,23 @@ def test_what_was_used_longest_ago_goes_first(kept):
         for path in (kept.folder / name, *(kept.folder / name).iterdir()):
             os.utime(path, (moment, moment))
     kept.get("a")
-    size = sum(path.stat().st_size for path in (kept.folder / "a").iterdir())
-    kept.prune(2 * size + 10)
-    assert sorted(path.name for path in kept.folder.iterdir()) == ["a", "c"]
+    size = (kept.folder / "a/image.raw").stat().st_size
+    assert kept.added == 3 * size
+    kept.prune(2 * size)
+    assert kept.added == 0
+    assert [kept.get(name)["image"].gone for name in "abc"] == [False, True, False]
+    assert kept.get("b")["image"].type.size == (10, 7)
+    with pytest.raises(InvalidInput, match="gone"):
+        kept.get("b")["image"].levels  # noqa: B018
+
+
+def test_rows_that_are_gone_can_come_again(kept):
+    kept.keep("k").commit({"image": picture()})
+    kept.prune(0)
+    assert kept.get("k")["image"].gone
+    kept.keep("k").commit({"image": picture()})
+    assert np.array_equal(kept.get("k")["image"].levels, picture().levels)
+    assert [path.name for path in kept.folder.iterdir()] == ["k"]
 
 
 def test_what_a_stopped_program_left_goes_after_a_while(kept):
@@ -109,7 +123,10 @@ def test_what_a_stopped_program_left_goes_after_a_while(kept):
     rows.write(picture().levels)
     rows.close()
     long_ago = time.time() - 2 * cache._STALE
-    (old,) = (path for path in kept.folder.iterdir() if list(path.iterdir()))
+    (old,) = (path for path in kept.folder.iterdir() if (path / "image.raw").exists())
+    kept.keep("unused").commit({"label": "owl"})
+    for path in (kept.folder / "unused", kept.folder / "unused/values.json"):
+        os.utime(path, (long_ago - cache._OLD, long_ago - cache._OLD))
     picture_file = kept.folder / "photo_large.jpg"
     picture_file.touch()
     for path in (old, *old.iterdir(), picture_file):

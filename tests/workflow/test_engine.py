@@ -8,7 +8,9 @@ from PIL import Image as Pillow
 from workflow_tools import save
 
 from fourfold.core.errors import PictureError
+from fourfold.core.image import Image
 from fourfold.imaging import files
+from fourfold.imaging.formats import FORMATS, fitting
 from fourfold.imaging.metadata import LONGEST_RECIPE, recipe_of
 from fourfold.workflow import engine
 from fourfold.workflow.cache import Cache
@@ -78,9 +80,9 @@ def test_nothing_is_repeated(run, photo, tools):
 
 
 def test_only_what_follows_a_change_is_done_again(run, photo, tools, tmp_path):
-    run("upscale", photo)
-    events, _ = run("upscale", photo, given={"large.format": "jpg"})
-    assert [kind for kind, _ in events] == ["reused", "reused", "started", "finished"]
+    run("upscale-measured", photo)
+    events, _ = run("upscale-measured", photo, given={"large.format": "jpg"})
+    assert [kind for kind, _ in events] == ["reused", "reused", "reused", "started", "finished"]
     assert tools.calls == 1
     assert files.probe(tmp_path / "out/photo_large.jpg").format == "JPEG"
 
@@ -99,19 +101,73 @@ def test_another_photo_other_weights_and_fresh_are_done_anew(run, photo, tools, 
 
 
 def test_a_file_that_was_removed_or_changed_is_written_again(run, photo, tmp_path, tools):
-    run("upscale", photo)
+    run("upscale-measured", photo)
     result = tmp_path / "out/photo_large.png"
     before = result.read_bytes()
     result.unlink()
-    events, _ = run("upscale", photo)
+    events, _ = run("upscale-measured", photo)
     assert ("finished", "large") in events
     assert result.read_bytes() == before
     result.write_text("mine")
     with pytest.raises(PictureError, match="exists already; give --overwrite"):
-        run("upscale", photo)
-    run("upscale", photo, overwrite=True)
+        run("upscale-measured", photo)
+    run("upscale-measured", photo, overwrite=True)
     assert result.read_bytes() == before
     assert tools.calls == 1
+
+
+def rows_kept(tmp_path):
+    return len(list((tmp_path / "out/.kept").glob("*/*.raw")))
+
+
+def test_rows_that_only_go_into_a_file_are_not_kept_besides(run, photo, tools, tmp_path):
+    events, _ = run("upscale", photo)
+    assert rows_kept(tmp_path) == 1  # the photo's own
+    assert events[-2:] == [("finished", "large"), ("finished", "restored")]
+    events, records = run("upscale", photo)
+    assert {kind for kind, _ in events} == {"reused"}
+    assert records["restored"].outputs["report"].figures["output_size"] == [96, 72]
+    events, _ = run("upscale", photo, given={"large.format": "jpg"})
+    assert [step for kind, step in events if kind == "reused"] == ["small"]
+    assert tools.calls == 2
+
+
+def test_rows_that_two_steps_take_are_kept(run, photo, tools, tmp_path):
+    text = "inputs: {photo: }\nsteps:\n  in: {node: load, file: $photo}\n  big: {node: restore, image: in}\n"
+    text += "  a: {node: save, image: big}\n  b: {node: save, image: big, format: jpg}\n"
+    run(text, photo)
+    assert rows_kept(tmp_path) == 2
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.*g")) == ["photo_a.png", "photo_b.jpg"]
+    assert tools.calls == 1
+
+
+def test_where_rows_are_gone_only_what_needs_them_is_done_again(run, photo, tools, tmp_path):
+    run("upscale-measured", photo)
+    Cache(tmp_path / "out/.kept").prune(0)
+    events, _ = run("upscale-measured", photo)
+    assert {kind for kind, _ in events} == {"reused"}
+    events, _ = run("upscale-measured", photo, given={"large.format": "jpg"})
+    assert [step for kind, step in events if kind == "reused"] == ["figures"]
+    assert [step for kind, step in events if kind == "finished"] == ["small", "restored", "large"]
+    assert rows_kept(tmp_path) == 2
+
+
+@pytest.mark.parametrize(("mode", "depth"), [("LA", 8), ("RGBA", 8), ("RGB", 16), ("L", 16)])
+def test_what_the_format_cannot_hold_goes_band_by_band_and_is_said(run, tmp_path, mode, depth):
+    levels = np.random.default_rng(0).integers(0, 256, (18, 24, len(mode)), np.uint8).squeeze()
+    path = tmp_path / "photo.tif"
+    if depth == 8:
+        levels[..., -1] = 128
+        Pillow.fromarray(levels).save(path)
+        expected = "JPEG cannot hold transparency: it was laid on white"
+    else:
+        pixels = np.atleast_3d(levels).astype(np.float32) / 255
+        files.write(Image(pixels, depth=16), path)
+        expected = "JPEG holds 8 bits a channel: the input has 16"
+    _, records = run("upscale", path, given={"large.format": "jpg", "large.quality": "100"})
+    assert records["large"].outputs["report"].figures["warnings"] == [expected]
+    whole = fitting(files.read(path), FORMATS["JPEG"]).pixels.repeat(4, 0).repeat(4, 1)
+    assert np.abs(files.read(tmp_path / "out/photo_large.jpg").pixels - whole).mean() < 0.02
 
 
 def test_an_original_is_never_written(run, photo, tmp_path):

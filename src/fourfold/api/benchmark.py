@@ -114,7 +114,11 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
     photo, out, session = folder / "megapixel.jpg", folder / "out", Session()
     picture = next(one for one in datasets.benchmark_sets(datasets.data_folder(data)) if one.name == "BSD20")
     Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
-    direct = _whole_run(photo, UpscaleOptions(format="jpeg"))
+
+    def direct() -> None:
+        (outcome,) = upscale_files([str(photo)], overwrite=True, session=session)
+        if isinstance(outcome, Failure):
+            raise outcome.error
 
     def around() -> None:
         made = run_workflow("upscale", {"photo": photo}, out, session=session)

@@ -22,9 +22,8 @@ from fourfold.scientist.plan import plan
 from fourfold.scientist.run import Proposal, Run, propose, rows
 from fourfold.scientist.values import Answer, Brief
 from fourfold.scientist.wording import Words
-from fourfold.workflow.cache import Cache
 from fourfold.workflow.nodes import NODES
-from fourfold.workflow.ports import Carried, Picture
+from fourfold.workflow.ports import Carried, ImageType, Picture
 from fourfold.workflow.schema import Workflow, find, presets
 
 _SIDE, _CLOSER, _SMALL = 1600, 560, 480
@@ -98,17 +97,27 @@ class Doer:
         if made.failed:
             raise made.failed[0].error
         record = made.manifest["runs"][0]
-        return record, _kept(kept_in(self._folder), record)
+        return record, _pictures(self._folder, record)
 
 
-def _kept(kept: Cache, record: Mapping[str, Any]) -> tuple[Picture, Picture] | None:
-    """The photo that was loaded and the picture that was saved, unread until they are asked for."""
-    steps = record["steps"]
-    loaded = next(step for step in steps.values() if not step["inputs"])
-    saved = next(step for step in steps.values() if NODES[step["node"]].writes)
+def _pictures(folder: Path, record: Mapping[str, Any]) -> tuple[Picture, Picture] | None:
+    """The photo that was loaded and the picture that was saved: as the run kept them, else from their files."""
+    loaded = next(step for step in record["steps"].values() if not step["inputs"])
+    saved = next((step for step in record["steps"].values() if NODES[step["node"]].writes), None)
+    if saved is None:
+        return None
     name, _, output = saved["inputs"]["image"].partition(".")
-    before, after = kept.get(loaded["key"]), kept.get(steps[name]["key"])
-    return (before["image"], after[output]) if before and after else None
+    made = record["steps"][name]
+    return (
+        _picture(folder, loaded["key"], "image", Path(loaded["parameters"]["file"]["path"])),
+        _picture(folder, made["key"], output, folder / saved["outputs"]["report"]["file"]),
+    )
+
+
+def _picture(folder: Path, key: str, output: str, path: Path) -> Picture:
+    kept = kept_in(folder).get(key)
+    picture: Picture | None = kept[output] if kept else None
+    return Picture.of(files.read(path), ImageType()) if picture is None or picture.gone else picture
 
 
 def _marks(brief: Brief, answer: Answer, table: Mapping[str, str]) -> Iterator[Mark]:

@@ -22,7 +22,7 @@ from fourfold.evaluation.results import environment
 from fourfold.methods.upscale import Size, visible
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow import engine
-from fourfold.workflow.cache import Cache
+from fourfold.workflow.cache import LIMIT, Cache
 from fourfold.workflow.engine import Event, Place, Record
 from fourfold.workflow.graph import Graph, check
 from fourfold.workflow.node import Restoration
@@ -200,13 +200,15 @@ def run_all(
             first = next((path for _, path in graph.files()), Path("picture"))
             here = Place(place.folder, first.stem, place.cache, place.fresh, frozenset(taken), place.overwrite)
             try:
-                told = partial(watch, str(first)) if watch else _unseen
+                told = partial(watch or _unseen, str(first))
                 runs.append({"input": str(first), **_run_one(given, graph, shop, here, told)})
                 taken |= {(place.folder / name).resolve() for name in runs[-1]["saved"]}
             except FourfoldError as error:
                 failed.append(Failure(str(first), error))
             for task in graph.tasks:
                 models |= task.node.models(shop, task.arguments)
+            if place.cache.added > LIMIT // 4:
+                place.cache.prune()
     finally:
         manifest = {
             "made_with": asdict(environment()),
@@ -242,7 +244,7 @@ def _run_one(given: dict[str, Any], graph: Graph, shop: Workshop, place: Place, 
     }
 
 
-def _unseen(_event: Event) -> None:
+def _unseen(_name: str, _event: Event) -> None:
     """Nobody watches."""
 
 

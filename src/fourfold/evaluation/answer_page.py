@@ -17,7 +17,7 @@ from fourfold.evaluation.report import asset, comparison, data_uri, page
 HEADLINES = ("output_size", "seconds_model", "gmacs", "consistency_psnr", "added_detail", "phone_view")
 """The figures that are shown large, by the last part of their field; all others follow in a table."""
 
-_WIDE, _HIGH, _GAP = 152, 66, 38
+_WIDE, _HIGH, _GAP = 152, 78, 36
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Box:
-    """A step of the workflow as drawn: its name, its node, its network if it has one, the steps it takes from."""
+    """A step of the workflow as drawn: its name, its node, its networks joined by " + ", the steps it takes from."""
 
     name: str
     node: str
@@ -235,7 +235,7 @@ def _drawn(boxes: Sequence[Box]) -> str:
 
 
 def _box(box: Box, x: float, y: float) -> str:
-    lines = [(box.name, ' class="name"'), (box.node, ""), *([(box.model, "")] if box.model else [])]
+    lines = [(box.name, ' class="name"'), (box.node, ""), *((one, "") for one in box.model.split(" + ") if one)]
     top = y + _HIGH / 2 + 14 - 8.5 * len(lines)
     texts = "".join(
         f'<text x="{x:g}" y="{top + 17 * number:g}"{style}>{escape(_short(line, 22))}</text>'

@@ -1,8 +1,8 @@
 """Results of finished steps, kept by what they were made from, so that no step is computed twice.
 
 A key is the SHA-256 of a step's node, its version, its parameters and the keys of its inputs; of a file, its content.
-An entry is a folder of that name with ``values.json`` and, for a picture, its rows as integers in ``NAME.raw``. It is
-made under another name and moved into place when it is complete: whatever stops the program, it is whole or not there.
+An entry is a folder of that name with ``values.json`` and, for a picture whose rows are kept, ``NAME.raw``. It is made
+under another name and moved into place when it is complete: whatever stops the program, it is whole or not there.
 """
 
 import base64
@@ -30,10 +30,11 @@ from fourfold.core.image import Metadata
 from fourfold.workflow.ports import Carried, ImageType, Picture, Report, plain
 
 LIMIT = 2 << 30
-"""Bytes that may stay after a run; what was used longest ago goes first."""
+"""Bytes of rows that may stay; those used longest ago go first, and what is known of the picture stays."""
 
-_STALE = 3600.0
-"""Seconds without a write after which an unfinished entry is taken for what a stopped program left."""
+_STALE, _OLD = 3600.0, 30 * 86400.0
+"""Seconds without a write after which an unfinished entry is taken for what a stopped program left, and without use
+after which a whole one goes."""
 
 
 def key(parts: Mapping[str, Any]) -> str:
@@ -41,14 +42,19 @@ def key(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cache:
-    """A folder of entries; several programs may use one at once."""
+    """A folder of entries; several programs may use one at once.
+
+    Attributes:
+        added: bytes of rows since it was last pruned.
+    """
 
     folder: Path
+    added: int = 0
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """The outputs kept under a key, pictures unread until they are asked for; None if there are none."""
+        """The outputs kept under a key, None if there are none; pictures are unread until asked for, or gone."""
         entry = self.folder / name
         try:
             stored = json.loads((entry / "values.json").read_text("utf-8"))
@@ -61,24 +67,28 @@ class Cache:
 
     def keep(self, name: str) -> "Entry":
         """A new entry, to be filled and committed."""
-        return Entry(self.folder / name, self.folder / f"part-{secrets.token_hex(8)}")
+        return Entry(self, self.folder / name, self.folder / f"part-{secrets.token_hex(8)}")
 
     def prune(self, limit: int = LIMIT) -> None:
-        """Remove what programs that were stopped left, and what was used longest ago beyond ``limit`` bytes."""
+        """Remove what stopped programs left, what nobody used for a month, and rows beyond ``limit`` bytes."""
+        self.added = 0
         with suppress(OSError):
             total = 0
             for used, path in sorted(((_used(path), path) for path in self.folder.iterdir()), reverse=True):
                 finished = path.is_dir() and not path.name.startswith("part-")
-                total += _size(path) if finished else 0
-                if total > limit if finished else time.time() - used > _STALE:
+                if time.time() - used > (_OLD if finished else _STALE):
                     _remove(path)
+                for rows in path.glob("*.raw") if finished else ():
+                    total += rows.stat().st_size
+                    if total > limit:
+                        rows.unlink()
 
 
 class Entry:
     """An entry being made; it appears when it is committed."""
 
-    def __init__(self, place: Path, part: Path) -> None:
-        self._place, self._part = place, part
+    def __init__(self, cache: Cache, place: Path, part: Path) -> None:
+        self._cache, self._place, self._part = cache, place, part
         self._rows: dict[str, Rows] = {}
         with _failures(place):
             part.mkdir(parents=True)
@@ -89,24 +99,28 @@ class Entry:
         return self._rows[output]
 
     def commit(self, values: Mapping[str, Any]) -> None:
-        """Write the outputs and let the entry appear; pictures whose ``rows`` were written are there already.
+        """Write the outputs and let the entry appear; rows that were written are there already, or those of pictures
+        that are gone never will be.
 
         Raises:
             NotEnough: the disk is full. PictureError: the folder cannot be written.
         """
         stored = {}
         for output, value in values.items():
-            if isinstance(value, Picture) and output not in self._rows:
+            if isinstance(value, Picture) and output not in self._rows and not value.gone:
                 self.rows(output).write(value.levels)
             stored[output] = _plain(value, self._rows.get(output))
+        self._cache.added += sum(rows.written for rows in self._rows.values())
         with _failures(self._place):
             (self._part / "values.json").write_text(json.dumps(stored, indent=1), "utf-8")
             try:
                 self._part.replace(self._place)
             except OSError:
-                if not (self._place / "values.json").is_file():
+                if not self._place.is_dir():
                     raise
-                self.abandon()  # another program was faster with the same
+                for path in sorted(self._part.iterdir()):  # there is one already, of which rows may be gone
+                    path.replace(self._place / path.name)
+                self._part.rmdir()
 
     def read(self, output: str, like: Picture) -> Levels:
         """The rows of a committed picture, mapped from its file."""
@@ -120,9 +134,10 @@ class Entry:
 
 
 class Rows:
-    """Rows of a picture on their way into a file."""
+    """Rows of a picture on their way into a file, ``written`` bytes so far."""
 
     def __init__(self, path: Path) -> None:
+        self.written = 0
         self._path = path
         self._folded: NDArray[Any] | None = None
         with _failures(path.parent):
@@ -132,6 +147,7 @@ class Rows:
         """Add rows."""
         folded = np.bitwise_xor.reduce(band, axis=0)
         self._folded = folded if self._folded is None else self._folded ^ folded
+        self.written += band.nbytes
         with _failures(self._path.parent):
             self._stream.write(np.ascontiguousarray(band).data)
 
@@ -146,13 +162,13 @@ def _plain(value: Any, rows: Rows | None) -> Any:
     """An output as plain values."""
     if isinstance(value, Report):
         return {"report": value.figures}
-    if not isinstance(value, Picture) or rows is None:
+    if not isinstance(value, Picture):
         return {"value": value}
     carried = asdict(value.carried)
     carried |= {"profile": _packed(value.carried.profile or b"")}
     carried |= {"metadata": {"exif": _packed(value.carried.metadata.exif), "xmp": _packed(value.carried.metadata.xmp),
                              "dpi": value.carried.metadata.dpi}}  # fmt: skip
-    return {"image": plain(value.type), "carried": carried, "checksum": rows.close()}
+    return {"image": plain(value.type), "carried": carried, "checksum": rows.close() if rows else ""}
 
 
 def _taken(entry: Path, output: str, stored: Mapping[str, Any]) -> Any:
@@ -173,8 +189,8 @@ def _taken(entry: Path, output: str, stored: Mapping[str, Any]) -> Any:
         }
     )
     path = entry / f"{output}.raw"
-    if path.stat().st_size != _bytes(of_type):
-        raise ValueError("the rows are not whole")
+    if not path.is_file() or path.stat().st_size != _bytes(of_type):
+        return Picture(of_type, carried)
     return Picture(of_type, carried, read=partial(_verified, path, of_type, stored["checksum"]))
 
 
@@ -222,10 +238,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    return sum(one.stat().st_size for one in path.iterdir())
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Runs a checked workflow on one set of inputs: each step once, or not at all where its result is kept already.
 
 A step that gives a picture still to be computed stays open until another step takes its rows, which then flow through
-both at once: a restored picture is encoded while the network makes it. What nobody took is computed at the end.
+both at once: a restored picture is encoded while the network makes it. What nobody took is computed at the end. Where
+only one step takes the rows, and writes them to a file, they are not kept besides: both steps are finished together.
 """
 
 import json
@@ -66,6 +67,7 @@ class Record:
         key: of its result, see ``workflow.cache``; reused: whether an earlier run had kept it.
         started, seconds: when it began and how long it took, in seconds from the start of the run; steps overlap.
         outputs: by name; pictures may still be open until the run is over.
+        finish: what is left to do once the step that takes its rows is finished.
     """
 
     task: Task
@@ -75,6 +77,7 @@ class Record:
     started: float
     seconds: float = 0.0
     outputs: dict[str, Any] = field(default_factory=dict)
+    finish: Callable[[], None] | None = None
 
     def plain(self) -> dict[str, Any]:
         """The record as plain values, of pictures what is known of them."""
@@ -114,8 +117,12 @@ class _Run:
         self._graph, self._tools, self._place, self._watch = graph, tools, place, watch
         self._unfinished = unfinished
         self._began = time.perf_counter()
-        self._records: dict[str, Record] = {}
         self._contents = {path: files.digest(path) for _, path in graph.files()}
+        self._keys: dict[str, str] = {}
+        for task in graph.tasks:
+            self._keys[task.name] = cache.key(self._identity(task))
+        self._kept = {} if place.fresh else self._reusable()
+        self._records: dict[str, Record] = {}
 
     def all(self) -> dict[str, Record]:
         loaded = False
@@ -135,15 +142,31 @@ class _Run:
                 if isinstance(value, Picture):
                     yield name, value.type
 
+    def _reusable(self) -> dict[str, dict[str, Any]]:
+        """Outputs of the steps that need not be done, by name; not of one whose rows are gone and wanted."""
+        found: dict[str, dict[str, Any]] = {}
+        for task in reversed(self._graph.tasks):
+            kept = self._place.cache.get(self._keys[task.name])
+            if kept is None or (task.node.writes and not self._stands(kept)):
+                continue
+            wanted = {output for taker, output in self._takers(task) if taker.name not in found}
+            if not any(isinstance(kept[output], Picture) and kept[output].gone for output in wanted):
+                found[task.name] = kept
+        return found
+
+    def _takers(self, task: Task) -> Iterator[tuple[Task, str]]:
+        """Every task that takes an output of a task, and which."""
+        for taker in self._graph.tasks:
+            yield from ((taker, source.output) for source in taker.inputs.values() if source.step == task.name)
+
     def _step(self, task: Task) -> None:
-        key = cache.key(self._identity(task))
-        kept = None if self._place.fresh else self._place.cache.get(key)
-        record = Record(task, self._contents, key, kept is not None, time.perf_counter() - self._began)
-        if kept is not None and (not task.node.writes or self._stands(kept)):
+        kept = self._kept.get(task.name)
+        started = time.perf_counter() - self._began
+        record = Record(task, self._contents, self._keys[task.name], kept is not None, started)
+        if kept is not None:
             record.outputs = kept
             self._watch(Event("reused", task.name))
         else:
-            record.reused = False
             self._watch(Event("started", task.name))
             self._compute(record)
         self._records[task.name] = record
@@ -160,7 +183,7 @@ class _Run:
         """What a step's result is made from; two steps of one identity give the same."""
         found = self._described(task) | {
             "fourfold": fourfold.__version__,
-            "inputs": {port: [self._records[one.step].key, one.output] for port, one in task.inputs.items()},
+            "inputs": {port: [self._keys[one.step], one.output] for port, one in task.inputs.items()},
             "models": task.node.models(self._tools, task.arguments),
         }
         return found | ({"file": f"{self._place.stem}_{task.name}"} if task.node.writes else {})
@@ -204,12 +227,28 @@ class _Run:
         record.outputs = task.node(task.arguments, inputs, context)
         entry = place.cache.keep(record.key)
         self._unfinished.callback(entry.abandon)
-        finish = partial(self._finish, record, entry)
         for name, value in record.outputs.items():
             if isinstance(value, Picture) and value.open:
-                value.keeper = _Keeping(entry, name, value, finish)
+                self._leave_open(record, entry, name, value)
                 return
-        finish()
+        record.seconds = time.perf_counter() - self._began - record.started
+        self._finish(record, entry)
+        for source in task.inputs.values():
+            self._settle(self._records[source.step])
+
+    def _leave_open(self, record: Record, entry: Entry, name: str, picture: Picture) -> None:
+        """Have the rows of a picture kept when they come, unless all they are for is to be written to a file."""
+        takers = list(self._takers(record.task))
+        alone = len(takers) == 1 and takers[0][1] == name and takers[0][0].node.writes
+
+        def done() -> None:
+            record.seconds = time.perf_counter() - self._began - record.started
+            if not alone:
+                self._finish(record, entry)
+
+        if alone:
+            record.finish = partial(self._finish, record, entry)
+        picture.keeper = _Keeper(entry, name, picture, done, keeps=not alone)
 
     def _input(self, record: Record, port: str) -> Any:
         source = record.task.inputs[port]
@@ -224,9 +263,15 @@ class _Run:
         for value in record.outputs.values():
             if isinstance(value, Picture) and value.open:
                 value.pour()
+        self._settle(record)
+
+    def _settle(self, record: Record) -> None:
+        """Finish a step that waited for the one that takes its rows."""
+        finish, record.finish = record.finish, None
+        if finish is not None:
+            finish()
 
     def _finish(self, record: Record, entry: Entry) -> None:
-        record.seconds = time.perf_counter() - self._began - record.started
         entry.commit(record.outputs)
         if record.task.node.writes:  # last, so that a file in its place is always one that is known
             for report in record.outputs.values():
@@ -241,14 +286,18 @@ class _Run:
             raise PictureError(f"{target}: the file cannot be written ({error.strerror})") from error
 
 
-class _Keeping:
-    """Keeps the rows of an open picture in its step's entry, and finishes the step with the last one."""
+class _Keeper:
+    """Keeps the rows of an open picture in its step's entry, or lets them pass; told when the last one came."""
 
-    def __init__(self, entry: Entry, name: str, picture: Picture, finish: Callable[[], None]) -> None:
-        self._entry, self._name, self._picture, self._finish = entry, name, picture, finish
-        self._rows = entry.rows(name)
-        self.write = self._rows.write
+    def __init__(self, entry: Entry, name: str, picture: Picture, told: Callable[[], None], *, keeps: bool) -> None:
+        self._read = partial(entry.read, name, picture) if keeps else None
+        self._rows = entry.rows(name) if keeps else None
+        self._told = told
 
-    def done(self) -> Callable[[], Levels]:
-        self._finish()
-        return partial(self._entry.read, self._name, self._picture)
+    def write(self, band: Levels) -> None:
+        if self._rows is not None:
+            self._rows.write(band)
+
+    def done(self) -> Callable[[], Levels] | None:
+        self._told()
+        return self._read

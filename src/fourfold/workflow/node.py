@@ -122,7 +122,8 @@ class Node:
         infer: from the types of its image inputs and all its arguments to the type of its image output; raises
             ``UsageError`` where they cannot be; None for a node that gives no image and takes any.
         models: the networks its arguments lead to, id → SHA-256; raises ``ModelError`` if there is none.
-        writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``.
+        writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``; it pours
+            its picture once and asks for nothing else of its rows.
     """
 
     function: Callable[..., Any]

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fourfold.core.contract import Levels
 from fourfold.core.errors import PictureError, UsageError
+from fourfold.core.image import Image
 from fourfold.core.options import UpscaleOptions
 from fourfold.core.params import Param
 from fourfold.imaging import color, files
@@ -265,17 +267,29 @@ def save(
 ) -> Annotated[Report, Port("The file: name, format, size, bytes and SHA-256.")]:
     """Save a picture as NAME_STEP in its own format or another, with its colours, date and place."""
     kind = format_of(options.format) if options.format else writable_like(format_of(image.carried.format or "PNG"))
-    channels, depth = image.type.channels or 3, image.type.depth or 8
-    if (channels in (2, 4) and not kind.alpha) or (depth == 16 and not kind.sixteen):
-        image = Picture.of(fitting(image.image, kind), image.type, image.carried.engine)
     path = _place(context, kind)
-    spec = _spec(image, kind, options, context.recipe if recipe == "embed" else {})
+    fits = fitting(_blank(image.type), kind)
+    spec = _spec(image, kind, fits, options, context.recipe if recipe == "embed" else {})
     written = context.scratch / path.name
+
+    def write(band: Levels) -> None:
+        if (spec.channels, spec.depth) != (image.type.channels, image.type.depth):
+            rows = Picture(image.type, image.carried, read=lambda: band).image
+            band = Picture.of(fitting(rows, kind), image.type).levels
+        writer.write(band)
+
     with files.open_writer(written, spec) as writer:
-        image.pour(writer.write)
+        image.pour(write)
     figures: dict[str, Any] = {"file": path.name, "format": kind.name, "output_size": [spec.width, spec.height]}
     figures |= {"bytes": written.stat().st_size, "sha256": files.digest(written)}
-    return Report(figures | {"warnings": [*image.carried.notes, *writer.notes]})
+    return Report(figures | {"warnings": [*image.carried.notes, *fits.notes, *writer.notes]})
+
+
+def _blank(of: ImageType) -> Image:
+    """One pixel of the same kind."""
+    channels = of.channels or 3
+    alpha = np.zeros((1, 1), np.float32) if channels in (2, 4) else None
+    return Image(np.zeros((1, 1, 1 if channels < 3 else 3), np.float32), alpha, of.depth or 8)
 
 
 def _place(context: Context, kind: Format) -> Path:
@@ -290,9 +304,9 @@ def _place(context: Context, kind: Format) -> Path:
     return path
 
 
-def _spec(image: Picture, kind: Format, options: UpscaleOptions, recipe: dict[str, Any]) -> files.Spec:
-    known, carried = image.type, image.carried
-    height, width = known.size or (0, 0)
+def _spec(image: Picture, kind: Format, fits: Image, options: UpscaleOptions, recipe: dict[str, Any]) -> files.Spec:
+    carried = image.carried
+    height, width = image.type.size or (0, 0)
     metadata = for_output(carried.metadata, options.metadata, (height, width))
     if recipe and options.metadata != "strip":
         metadata = with_recipe(metadata, recipe | ({"engine": carried.engine} if carried.engine else {}))
@@ -300,8 +314,8 @@ def _spec(image: Picture, kind: Format, options: UpscaleOptions, recipe: dict[st
         format=kind.name,
         height=height,
         width=width,
-        channels=known.channels or 3,
-        depth=known.depth or 8,
+        channels=fits.pixels.shape[2] + (fits.alpha is not None),
+        depth=fits.depth,
         profile=carried.profile,
         metadata=metadata,
         quality=options.quality or files.default_quality(kind.name, carried.format, lossy=carried.lossy),

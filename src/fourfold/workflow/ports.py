@@ -80,8 +80,8 @@ class Keeper(Protocol):
     def write(self, band: Levels, /) -> None:
         """Take the next rows."""
 
-    def done(self) -> Callable[[], Levels]:
-        """How to read all the rows, once the last one was written."""
+    def done(self) -> Callable[[], Levels] | None:
+        """How to read all the rows, once the last one was written; None if they are not kept."""
         ...
 
 
@@ -119,7 +119,8 @@ class Picture:
     Args:
         type: everything but perhaps its origin is known.
         carried: what travels beside the pixels.
-        read: gives the rows ``H×W×C`` as integers of ``type.depth``, alpha last. flow: computes them, instead.
+        read: gives the rows ``H×W×C`` as integers of ``type.depth``, alpha last; flow: computes them. One of them, or
+            neither where the rows are gone.
     """
 
     def __init__(
@@ -151,6 +152,11 @@ class Picture:
         """Whether its rows are still to be computed."""
         return self._flow is not None
 
+    @property
+    def gone(self) -> bool:
+        """Whether its rows were not kept."""
+        return self._flow is None and self._read is None
+
     def pour(self, write: Write | None = None) -> None:
         """Write every row, computing them now if they were not yet."""
         flow, self._flow = self._flow, None
@@ -172,7 +178,7 @@ class Picture:
         """``H×W×C`` integers, alpha last."""
         self.pour()
         if self._read is None:
-            raise InvalidInput("expected a picture that could be computed; this one failed before")
+            raise InvalidInput("expected a picture whose rows were kept; these are gone")
         return self._read()
 
     @cached_property
