@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Session": "api.session",
     "UpscaleOptions": "core.options",
+    "adapt": "api.adapting",
     "ask": "api.ask",
     "doctor": "api.inspect",
     "measure": "api.inspect",

@@ -6,9 +6,10 @@ from fourfold import Session
 from fourfold.api.networks import choose_cards, choose_style
 from fourfold.catalog import load
 from fourfold.core.errors import UsageError
-from fourfold.core.image import Image
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import degrade
+from fourfold.imaging.resize import bicubic
+from fourfold.methods.condition import Condition
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +42,25 @@ def test_a_budget_needs_a_choice(given):
         choose_cards(options(time_budget=2.0, **given), "faithful")
 
 
-def test_the_style_is_as_asked_or_as_the_pixels_say(photo):
-    clean = Image(photo.astype(np.float32) / np.float32(255))
-    spoiled = Image(degrade.jpeg(photo, 35).astype(np.float32) / np.float32(255), lossy=True)
+def test_the_style_is_as_asked_or_as_the_condition_says():
+    clean, spoiled = Condition("sharp", 1.0, 0.5, 0.0, False), Condition("compressed", 0.9, 0.5, 0.1, True)
     assert choose_style(clean, options())[0] == "faithful"
     assert choose_style(spoiled, options())[0] == "photo"
     assert choose_style(spoiled, options(style="faithful")) == ("faithful", "asked for")
     big = load.find("image-to-image/super-resolution", 4, "big", "photo")
     assert choose_style(clean, options(model=big.id))[0] == "photo"
+
+
+def test_the_report_says_what_was_found_and_which_workflow_suits(session, photo):
+    small = np.ascontiguousarray(skimage.data.astronaut()[:256, 100:356])
+    noisy = degrade.noise(small, 20, np.random.default_rng(1))
+    found = session.upscale(noisy, style=None, route="little").report
+    assert (found.condition.kind, found.condition.name, found.style) == ("noisy", "a noisy photo", "photo")
+    assert found.condition.certainty > 0.6
+    assert found.condition.recogniser == load.recogniser().id
+    assert found.condition.workflow == ""
+    enlarged = bicubic(bicubic(small, (64, 64)), (256, 256))
+    assert session.upscale(enlarged, route="little").report.condition.workflow == "upscale-enlarged"
 
 
 def test_the_tile_map_says_who_answered(session, photo):
@@ -110,7 +122,6 @@ def test_photo_style_repairs_what_faithful_enlarges(session):
     truth = np.ascontiguousarray(skimage.data.astronaut()[:256, 64:320])
     rng = np.random.default_rng(2)
     from fourfold.imaging.metrics import psnr_y
-    from fourfold.imaging.resize import bicubic
 
     low = degrade.jpeg(degrade.noise(bicubic(truth, (64, 64)), 10, rng), 60)
     faithful, repaired = (psnr_y(session.upscale(low, style=style).image, truth) for style in ("faithful", "photo"))

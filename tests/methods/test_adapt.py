@@ -144,12 +144,13 @@ class Toy(nn.Module):
         longest = max(map(len, split)) + 2
         ids = [[0, *(self.words.index(word) for word in words), 1] for words in split]
         tokens = self.embedding(torch.tensor([row + [1] * (longest - len(row)) for row in ids]))
-        return adapt.Embedded(tokens, torch.tensor([len(row) - 1 for row in ids]))
+        return tokens, torch.tensor([len(row) - 1 for row in ids])
 
     def encode_text(self, embedded):
-        inside = (torch.arange(embedded.tokens.shape[1]) < embedded.ends[:, None]).float()
+        tokens, ends = embedded
+        inside = (torch.arange(tokens.shape[1]) < ends[:, None]).float()
         inside[:, 0] = 0
-        return torch.einsum("kt,kte->ke", inside, embedded.tokens)
+        return torch.einsum("kt,kte->ke", inside, tokens)
 
 
 CLASSES = ("red", "green", "blue")

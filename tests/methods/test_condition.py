@@ -4,7 +4,7 @@ from skimage import data
 
 from fourfold.core.image import Image
 from fourfold.imaging import degrade
-from fourfold.methods.condition import blocks, condition, noise
+from fourfold.methods.condition import KINDS, PROMPTS, blocks, condition, noise
 
 
 @pytest.fixture(scope="module")
@@ -12,8 +12,16 @@ def photo():
     return data.astronaut()[:384, :384]
 
 
-def seen(levels, lossy=False):
-    return condition(Image(levels.astype(np.float32) / np.float32(255), lossy=lossy))
+def calling(kind, certainty=1.0):
+    """A recogniser that calls every photo the same."""
+    shares = np.full(len(KINDS), (1 - certainty) / (len(KINDS) - 1), np.float32)
+    shares[KINDS.index(kind)] = certainty
+    return lambda _traces: shares
+
+
+def seen(levels, lossy=False, recognise=None):
+    image = Image(levels.astype(np.float32) / np.float32(255), lossy=lossy)
+    return condition(image, recognise or calling("sharp"))
 
 
 @pytest.mark.parametrize("sigma", [4.0, 8.0, 16.0])
@@ -46,3 +54,24 @@ def test_clean_pictures_stay_faithful_and_damaged_ones_are_repaired(photo):
 def test_a_tiny_picture_is_no_error():
     found = seen(np.zeros((1, 1, 3), np.uint8))
     assert (found.noise, found.blocks, found.style[0]) == (0, 0, "faithful")
+
+
+def test_the_recognisers_word_alone_asks_for_repair_where_it_is_sure(photo):
+    for kind in KINDS:
+        style = "photo" if kind in ("noisy", "compressed") else "faithful"
+        assert seen(photo, recognise=calling(kind, 0.9)).style[0] == style
+        assert seen(photo, recognise=calling(kind, 0.5)).style[0] == "faithful"
+    assert seen(photo, recognise=calling("noisy", 0.9)).style[1].startswith("a noisy photo (90%), no lossy file")
+    assert str(seen(photo, recognise=calling("enlarged", 0.75))) == f"{PROMPTS['enlarged']} (75%)"
+
+
+def test_the_recogniser_sees_traces_of_windows_all_over(photo):
+    asked = []
+
+    def recognise(traces):
+        asked.append(traces.shape)
+        return calling("sharp")(traces)
+
+    for picture in (photo, photo[:40, :30], photo[:1, :1]):
+        seen(picture, recognise=recognise)
+    assert asked == [(16, 74)] * 3

@@ -25,29 +25,43 @@ def photos(tmp_path):
     return folder
 
 
+@pytest.fixture
+def mnist(tmp_path):
+    """A few digits in the form of MNIST's file."""
+    rng = np.random.default_rng(9)
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    images, labels = rng.integers(0, 256, (60, 28, 28), np.uint8), np.arange(60, dtype=np.uint8) % 10
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    np.savez(folder / "mnist_12k.npz", **dict(zip(names, (images, labels, images, labels), strict=True)))
+    return folder
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_the_tiny_twin_trains_and_resumes_to_the_same_weights(name, photos, tmp_path):
+def test_the_tiny_twin_trains_and_resumes_to_the_same_weights(name, photos, mnist, tmp_path, monkeypatch):
     module = import_module(f"fourfold.training.recipes.{name}")
     assert "Command:" in module.__doc__
     assert "Claim:" in module.__doc__
     recipe = module.tiny()
+    loop = import_module(f"fourfold.training.{recipe.loop}")
+    if getattr(recipe, "data", "photos") == "digits":
+        photos = mnist
     whole = torch.load(loop.train(recipe, photos, tmp_path / "whole"), weights_only=True)
 
     class Stop(Exception):
         pass
 
-    def stop(network, held):
+    validate = loop.validate
+
+    def stop(*arguments):
         if (tmp_path / "parts" / "state.pt").exists():
             raise Stop
-        return 0.0
+        return validate(*arguments)
 
-    original = loop.validate
-    loop.validate = stop
-    try:
-        with pytest.raises(Stop):
-            loop.train(recipe, photos, tmp_path / "parts")
-    finally:
-        loop.validate = original
+    monkeypatch.setattr(loop, "validate", stop)
+    with pytest.raises(Stop):
+        loop.train(recipe, photos, tmp_path / "parts")
+    monkeypatch.undo()
     parts = torch.load(loop.train(recipe, photos, tmp_path / "parts"), weights_only=True)
     assert whole.keys() == parts.keys()
     for key in whole:

@@ -10,10 +10,11 @@ import pytest
 from fourfold.cli.main import main
 from fourfold.core.errors import UsageError
 from fourfold.core.params import Param
+from fourfold.methods.condition import KINDS
 from fourfold.workflow.graph import check
 from fourfold.workflow.node import Port, node
 from fourfold.workflow.nodes import NODES
-from fourfold.workflow.schema import WorkflowProblems, find, from_plain, parse, presets
+from fourfold.workflow.schema import WorkflowProblems, find, from_plain, parse, presets, suited
 
 HERE = Path(__file__).parent
 BROKEN = sorted((HERE / "broken").glob("*.yaml"))
@@ -70,9 +71,17 @@ def test_presets_are_sound_and_survive_being_plain_values(name, tools):
     assert [task.inputs for task in graph.tasks] == [task.inputs for task in again.tasks]
 
 
-def test_one_preset_answers_a_task():
-    answered = [workflow.answers for name in presets() if (workflow := find(name)).answers]
+def test_one_preset_answers_a_task_on_any_photo_and_at_most_one_on_photos_in_a_condition():
+    answered = [(one.answers, one.suits) for name in presets() if (one := find(name)).answers]
     assert len(set(answered)) == len(answered) > 0
+    assert {task for task, _ in answered} == {task for task, condition in answered if not condition}
+    assert {condition for _, condition in answered} <= {"", *KINDS}
+
+
+def test_the_workflow_for_a_condition_is_found():
+    task = "image-to-image/super-resolution"
+    assert find(suited(task, "enlarged")).suits == "enlarged"
+    assert suited(task, "noisy") == suited("none", "enlarged") == ""
 
 
 def test_a_step_comes_after_all_it_needs_whatever_the_order_of_the_file(tools):

@@ -21,6 +21,7 @@ from fourfold.evaluation import datasets, peers, results, roofline
 from fourfold.evaluation import quality as scoring
 from fourfold.evaluation import routing as routed
 from fourfold.evaluation import speed as timing
+from fourfold.evaluation.adapting import AdaptingReport, Gain
 from fourfold.evaluation.overhead import Overhead, measure
 from fourfold.imaging import files
 from fourfold.runtimes.threads import available
@@ -126,6 +127,29 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
             raise made.failed[0].error
 
     return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
+
+
+def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)) -> AdaptingReport:
+    """Measure what POUF gains: MNIST's network on other digits, and the recogniser on other families of damage.
+
+    Args:
+        data: the data folder; folder: where the networks of the digits are trained, one for each seed.
+
+    Raises:
+        UsageError: the data is not there. MissingExtra: PyTorch is not installed.
+    """
+    from fourfold.methods.adapt import TUNED  # PyTorch only for who measures
+    from fourfold.training import conditions, digits
+
+    shared = datasets.data_folder(data)
+    gains = []
+    for tuned in TUNED:
+        found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in seeds]
+        gains.append(Gain("MNIST to scikit-learn's digits", tuned, *zip(*found, strict=True)))
+    for tuned in TUNED:
+        found = [conditions.gain(shared / "photos", tuned, seed) for seed in seeds]
+        gains.append(Gain("photos, other families of damage", tuned, *zip(*found, strict=True)))
+    return AdaptingReport(tuple(gains), conditions.accuracy(shared / "photos"))
 
 
 def _own() -> tuple[scoring.Contender, ...]:

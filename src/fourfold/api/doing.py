@@ -24,7 +24,7 @@ from fourfold.scientist.values import Answer, Brief
 from fourfold.scientist.wording import Words
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.ports import Carried, ImageType, Picture
-from fourfold.workflow.schema import Workflow, find, presets
+from fourfold.workflow.schema import Workflow, find, presets, suited
 
 _SIDE, _CLOSER, _SMALL = 1600, 560, 480
 """Longest sides in pixels of the whole photo, of the closer look and of the photo under the tile map."""
@@ -69,20 +69,21 @@ class Doer:
         self._done: dict[tuple[str, str | None], tuple[Mapping[str, Any], tuple[Picture, Picture] | None]] = {}
 
     def carry_out(self, brief: Brief) -> Done:
-        """Choose the workflow for a brief's task and run it, every step of it, on the photo.
+        """Choose the workflow for a brief's task and the photo's condition, and run every step of it on the photo.
 
         Raises:
             PictureError: the photo cannot be read, or the result cannot be written.
             ModelError, NotEnough: as the names say.
         """
-        known = {workflow.answers: workflow for workflow in map(find, presets()) if workflow.answers}
+        known = {one.answers: one for one in map(find, presets()) if one.answers and not one.suits}
         proposal = propose(plan(brief), catalog.all_entries(), known)
         if not proposal.task:
             files.probe(self._photo)  # a photo that is none is said, whatever the question
             return Done(Run(proposal, None))
         way = proposal.task, proposal.model
         if way not in self._done:
-            self._done[way] = self._run(known[proposal.task], proposal)
+            fitting = suited(proposal.task, self._session.condition(files.read(self._photo)).kind)
+            self._done[way] = self._run(find(fitting) if fitting else known[proposal.task], proposal)
         record, pictures = self._done[way]
         return Done(Run(proposal, record), pictures)
 

@@ -108,11 +108,10 @@ def verify_models(identifier: str | None = None) -> list[Verified]:
     """Check the weights of one model, or of all, against their checksums.
 
     Raises:
-        ModelError: there is no model of that id.
+        ModelError: there is no model of that id, or it is only known.
     """
-    cards = catalog.all_cards() if identifier is None else (catalog.card(identifier),)
     results = []
-    for card in cards:
+    for card in catalog.shipped(identifier):
         for stored in card.weights:
             try:
                 weights.read(card, stored.format)

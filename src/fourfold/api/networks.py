@@ -17,22 +17,24 @@ from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import tiling
 from fourfold.methods import route
 from fourfold.methods.blend import Blended
-from fourfold.methods.condition import condition
+from fourfold.methods.condition import Condition, condition
+from fourfold.runtimes import recogniser
 from fourfold.runtimes.guard import Guarded
+from fourfold.runtimes.recogniser import Recogniser
 
 TASK: Task = "image-to-image/super-resolution"
 _SHARE_OF_NETWORKS = 0.85
 """Of a time budget: reading, measuring and writing take the rest, see bench/README.md."""
 
 
-def choose_style(image: Image, options: UpscaleOptions) -> tuple[Style, str]:
-    """The style for a picture, as asked for or as its pixels suggest, and a sentence that says why."""
+def choose_style(found: Condition, options: UpscaleOptions) -> tuple[Style, str]:
+    """The style for a picture, as asked for or as its condition suggests, and a sentence that says why."""
     if options.model is not None:
         return catalog.card(options.model).style, "the network was asked for by name"
     if options.style is not None:
         style, reason = options.style, "asked for"
     else:
-        style, reason = condition(image).style
+        style, reason = found.style
     return ("faithful", "strength 0") if style == "photo" and options.strength == 0 else (style, reason)
 
 
@@ -63,7 +65,18 @@ class Networks:
     """
 
     keeps: int
+    _recogniser: Recogniser | None = field(default=None, init=False, repr=False)
     _runners: "OrderedDict[tuple[object, ...], Guarded]" = field(default_factory=OrderedDict, init=False, repr=False)
+
+    def recogniser(self) -> Recogniser:
+        """What names the condition of photos, see ``runtimes.recogniser``; loaded once."""
+        if self._recogniser is None:
+            self._recogniser = recogniser.load()
+        return self._recogniser
+
+    def condition(self, image: Image) -> Condition:
+        """What a picture's pixels say of what happened to it."""
+        return condition(image, self.recogniser())
 
     def runner(self, card: Card, shape: tuple[int, int], options: UpscaleOptions) -> Runner:
         """The card's network for a tile shape; at less than full strength mixed with its faithful counterpart."""

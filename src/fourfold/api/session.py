@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from fourfold.api.networks import Networks, choose_cards, choose_style
+from fourfold.api.networks import TASK, Networks, choose_cards, choose_style
 from fourfold.catalog.card import Card, Style
 from fourfold.core.contract import Levels
 from fourfold.core.errors import InvalidInput, NotEnough
@@ -19,8 +19,10 @@ from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import tiling
+from fourfold.methods.condition import PROMPTS, Condition, Kind
 from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
+from fourfold.workflow.schema import suited
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,32 @@ class Routing:
 
 
 @dataclass(frozen=True)
+class Recognised:
+    """The condition that a photo was found in.
+
+    Attributes:
+        kind, certainty, noise, blocks: see ``methods.condition.Condition``; name: the kind as the recogniser puts it.
+        recogniser: its id, and what it was adapted to.
+        workflow: the preset that suits such photos better than enlarging them as they are, empty if there is none.
+    """
+
+    kind: Kind
+    name: str
+    certainty: float
+    noise: float
+    blocks: float
+    recogniser: str
+    workflow: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The figures of one upscaled picture; every one is measured in that run or read from its card.
 
     Attributes:
         input, output: names as given, ``-`` for a pipe, empty for a picture in memory.
         input_size, output_size: ``[width, height]`` in pixels.
+        condition: what happened to the photo before.
         model: ids of the networks; style: faithful or photo, style_reason: why, strength: from faithful 0 to photo 1.
         seconds: from reading to the finished file; seconds_model: inside the network alone.
         megapixels_per_second: output megapixels over ``seconds``.
@@ -61,6 +83,7 @@ class Report:
     output: str
     input_size: tuple[int, int]
     output_size: tuple[int, int]
+    condition: Recognised
     model: str
     style: Style
     style_reason: str
@@ -120,7 +143,8 @@ class Session:
 
     def prepare(self, image: Image, options: UpscaleOptions, keeps_whole: bool) -> "Prepared":
         """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices."""
-        style, reason = choose_style(image, options)
+        found = self._networks.condition(image)
+        style, reason = choose_style(found, options)
         cards = choose_cards(options, style)
         target = target_size(image.size, options.scale, options.width, options.height)
         channels = image.pixels.shape[2] + (image.alpha is not None)
@@ -131,7 +155,20 @@ class Session:
         work = Upscaling(image, runner, plan, cards[0].scale, target, routes)
         for loaded in work.runners:
             loaded.reruns = 0
-        return Prepared(work, cards, style, reason, options.strength if style == "photo" else 0.0, notes)
+        strength = options.strength if style == "photo" else 0.0
+        return Prepared(
+            work, cards, self._recognised(found), style, reason, strength, notes + self._networks.recogniser().notes
+        )
+
+    def condition(self, image: Image) -> Recognised:
+        """What a picture's pixels say of what happened to it, and the workflow that suits it."""
+        return self._recognised(self._networks.condition(image))
+
+    def _recognised(self, found: Condition) -> Recognised:
+        return Recognised(
+            found.kind, PROMPTS[found.kind], found.certainty, round(found.noise, 2), round(found.blocks, 3),
+            self._networks.recogniser().name, suited(TASK, found.kind),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,11 +177,12 @@ class Prepared:
 
     Attributes:
         work: iterate its bands and finish each; cards: of the networks it goes through, the little one first.
-        style, reason, strength, notes: as in ``Report``.
+        condition, style, reason, strength, notes: as in ``Report``.
     """
 
     work: Upscaling
     cards: tuple[Card, ...]
+    condition: Recognised
     style: Style
     reason: str
     strength: float
@@ -170,6 +208,7 @@ class Prepared:
             output=output,
             input_size=(width, height),
             output_size=(out_width, out_height),
+            condition=self.condition,
             model=" + ".join(card.id for card in self.cards),
             style=self.style,
             style_reason=self.reason,

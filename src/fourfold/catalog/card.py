@@ -107,8 +107,31 @@ class Score:
     ssim_y: float
 
 
+class Shipped:
+    """A model whose weights belong to this package."""
+
+    id: str
+    weights: tuple[Weights, ...]
+
+    def offers(self, format: Format) -> bool:  # noqa: A002
+        """Whether the card lists a weights file of the given format."""
+        return any(weights.format == format for weights in self.weights)
+
+    def stored(self, format: Format) -> Weights:  # noqa: A002
+        """The weights file of the given format.
+
+        Raises:
+            ModelError: the card lists none.
+        """
+        for weights in self.weights:
+            if weights.format == format:
+                return weights
+        listed = ", ".join(w.format for w in self.weights) or "none"
+        raise ModelError(f"model {self.id} has no {format} weights (listed: {listed}); choose another runtime or model")
+
+
 @dataclass(frozen=True)
-class Card:
+class Card(Shipped):
     """Everything stated about one model.
 
     Attributes:
@@ -141,21 +164,35 @@ class Card:
     scores: tuple[Score, ...] = ()
     gate: Gate | None = None
 
-    def offers(self, format: Format) -> bool:  # noqa: A002
-        """Whether the card lists a weights file of the given format."""
-        return any(weights.format == format for weights in self.weights)
 
-    def stored(self, format: Format) -> Weights:  # noqa: A002
-        """The weights file of the given format.
+@dataclass(frozen=True)
+class Accuracy:
+    """A measured share of right answers in per cent, on a named set of photos."""
 
-        Raises:
-            ModelError: the card lists none.
-        """
-        for weights in self.weights:
-            if weights.format == format:
-                return weights
-        listed = ", ".join(w.format for w in self.weights) or "none"
-        raise ModelError(f"model {self.id} has no {format} weights (listed: {listed}); choose another runtime or model")
+    dataset: str
+    percent: float
+
+
+@dataclass(frozen=True)
+class RecogniserCard(Shipped):
+    """Everything stated about a network that names the condition of a photo.
+
+    Attributes:
+        id, title, summary, licence, provenance, parameters: as of a ``Card``; the parameters are those of both towers.
+    """
+
+    kind: Literal["recogniser"]
+    id: str
+    title: str
+    summary: str
+    task: Literal["image-classification"]
+    licence: str
+    provenance: str
+    parameters: int
+    network: Network
+    training: Training
+    weights: tuple[Weights, ...] = ()
+    scores: tuple[Accuracy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,11 +216,12 @@ class Reference:
     repository: str = ""
 
 
-Entry = Card | Reference
+Entry = Card | RecogniserCard | Reference
+_KINDS = {"recogniser": RecogniserCard, "paper": Reference, "model": Reference}
 
 
 def parse(text: str, file: str) -> Entry:
-    """Read a card from TOML: a ``Reference`` if it states a ``kind``, else a network's ``Card``.
+    """Read a card from TOML: what its ``kind`` says, without one the ``Card`` of an upscaler.
 
     Args:
         text: the TOML document.
@@ -196,7 +234,7 @@ def parse(text: str, file: str) -> Entry:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{file}: expected TOML: {error}") from error
-    card: Entry = _value(Reference if "kind" in table else Card, table, file, "")
+    card: Entry = _value(_KINDS.get(str(table["kind"]), Reference) if "kind" in table else Card, table, file, "")
     if f"{card.id}.toml" != PurePath(file).name:
         raise ModelError(f"{file}: expected id to be the file's name without .toml, got {card.id!r}")
     return card

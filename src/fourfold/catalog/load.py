@@ -3,13 +3,24 @@
 from functools import cache
 from importlib.resources import files
 
-from fourfold.catalog.card import Card, Entry, Style, Task, Tier, parse
+from fourfold.catalog.card import Card, Entry, RecogniserCard, Reference, Shipped, Style, Task, Tier, parse
 from fourfold.core.errors import ModelError, near
 
 
 def all_cards() -> tuple[Card, ...]:
-    """Every network of the package, sorted by id; raises as ``all_entries``."""
+    """Every upscaler of the package, sorted by id; raises as ``all_entries``."""
     return tuple(entry for entry in all_entries() if isinstance(entry, Card))
+
+
+def shipped(identifier: str | None = None) -> tuple[Shipped, ...]:
+    """Every model whose weights belong to the package, or the one with this id; raises as ``card``."""
+    found = all_entries() if identifier is None else (entry(identifier),)
+    return tuple(one for one in found if isinstance(one, Shipped)) or (card(str(identifier)),)
+
+
+def recogniser() -> RecogniserCard:
+    """The network that names the condition of a photo."""
+    return next(entry for entry in all_entries() if isinstance(entry, RecogniserCard))
 
 
 @cache
@@ -45,7 +56,10 @@ def card(identifier: str) -> Card:
     if isinstance(found, Card):
         return found
     runnable = ", ".join(c.id for c in all_cards())
-    raise ModelError(f"{identifier} is known here but not shipped ({found.licence}); expected one of {runnable}")
+    what = (
+        f"known here but not shipped ({found.licence})" if isinstance(found, Reference) else f"of the kind {found.kind}"
+    )
+    raise ModelError(f"{identifier} is {what}; expected one of {runnable}")
 
 
 def find(task: Task, scale: int, tier: Tier, style: Style) -> Card:

@@ -12,9 +12,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow"),
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "adapting"),
         help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, or what a workflow costs over the direct way.",
+        "the processor can do, fitting cascades, what a workflow costs over the direct way, or what adapting gains.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import cascade_speed, overhead, quality, results, roofline, routing, speed
+    from fourfold.evaluation import adapting, cascade_speed, overhead, quality, results, roofline, routing, speed
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -49,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = benchmark.workflow(args.data, Path(folder), rounds=args.rounds)
         text = overhead.table(report)
+    elif args.what == "adapting":
+        with tempfile.TemporaryDirectory() as folder:
+            report = benchmark.adapting(args.data, Path(folder))
+        text = adapting.table(report)
     else:
         report = cascade_speed.measure()
         text = cascade_speed.table(report)

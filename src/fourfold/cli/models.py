@@ -22,14 +22,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what was asked for and return the exit code."""
     from fourfold.catalog import load as catalog
-    from fourfold.catalog.card import Card
+    from fourfold.catalog.card import Reference
 
     if args.action == "list":
         entries = catalog.all_entries()
         if args.json:
             print(json.dumps([asdict(entry) for entry in entries], indent=2, default=str))
         for entry in [] if args.json else entries:
-            here = "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
+            here = f"{entry.kind}, known" if isinstance(entry, Reference) else "runs here"
             print(f"{entry.id:22} {here:13} {entry.task:34} {entry.licence}")
         return 0
     if args.action == "show":

@@ -82,4 +82,6 @@ def _line(entry: "Report") -> str:
     how = f"  {entry.style}: {entry.style_reason}"
     if entry.routing is not None:
         how += f"; {entry.tiles['big']} of {entry.tiles['total']} tiles went on to the big network"
+    if entry.condition.workflow:
+        how += f"\n  fourfold run {entry.condition.workflow} --set photo={entry.input} is made for such a photo"
     return "\n".join([line, how, *(f"  note: {warning}" for warning in entry.warnings)])

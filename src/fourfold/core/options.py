@@ -62,3 +62,22 @@ class UpscaleOptions:
             UsageError: a name is unknown or a value is outside its range.
         """
         return replace(self, **checked(type(self), changes))
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    """How to adapt the recogniser of photo conditions to a folder of photos."""
+
+    tune: Annotated[
+        Literal["model", "prompt"], Param("Adapt the whole recogniser, or only the words that it is asked with.")
+    ] = "model"
+    prior: Annotated[
+        Literal["even", "found"],
+        Param("even: every condition is as frequent, as in the paper; found: as frequent as it seems beforehand."),
+    ] = "even"
+    passes: Annotated[int, Param("How often every photo is looked at.", 1, 1000)] = 20
+    most: Annotated[int, Param("Of more photos, this many are looked at, spread over the folder.", 2, 20_000)] = 2000
+    seed: Annotated[int, Param("Decides the order of the photos.", 0)] = 1
+
+    def __post_init__(self) -> None:
+        checked(type(self), vars(self))

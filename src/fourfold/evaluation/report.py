@@ -206,6 +206,7 @@ def _facts(entry: Mapping[str, object]) -> str:
         "Time": _figure(entry, "seconds", "s"),
         "of it in the network": _figure(entry, "seconds_model", "s"),
         "Network": model,
+        "Looked like": _recognised(entry.get("condition")),
         "Style chosen because": str(entry.get("style_reason") or ""),
         "Engine": engine,
         "Tiles": _tiles(entry.get("tiles")),
@@ -217,6 +218,13 @@ def _facts(entry: Mapping[str, object]) -> str:
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{_breakable(value)}</dd></div>" for name, value in facts.items() if value)
     return f"<dl>{rows}</dl>" if rows else ""
+
+
+def _recognised(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    suits = f"; the workflow {value['workflow']} is made for such" if value["workflow"] else ""
+    return f"{value['name']} ({value['certainty']:.0%}, by {value['recogniser']}){suits}"
 
 
 def _failures(failed: Sequence[Mapping[str, object]]) -> str:

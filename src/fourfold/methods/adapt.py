@@ -11,7 +11,7 @@ The ``prior`` of every loss is ours: the paper takes classes to be equally frequ
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 import torch.nn.functional as F
@@ -134,11 +134,8 @@ def learning_rate(first: float, step: int) -> float:
 # ---- what is trained
 
 
-class Embedded(NamedTuple):
-    """Prompts as a text encoder takes them: ``K×T×E`` token embeddings before positions, and each prompt's last."""
-
-    tokens: Tensor
-    ends: Tensor
+Embedded = tuple[Tensor, Tensor]
+"""Prompts as a text encoder takes them: ``K×T×E`` token embeddings before positions, and where each prompt ends."""
 
 
 class VisionLanguage(Protocol):
@@ -182,7 +179,8 @@ class MaskedLanguage(Protocol):
         ...
 
 
-Tuned = Literal["model", "prompt"]
+Tuned = Literal["prompt", "model"]
+TUNED: tuple[Tuned, ...] = get_args(Tuned)
 
 
 @dataclass(frozen=True)
@@ -193,6 +191,7 @@ class Tuning:
         tuned: all parameters of the model, or only the vectors of the prompts' common context and the temperature.
         rate: first learning rate; batch: samples a step; momentum, decay: of SGD.
         transport, mutual_information: weights in the loss.
+        largest_scale: that the temperature may make of the logits, ours; the paper sets no limit.
         seed: of the batches' order.
     """
 
@@ -203,6 +202,7 @@ class Tuning:
     decay: float = 1e-3
     transport: float = 1.0
     mutual_information: float = 0.3
+    largest_scale: float = math.inf
     seed: int = 1
 
 
@@ -217,16 +217,15 @@ class Prompts(nn.Module):
     def __init__(self, model: VisionLanguage, classes: Sequence[str], context: str = "a photo of a") -> None:
         super().__init__()
         with torch.no_grad():
-            whole = model.embed([f"{context} {name.replace('_', ' ')}." for name in classes])
-            length = int(model.embed([context]).ends[0]) - 1
-        self.ends = whole.ends
-        self.start, self.rest = whole.tokens[:, :1].clone(), whole.tokens[:, 1 + length :].clone()
-        self.context = nn.Parameter(whole.tokens[0, 1 : 1 + length].clone())
+            tokens, self.ends = model.embed([f"{context} {name.replace('_', ' ')}." for name in classes])
+            length = int(model.embed([context])[1][0]) - 1
+        self.start, self.rest = tokens[:, :1].clone(), tokens[:, 1 + length :].clone()
+        self.context = nn.Parameter(tokens[0, 1 : 1 + length].clone())
 
     def embedded(self) -> Embedded:
         """The prompts with the vectors in their place."""
         shared = self.context.expand(len(self.ends), -1, -1)
-        return Embedded(torch.cat([self.start, shared, self.rest], dim=1), self.ends)
+        return torch.cat([self.start, shared, self.rest], dim=1), self.ends
 
 
 def plain_prompts(classes: Sequence[str], context: str = "a photo of a") -> list[str]:
@@ -289,6 +288,8 @@ class Adaptation:
             self._tuning.transport, self._tuning.mutual_information, self._prior,
         )  # fmt: skip
         self.steps = _descend(loss, self._optimiser, self._tuning, self.steps)
+        with torch.no_grad():
+            self._model.logit_scale.clamp_(max=math.log(self._tuning.largest_scale))
         return loss.item()
 
     def state(self) -> dict[str, Any]:

@@ -1,6 +1,13 @@
-"""What has happened to a photo before: noise and JPEG blocks, read from its pixels, and the style that suits it."""
+"""What has happened to a photo before, and the style that suits it: the one way to judge a file.
 
+A recogniser names the condition from the traces in windows all over the photo. Noise and JPEG blocks are measured
+besides, because its words are for plain damage ("heavily compressed") and slight damage is worth repairing, too. How a
+photo is moved, and whether undoing that is worth while, is not for it to say: it only names motion blur.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +15,10 @@ from numpy.typing import NDArray
 from fourfold.catalog.card import Style
 from fourfold.core.image import Image
 from fourfold.imaging.metrics import luma
+from fourfold.imaging.traces import traces, windows
+
+Kind = Literal["sharp", "motion-blurred", "noisy", "compressed", "enlarged"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _NOISE, _BLOCKS = 4.0, 0.4
 """Levels of 255 above which a photo needs repair, wherever it comes from."""
@@ -15,8 +26,24 @@ _NOISE, _BLOCKS = 4.0, 0.4
 _NOISE_LOSSY, _BLOCKS_LOSSY = 2.0, 0.25
 """The same for a file that is compressed with loss anyway. Blocks of 0.25 are those of about JPEG quality 90."""
 
+_CERTAIN = 0.6
+"""Share from which on the recogniser's word alone asks for repair."""
+
 _STEP = 4.0
 """Levels of a step at most: a grid of blocks is many small steps, not a few large ones."""
+
+
+PROMPTS: dict[Kind, str] = {
+    "sharp": "a sharp photo",
+    "motion-blurred": "a motion-blurred photo",
+    "noisy": "a noisy photo",
+    "compressed": "a heavily compressed photo",
+    "enlarged": "a tiny photo enlarged",
+}
+"""What the recogniser compares a photo with, in the order of its shares."""
+
+Recognise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""``N×74`` traces in windows of one photo → the share of each kind."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +51,20 @@ class Condition:
     """What was found in a photo.
 
     Attributes:
+        kind: what the recogniser calls it; certainty: its share of that kind, 0 to 1.
         noise: standard deviation of luma where it is flattest, in levels of 255.
         blocks: mean lone step of luma across the strongest grid of eight pixels, beyond that elsewhere, in levels.
         lossy: whether its file is compressed with loss.
     """
 
+    kind: Kind
+    certainty: float
     noise: float
     blocks: float
     lossy: bool
+
+    def __str__(self) -> str:
+        return f"{PROMPTS[self.kind]} ({self.certainty:.0%})"
 
     @property
     def style(self) -> tuple[Style, str]:
@@ -39,15 +72,19 @@ class Condition:
         noise, blocks = (_NOISE_LOSSY, _BLOCKS_LOSSY) if self.lossy else (_NOISE, _BLOCKS)
         found = f"noise {self.noise:.1f} and JPEG blocks {self.blocks:.2f} of 255 levels"
         file = "a lossy file" if self.lossy else "no lossy file"
-        if self.noise > noise or self.blocks > blocks:
-            return "photo", f"{file} with {found}: there is damage to repair"
-        return "faithful", f"{file} with {found}: clean"
+        named = self.kind in ("noisy", "compressed") and self.certainty >= _CERTAIN
+        if named or self.noise > noise or self.blocks > blocks:
+            return "photo", f"{self}, {file} with {found}: there is damage to repair"
+        return "faithful", f"{self}, {file} with {found}: clean"
 
 
-def condition(image: Image) -> Condition:
-    """Look at a picture's pixels; a few milliseconds a megapixel."""
+def condition(image: Image, recognise: Recognise) -> Condition:
+    """Look at a picture's pixels; a few milliseconds a megapixel, and about ten for the recogniser."""
     plane = luma(image.pixels)
-    return Condition(noise(plane), max(blocks(plane), blocks(plane.T)), image.lossy)
+    shares = recognise(traces(windows(image.pixels)))
+    kind = int(shares.argmax())
+    both = max(blocks(plane), blocks(plane.T))
+    return Condition(KINDS[kind], round(float(shares[kind]), 3), noise(plane), both, image.lossy)
 
 
 def noise(plane: NDArray[np.float32], side: int = 16) -> float:

@@ -1,12 +1,34 @@
 """A recipe: everything that decides a training run, as one frozen value. Unknown keys are errors."""
 
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar, Self
 
 from fourfold.core.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Settings:
+    """What the recipes of all networks share; ``loop`` is the module of this package whose ``train`` runs them."""
+
+    loop: ClassVar[str]
+
+    def override(self, *settings: str) -> Self:
+        """A copy with ``key=value`` settings applied, each converted to the field's type."""
+        known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        changes: dict[str, object] = {}
+        for setting in settings:
+            key, sign, value = setting.partition("=")
+            if not sign or key not in known:
+                raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
+            try:
+                changes[key] = known[key](value)
+            except ValueError:
+                raise InvalidInput(f"expected {key} as {known[key].__name__}, got {value!r}") from None
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
     """One training run of the upscaler.
 
     Attributes:
@@ -23,6 +45,8 @@ class Recipe:
         seed: of initialisation and of every patch; photos: use only the first N photos (0: all).
         check_every: steps between validations on the held-out photos, each followed by a save.
     """
+
+    loop = "loop"
 
     name: str
     channels: int = 24
@@ -45,16 +69,31 @@ class Recipe:
     photos: int = 0
     check_every: int = 500
 
-    def override(self, *settings: str) -> "Recipe":
-        """A copy with ``key=value`` settings applied, each converted to the field's type."""
-        known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
-        changes: dict[str, object] = {}
-        for setting in settings:
-            key, sign, value = setting.partition("=")
-            if not sign or key not in known:
-                raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
-            try:
-                changes[key] = known[key](value)
-            except ValueError:
-                raise InvalidInput(f"expected {key} as {known[key].__name__}, got {value!r}") from None
-        return replace(self, **changes)  # type: ignore[arg-type]
+
+@dataclass(frozen=True)
+class TowerRecipe(Settings):
+    """One training run of a two-tower network, on pictures of known classes and phrases that name these.
+
+    Attributes:
+        name: folder and weights name.
+        data: a module of this package that makes the network and the pictures, and knows the phrases.
+        width: of the image tower's first layer; features: length of the common vectors.
+        samples: how many pictures to train on.
+        steps: optimiser steps; batch: pictures a step.
+        lr: peak learning rate of Adam, by the one-cycle schedule; smoothing: share of each label given to all classes.
+        seed: of initialisation, pictures and batches; check_every: steps between validations, each followed by a save.
+    """
+
+    loop = "tower_loop"
+
+    name: str
+    data: str
+    width: int
+    features: int = 64
+    samples: int = 6_000
+    steps: int = 2_000
+    batch: int = 64
+    lr: float = 2e-3
+    smoothing: float = 0.05
+    seed: int = 1
+    check_every: int = 200

@@ -1,14 +1,15 @@
 """Workflow files: their form, read with the line of everything, and the same form as a JSON Schema.
 
-A workflow file is YAML of one form: ``title``, ``about``, perhaps ``answers``, then ``inputs`` (name: default, or
-nothing where one must be given) and ``steps``. A step names its ``node``; each of its other lines gives a port (the
-step whose output flows in, or ``step.output``) or a parameter (a value, or ``$input``). Values are read as the command
-line reads them, by the parameter they are for, so YAML's own ideas of numbers and truth play no part.
+A workflow file is YAML of one form: ``title``, ``about``, perhaps ``answers`` and ``suits``, then ``inputs`` (name:
+default, or nothing where one must be given) and ``steps``. A step names its ``node``; each of its other lines gives a
+port (the step whose output flows in, or ``step.output``) or a parameter (a value, or ``$input``). Values are read as
+the command line reads them, by the parameter they are for, so YAML's own ideas of numbers and truth play no part.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
@@ -27,6 +28,7 @@ _HEAD = {
     "title": "What the workflow does, in a few words.",
     "about": "What it does and gives, in a sentence or two.",
     "answers": "The scientist's task that it carries out, such as image-to-image/super-resolution.",
+    "suits": "The condition of a photo that it is for, such as enlarged; without it, it is for any.",
 }
 
 
@@ -74,7 +76,7 @@ class Workflow:
     """A workflow file, read but not yet checked, see ``workflow.graph.check``.
 
     Attributes:
-        source: name of the file or preset, for messages; title, about, answers: its head, empty if not written.
+        source: name of the file or preset, for messages; title, about, answers, suits: its head, empty if not written.
         inputs: default or None by name; steps: by name, in the order of the file.
         problems: where the file is not of the form; such a workflow is checked as far as it goes, and never run.
     """
@@ -83,6 +85,7 @@ class Workflow:
     title: str = ""
     about: str = ""
     answers: str = ""
+    suits: str = ""
     inputs: dict[str, Text] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -124,6 +127,13 @@ def parse(text: str, source: str) -> Workflow:
 def presets() -> tuple[str, ...]:
     """Names of the workflows that come with fourfold."""
     return tuple(sorted(PurePath(one.name).stem for one in _PRESETS.iterdir() if one.name.endswith(".yaml")))
+
+
+@cache
+def suited(task: str, condition: str) -> str:
+    """Name of the preset that carries out a task on photos in a condition, empty if none is for that one."""
+    found = (name for name in presets() if (find(name).answers, find(name).suits) == (task, condition))
+    return next(found, "")
 
 
 def text_of(name: str) -> str:
