@@ -19,8 +19,9 @@ UNGRADED = 0.03
 GRADES = {"always": 0.9, "often": 0.6, "some": 0.3, "rare": 0.12}
 _TERM = 3.0
 _EVERYDAY = 2.0
-_OFFERED = (0.0, 2.0, 4.0)
+_OFFERED = (0.0, 3.0, 6.0)
 _MARGIN = 1.5
+_TELLING = 2.5
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,13 @@ class Reading:
 
     @property
     def telling(self) -> list[str]:
-        """The stated concepts that speak for the task, the most telling first."""
-        graded = {name: self.leaf.said.get(name, 0.0) for name in self.stated}
-        rarity = {name: sum(leaf.said.get(name, UNGRADED) for leaf in leaves().values()) for name in graded}
-        telling = [name for name in graded if graded[name] >= GRADES["some"]]
-        return sorted(telling, key=lambda name: (-graded[name] / rarity[name], name))
+        """The stated concepts that are said of the task far more often than of others, the most telling first."""
+        others = [leaf for leaf in leaves().values() if not leaf.is_method]
+        lift = {
+            name: self.leaf.said.get(name, 0.0) * len(others) / sum(leaf.said.get(name, UNGRADED) for leaf in others)
+            for name in self.stated
+        }
+        return sorted((name for name in lift if lift[name] >= _TELLING), key=lambda name: (-lift[name], name))
 
 
 @cache
