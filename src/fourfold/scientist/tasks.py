@@ -19,7 +19,7 @@ UNGRADED = 0.03
 GRADES = {"always": 0.9, "often": 0.6, "some": 0.3, "rare": 0.12}
 _TERM = 3.0
 _EVERYDAY = 2.0
-_OFFERED = (0.0, 3.0, 6.0)
+_OFFERED = (0.0, 2.0, 6.0)
 _MARGIN = 1.5
 _TELLING = 2.5
 
