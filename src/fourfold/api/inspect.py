@@ -1,6 +1,5 @@
 """Looking at results, models and the machine: ``measure``, ``verify_models`` and ``doctor``."""
 
-import math
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -32,17 +31,21 @@ class Measurement:
     """How a result relates to the picture it was made from, and to the truth where that is known.
 
     Attributes:
-        consistency_psnr: dB between the input and the result shrunk to its size; None when they are equal.
+        consistency_psnr, consistency_worst, added_detail, added_detail_db, bicubic_psnr, phone_psnr: what was kept and
+            added, see ``imaging.metrics.Fidelity``; None of a PSNR is an exact match.
         sharpness: of the result in 8-bit levels per pixel, see ``imaging.metrics.sharpness``;
         sharpness_bicubic: of a bicubic enlargement of the input.
-        added_detail: energy finer than the input can hold, relative to bicubic, see ``imaging.metrics.added_detail``.
         psnr_y, ssim_y: against the reference, 4-pixel border removed, if a reference was given.
     """
 
     consistency_psnr: float | None
+    consistency_worst: float
+    added_detail: float
+    added_detail_db: float
+    bicubic_psnr: float | None
+    phone_psnr: float | None
     sharpness: float
     sharpness_bicubic: float
-    added_detail: float
     psnr_y: float | None = None
     ssim_y: float | None = None
 
@@ -59,7 +62,7 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
     large, small = _pixels(output), _pixels(low)
     if large.shape[2] != small.shape[2]:
         large, small = _rgb(large), _rgb(small)
-    kept = metrics.consistency(large, small)
+    found = metrics.fidelity(large, small)
     plain = np.clip(bicubic(small, (large.shape[0], large.shape[1])), 0, 1)
     psnr = ssim = None
     if reference is not None:
@@ -71,10 +74,9 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
             )
         psnr, ssim = metrics.psnr_y(_rgb(large), truth), metrics.ssim_y(_rgb(large), truth)
     return Measurement(
-        consistency_psnr=round(kept, 2) if math.isfinite(kept) else None,
+        **found.figures(),
         sharpness=round(metrics.sharpness(large), 4),
         sharpness_bicubic=round(metrics.sharpness(plain), 4),
-        added_detail=round(metrics.added_detail(large, small), 4),
         psnr_y=psnr,
         ssim_y=ssim,
     )

@@ -118,7 +118,7 @@ class _Job:
         size = (header.height, header.width)
         target = target_size(size, self.options.scale, self.options.width, self.options.height)
         files.Spec(kind.name, *target, channels=3)  # refuses what the format cannot hold, before any work
-        require_memory(size, target, header.channels, header.depth, not kind.streams)
+        require_memory(size, target, header.channels, header.depth, not kind.streams, self.options.consistent)
         path = self._path(source, header.format, kind, target[1] / size[1])
         image = _for_format(files.read(data), kind)
         work, card = self.session.prepare(image, self.options, not kind.streams)
@@ -135,14 +135,16 @@ class _Job:
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         with files.open_writer(to, spec) as writer:
             _pump(work, writer, progress)
-            if self.min_consistency is not None and work.consistency_psnr < self.min_consistency:
+            if self.min_consistency is not None and work.fidelity.consistency < self.min_consistency:
                 raise QualityGate(
                     f"{source}: expected a consistency of at least {self.min_consistency:g} dB, "
-                    f"measured {work.consistency_psnr:.2f} dB; the result was not kept"
+                    f"measured {work.fidelity.consistency:.2f} dB; the result was not kept"
                 )
         if path is not None:
             self.written.add(path.resolve())
         notes = (*image.notes, *writer.notes)
+        if self.options.consistent and kind.lossy and (kind.name, spec.quality) != ("WEBP", 100):
+            notes += (f"{kind.name} changes pixels after --consistent made them fit; --format png keeps them",)
         return report(work, card, started, notes, source, "-" if path is None else str(path))
 
     def _folder(self) -> Path | None:

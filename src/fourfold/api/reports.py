@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,18 @@ from PIL import Image as Pillow
 from fourfold.api.photos import Failure
 from fourfold.api.session import Report
 from fourfold.core.atomic import write_text
+from fourfold.core.contract import Floats
 from fourfold.core.errors import FourfoldError, PictureError
-from fourfold.evaluation.report import html
+from fourfold.core.image import Image
+from fourfold.core.machine import memory_available
+from fourfold.evaluation.report import Comparison, html
 from fourfold.imaging import files
-from fourfold.imaging.resize import bicubic
+from fourfold.imaging.metrics import PHONE, phone_size
+from fourfold.imaging.resize import Resizer
+from fourfold.methods.upscale import visible
 
-_CROP = 640  # pixels of the result, shown one to one
+_DETAIL = 700  # pixels of the result, as wide as the page shows them one to one
+_ROWS = 256
 
 
 def document(done: Sequence[Report], failed: Sequence[Failure]) -> dict[str, Any]:
@@ -38,30 +44,60 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
     if path.suffix == ".json":
         text = json.dumps(document(done, failed), indent=2, ensure_ascii=False) + "\n"
     else:
-        text = html(document(done, failed), *_crops(done))
+        text = html(document(done, failed), _comparisons(done))
     try:
         write_text(path, text)
     except OSError as error:
         raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
 
 
-def _crops(done: Sequence[Report]) -> tuple[bytes | None, bytes | None]:
-    """The middle of the first photo that can be read again: enlarged plainly, and as it came out."""
+def _comparisons(done: Sequence[Report]) -> list[Comparison]:
+    """Of the first photo that can be read again, plainly enlarged and as it came out: a detail, the whole on a phone."""
     for entry in done:
+        width, height = entry.output_size
+        if width * height * 3 * 4 * 2 > memory_available():
+            continue
         try:
             small, large = files.read(Path(entry.input)), files.read(Path(entry.output))
         except FourfoldError:
             continue  # a pipe, or a file moved meanwhile: the figures stand without pictures
-        plain = np.clip(bicubic(small.pixels, large.size), 0, 1)
-        top, left = (max(0, (side - _CROP) // 2) for side in large.size)
-        return _png(plain[top : top + _CROP, left : left + _CROP]), _png(
-            large.pixels[top : top + _CROP, left : left + _CROP]
-        )
-    return None, None
+        name = Path(entry.output).name
+        before, after = _views(_plain(small, large.size), large.size), _views(_bands(large), large.size)
+        pairs = [Comparison(f"A detail of {name}", _encoded(before[0], "PNG"), _encoded(after[0], "PNG"))]
+        if width > PHONE:
+            whole = _encoded(before[1], "WEBP"), _encoded(after[1], "WEBP")
+            pairs.append(Comparison(f"{name} with the pixels of a phone's screen, {PHONE} across", *whole))
+        return pairs
+    return []
 
 
-def _png(pixels: Any) -> bytes:
-    levels = np.rint(pixels * 255).astype(np.uint8)
+def _views(bands: Iterable[Floats], size: tuple[int, int]) -> tuple[Floats, Floats]:
+    """The middle of a picture that comes in bands of rows, and the whole as large as on a phone."""
+    top, left = (max(0, (side - _DETAIL) // 2) for side in size)
+    phone = Resizer(size, phone_size(size))
+    middle, whole, row = [], [], 0
+    for band in bands:
+        middle.append(band[max(0, top - row) : max(0, top + _DETAIL - row), left : left + _DETAIL].copy())
+        whole.append(phone.push(band))
+        row += len(band)
+    return np.concatenate(middle), np.concatenate(whole)
+
+
+def _bands(image: Image) -> Iterator[Floats]:
+    pixels = visible(image.pixels, image.alpha)
+    for top in range(0, len(pixels), _ROWS):
+        yield pixels[top : top + _ROWS]
+
+
+def _plain(image: Image, size: tuple[int, int]) -> Iterator[Floats]:
+    """A bicubic enlargement."""
+    enlarge = Resizer(image.size, size)
+    for band in _bands(image):
+        yield np.clip(enlarge.push(band), 0, 1)
+
+
+def _encoded(pixels: Floats, kind: str) -> bytes:
+    levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     data = io.BytesIO()
-    Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(data, "PNG")
+    Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(data, kind, quality=90)
     return data.getvalue()

@@ -34,7 +34,9 @@ class Report:
         seconds: from reading to the finished file; seconds_model: inside the network alone.
         megapixels_per_second: output megapixels over ``seconds``.
         gmacs: thousand millions of multiply-accumulates computed; tiles: how many went where.
-        peak_memory_mb: of the whole process so far; consistency_psnr: dB, None when the shrunk result is the input.
+        peak_memory_mb: of the whole process so far.
+        consistency_psnr, consistency_worst, added_detail, added_detail_db, bicubic_psnr, phone_psnr: what was kept and
+            added, before the file was encoded, see ``imaging.metrics.Fidelity``; None of a PSNR is an exact match.
         warnings: sentences about anything that was changed on the way.
     """
 
@@ -53,6 +55,11 @@ class Report:
     tiles: dict[str, int]
     peak_memory_mb: int
     consistency_psnr: float | None
+    consistency_worst: float
+    added_detail: float
+    added_detail_db: float
+    bicubic_psnr: float | None
+    phone_psnr: float | None
     warnings: tuple[str, ...]
 
 
@@ -98,11 +105,11 @@ class Session:
         card = choose_card(options)
         target = target_size(image.size, options.scale, options.width, options.height)
         channels = image.pixels.shape[2] + (image.alpha is not None)
-        require_memory(image.size, target, channels, image.depth, keeps_whole)
+        require_memory(image.size, target, channels, image.depth, keeps_whole, options.consistent)
         plan = tiling.plan(image.size, card.receptive_field, options.tile)
         runner = self._runner(card, plan.shape, options)
         runner.reruns = 0
-        return Upscaling(image, runner, plan, card.scale, target), card
+        return Upscaling(image, runner, plan, card.scale, target, options.consistent), card
 
     def _runner(self, card: Card, shape: Size, options: UpscaleOptions) -> Guarded:
         key = (card.id, shape, options.runtime, options.threads)
@@ -134,13 +141,16 @@ def choose_card(options: UpscaleOptions) -> Card:
     )
 
 
-def require_memory(size: Size, target: Size, channels: int, depth: int, keeps_whole: bool) -> None:
+def require_memory(
+    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False
+) -> None:
     """Make sure that upscaling fits.
 
     Raises:
         NotEnough: it does not; the message holds both figures.
     """
-    needed, available = memory_needed(size, target, channels, depth, keeps_whole), memory_available()
+    needed = memory_needed(size, target, channels, depth, keeps_whole, consistent)
+    available = memory_available()
     if needed > available:
         raise NotEnough(
             f"{size[1]}×{size[0]} to {target[1]}×{target[0]} pixels needs about {needed >> 20} MiB of memory, "
@@ -172,8 +182,8 @@ def report(
         gmacs=round(computed * card.macs_per_pixel / 1e9, 3),
         tiles={"total": work.plan.count, "little": 0, "big": 0} | {card.tier: work.plan.count},
         peak_memory_mb=_peak_memory_mb(),
-        consistency_psnr=round(work.consistency_psnr, 2) if math.isfinite(work.consistency_psnr) else None,
-        warnings=notes,
+        **work.fidelity.figures(),
+        warnings=notes + work.notes,
     )
 
 

@@ -11,6 +11,16 @@ def add_flags(parser: argparse.ArgumentParser, owner: type) -> None:
     """One ``--flag`` for each described field of the dataclass."""
     for name, parameter in parameters(owner).items():
         names = [f"-{parameter.param.short}"] if parameter.param.short else []
+        if parameter.kind is bool:
+            parser.add_argument(
+                *names,
+                f"--{name.replace('_', '-')}",
+                dest=name,
+                default=argparse.SUPPRESS,
+                action="store_true",
+                help=parameter.param.help,
+            )
+            continue
         parser.add_argument(
             *names,
             f"--{name.replace('_', '-')}",

@@ -21,11 +21,22 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(found), indent=2))
         return 0
-    kept = "exact" if found.consistency_psnr is None else f"{found.consistency_psnr:.2f} dB"
-    print(f"consistency   {kept:>10}   shrunk to the input's size, against the input")
-    print(f"sharpness     {found.sharpness:>10.3f}   bicubic enlargement has {found.sharpness_bicubic:.3f}")
-    print(f"added detail  {found.added_detail:>10.3f}   energy finer than the input can hold; bicubic has 1")
+    rows = [
+        ("consistency", _decibel(found.consistency_psnr), "shrunk to the input's size, against the input"),
+        ("  at worst", f"{found.consistency_worst:.2f} levels", "of 255"),
+        ("added detail", f"{found.added_detail:.2f} levels", "beyond what the input can show; bicubic has 0"),
+        ("  over bicubic", f"{found.added_detail_db:.1f} dB", "which in 8 bits has only its rounding"),
+        ("sharpness", f"{found.sharpness:.2f} levels", f"a pixel; bicubic has {found.sharpness_bicubic:.2f}"),
+        ("to bicubic", _decibel(found.bicubic_psnr), "between the output and a bicubic enlargement"),
+        ("  on a phone", _decibel(found.phone_psnr), "the same, both shrunk to a phone's screen"),
+    ]
     if found.psnr_y is not None and found.ssim_y is not None:
-        print(f"PSNR-Y        {found.psnr_y:>7.2f} dB   against the reference, 4-pixel border removed")
-        print(f"SSIM-Y        {found.ssim_y:>10.4f}")
+        rows.append(("PSNR-Y", f"{found.psnr_y:.2f} dB", "against the reference, 4-pixel border removed"))
+        rows.append(("SSIM-Y", f"{found.ssim_y:.4f}", ""))
+    for name, figure, meaning in rows:
+        print(f"{name:<14}  {figure:>12}   {meaning}".rstrip())
     return 0
+
+
+def _decibel(value: float | None) -> str:
+    return "exact" if value is None else f"{value:.2f} dB"

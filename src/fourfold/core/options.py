@@ -23,6 +23,7 @@ class UpscaleOptions:
     route: Annotated[
         Literal["little", "big"] | None, Param("Which size of network the tiles go through.", auto=True)
     ] = None
+    consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
     runtime: Annotated[
         Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
     ] = None

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from fourfold.imaging.backprojection import BackProjection
+from fourfold.imaging.metrics import fidelity
+from fourfold.imaging.resize import bicubic
+
+sides = st.integers(1, 40)
+
+
+def corrected(picture, low, rows=1 << 20):
+    peak = int(np.iinfo(picture.dtype).max)
+    work = BackProjection((low / peak).astype(np.float32), picture.shape[:2], peak)
+    return np.concatenate([work.push(picture[top : top + rows]) for top in range(0, len(picture), rows)])
+
+
+def pair(scale=4.0, rows=slice(90, 250), columns=slice(150, 330)):
+    """A photo made greyer, so that no level ends, with its shrunk copy and a blurred, shifted, noisy enlargement of it."""
+    photo = (data.astronaut()[rows, columns] * 0.6 + 40).astype(np.uint8)
+    size = round(photo.shape[0] / scale), round(photo.shape[1] / scale)
+    low = bicubic(photo, size)
+    noise = np.random.default_rng(0).normal(3, 5, photo.shape)
+    return low, np.clip(np.roll(photo, 1, axis=1) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("scale", [8, 4, 3.3, 3, 2, 1.6])
+def test_every_pixel_shrinks_back_to_within_half_a_level(scale):
+    low, wrong = pair(scale)
+    before, after = fidelity(wrong, low), fidelity(corrected(wrong, low), low)
+    assert before.consistency < 40
+    assert after.worst < 0.5
+    assert after.consistency > 65
+
+
+def test_shrunk_in_whole_levels_it_is_the_input_itself():
+    low, wrong = pair()
+    back = bicubic(corrected(wrong, low) / 255, low.shape[:2])
+    np.testing.assert_array_equal(np.rint(255 * back), low)
+
+
+def test_what_shrinking_does_not_see_stays():
+    low, wrong = pair()
+    right = corrected(wrong, low)
+    assert fidelity(right, low).added == pytest.approx(fidelity(wrong, low).added, abs=0.05)
+
+
+def test_what_is_consistent_already_stays():
+    low, _ = pair()
+    plain = bicubic(low, (4 * low.shape[0], 4 * low.shape[1]))
+    once = corrected(plain, low)
+    assert np.abs(corrected(once, low).astype(int) - once).max() <= 1
+    flat = np.full((40, 60, 3), 117, np.uint8)
+    np.testing.assert_array_equal(corrected(flat, flat[:10, :15]), flat)
+
+
+def test_sixteen_bits_are_more_exact_still():
+    low, wrong = pair()
+    low, wrong = low.astype(np.uint16) * 257, wrong.astype(np.uint16) * 257
+    assert fidelity(corrected(wrong, low), low).worst < 0.01
+
+
+@given(st.tuples(sides, sides), st.floats(1, 8), st.integers(1, 99), st.sampled_from([1, 3]))
+@settings(max_examples=40, deadline=None)
+def test_bands_give_the_same_as_the_whole(size, scale, rows, colors):
+    random = np.random.default_rng(7)
+    low = random.integers(60, 200, (*size, colors)).astype(np.uint8)
+    target = round(size[0] * scale), round(size[1] * scale)
+    picture = random.integers(60, 200, (*target, colors)).astype(np.uint8)
+    whole, banded = corrected(picture, low), corrected(picture, low, rows)
+    assert whole.shape == picture.shape
+    assert np.abs(whole.astype(int) - banded).max() <= 1  # sums in another order, rounded
+
+
+def test_at_the_ends_of_the_levels_it_comes_as_near_as_it_can():
+    letters = np.zeros((40, 60, 1), np.uint8)
+    letters[10:30, 5::6] = 255
+    plain = bicubic(letters, (160, 240))
+    before, after = fidelity(plain, letters), fidelity(corrected(plain, letters), letters)
+    assert after.consistency > before.consistency + 10
+    assert 0.5 < after.worst < before.worst / 2
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.35, 0.785])
+def test_an_edge_gets_no_ringing(turn):
+    """A slightly soft enlargement of an edge: overshoot stays within what fitting the input needs, far off none is."""
+
+    def edge(scale):
+        y, x = (np.mgrid[0 : 48 * scale, 0 : 48 * scale] + 0.5) / scale - 24.3
+        return 60 + 130 * np.clip((np.cos(turn) * x + np.sin(turn) * y) * 1.2 + 0.5, 0, 1)
+
+    low, large = (np.rint(edge(scale)).astype(np.uint8)[..., None] for scale in (1, 4))
+    right = corrected(large, low)
+    assert right.min() >= 60 - 13
+    assert right.max() <= 190 + 13
+    y, x = (np.mgrid[0:192, 0:192] + 0.5) / 4 - 24.3
+    far = np.abs(np.cos(turn) * x + np.sin(turn) * y) > 6
+    assert np.abs(right.astype(int) - large)[far].max() <= 1
+
+
+def test_transparency_passes_unchanged():
+    low, wrong = pair()
+    alpha = np.random.default_rng(3).integers(0, 256, (*wrong.shape[:2], 1)).astype(np.uint8)
+    work = BackProjection((low / 255).astype(np.float32), wrong.shape[:2], 255)
+    both = np.dstack([wrong, alpha])
+    out = np.concatenate([work.push(both[top : top + 37]) for top in range(0, len(both), 37)])
+    np.testing.assert_array_equal(out[..., 3:], alpha)
+    np.testing.assert_array_equal(out[..., :3], corrected(wrong, low, 37))
