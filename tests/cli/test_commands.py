@@ -54,6 +54,7 @@ def test_json_is_one_document_and_nothing_else(photo, capsys):
     assert set(entry) >= {
         "input", "output", "input_size", "output_size", "model", "runtime", "seconds", "seconds_model",
         "megapixels_per_second", "gmacs", "tiles", "peak_memory_mb", "consistency_psnr", "warnings",
+        "consistency_worst", "added_detail", "added_detail_db", "bicubic_psnr", "phone_psnr",
     }  # fmt: skip
     assert set(entry["tiles"]) == {"total", "little", "big"}
     assert entry["output_size"] == [80, 64]
@@ -67,6 +68,7 @@ def test_reports(photo, capsys):
     assert "20×16" in page
     assert "http" not in page.replace("http-equiv", "")
     assert page.count("data:image/png") == 2
+    assert "screen, 1080 across" not in page
     assert typed(capsys, "upscale", "photo.png", "--overwrite", "--report", "r.json", "--quiet", *FAST)[0] == 0
     assert json.loads(Path("r.json").read_text())["files"][0]["output"] == "photo_x4.png"
     code, _, err = typed(capsys, "upscale", "photo.png", "--report", "r.txt")
@@ -111,8 +113,26 @@ def test_measure(photo, capsys):
     assert code == 0
     assert found["consistency_psnr"] > 20
     assert found["psnr_y"] is None
+    assert found["added_detail"] > 0
     code, out, _ = typed(capsys, "measure", "photo_x4.png", "--input", "photo.png", "--reference", "photo_x4.png")
     assert "PSNR-Y" in out
+    assert f"{found['added_detail']:.2f} levels" in out
+
+
+def test_consistent_is_a_switch(photo, capsys):
+    words = ["upscale", "photo.png", "--overwrite", "--json", *FAST]
+    (plain,), (exact,) = (json.loads(typed(capsys, *words, *more)[1])["files"] for more in ([], ["--consistent"]))
+    assert exact["consistency_worst"] < 0.5 < plain["consistency_worst"]
+    assert exact["consistency_psnr"] > plain["consistency_psnr"] + 6
+
+
+def test_a_result_wider_than_a_phone_is_shown_on_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.linear_gradient("L").resize((300, 40)).convert("RGB").save("wide.png")
+    typed(capsys, "upscale", "wide.png", "--report", "r.html", "--quiet", *FAST)
+    page = Path("r.html").read_text()
+    assert page.count("data:image/webp") == 2
+    assert "screen, 1080 across" in page
 
 
 def test_models(capsys):

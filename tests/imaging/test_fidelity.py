@@ -105,20 +105,22 @@ def test_sharpening_and_noise_add(photo):
         np.clip(soft + amount * (soft - bicubic(bicubic(soft, (64, 70)), soft.shape[:2])), 0, 255).round()
         for amount in (0, 2, 6)
     ]
-    noisy = np.clip(soft + np.random.default_rng(4).normal(0, 12, photo.shape), 0, 255).round()
-    amounts = [added_detail(picture.astype(np.uint8), low) for picture in (*sharper, noisy)]
-    assert amounts == sorted(amounts)
-    assert len(set(amounts)) == 4
+    amounts = [added_detail(picture.astype(np.uint8), low) for picture in sharper]
+    assert amounts[0] * 1.2 < amounts[1] < amounts[2] / 1.2
+    noise = np.random.default_rng(4).normal(0, 12, (*photo.shape[:2], 1))
+    noisy = np.clip(np.clip(soft, 40, 215) + noise, 0, 255).round().astype(np.uint8)
+    expected = math.hypot(amounts[0], 12 * 219 / 255 * math.sqrt(15 / 16))  # one sixteenth of it shrinking can see
+    assert added_detail(noisy, low) == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize(("wave", "share"), [(16, 0.0), (32, 0.02), (64, 0.5), (96, 0.98), (128, 1.0)])
+@pytest.mark.parametrize(("wave", "share"), [(16, 0.0), (32, 0.005), (48, 0.08), (80, 0.92), (96, 0.995), (128, 1.0)])
 def test_the_share_of_a_wave_that_counts_is_as_documented(wave, share):
     """Cosines of 256 samples enlarged four times, so that 64 half-periods are the input's Nyquist frequency."""
     position = np.arange(256) + 0.5
     row = 0.1 * np.cos(np.pi * wave * position / 256)
     for picture in (np.tile(row, (256, 1)), np.tile(row, (256, 1)).T):
         energy = (added_detail(0.5 + picture, np.full((64, 64), 0.5)) / rms(219 * row)) ** 2
-        assert energy == pytest.approx(share, abs=0.005)
+        assert energy == pytest.approx(share, abs=0.003)
 
 
 @pytest.mark.parametrize("factors", FACTORS)
@@ -161,7 +163,7 @@ def test_a_large_picture_keeps_its_digits():
     flat[::2, ::2] += 1
     low = np.full((300, 400, 3), 250, np.uint8)
     expected = rms(219 / 255 * (np.tile([[1, 0], [0, 0]], (600, 800)) - 0.25))
-    assert fidelity(flat, low).added == pytest.approx(expected, rel=0.01)
+    assert fidelity(flat, low).added == pytest.approx(expected, abs=0.01)
 
 
 def test_a_part_is_refused(photo):

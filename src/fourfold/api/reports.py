@@ -52,7 +52,7 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
 
 
 def _comparisons(done: Sequence[Report]) -> list[Comparison]:
-    """Of the first photo that can be read again, plainly enlarged and as it came out: a detail, the whole on a phone."""
+    """Of the first photo that can be read again, plainly enlarged and as it came out: a detail, and it on a phone."""
     for entry in done:
         width, height = entry.output_size
         if width * height * 3 * 4 * 2 > memory_available():
