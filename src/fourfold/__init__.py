@@ -12,6 +12,7 @@ _PUBLIC = {
     "ask": "api.ask",
     "doctor": "api.inspect",
     "measure": "api.inspect",
+    "run_workflow": "api.workflows",
     "upscale": "api.photos",
     "upscale_files": "api.photos",
 }

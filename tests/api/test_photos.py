@@ -274,4 +274,4 @@ def test_a_session_keeps_a_few_networks():
     session = fourfold.Session(OPTIONS, keeps=2)
     for side in (20, 60, 120, 60):
         session.upscale(np.zeros((side, side, 3), np.uint8))
-    assert len(session._runners) == 2
+    assert len(session._networks._runners) == 2

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from skimage import data
 
 from fourfold.imaging.backprojection import BackProjection
-from fourfold.imaging.metrics import fidelity
+from fourfold.imaging.fidelity import fidelity
 from fourfold.imaging.resize import bicubic
 
 sides = st.integers(1, 40)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from skimage import data
 
 from fourfold.core.errors import InvalidInput
+from fourfold.imaging import fidelity as measuring
 from fourfold.imaging import metrics
-from fourfold.imaging.metrics import FidelityMeter, added_detail, fidelity
+from fourfold.imaging.fidelity import FidelityMeter, fidelity, phone_size
 from fourfold.imaging.resize import bicubic
 
 FACTORS = [(4, 4), (2, 3), (1.5, 1.5), (1, 4), (2.7, 1.13), (7.9, 8)]
@@ -37,6 +38,15 @@ def kept(plane, size):
     return np.linalg.pinv(rows) @ rows @ plane @ columns.T @ np.linalg.pinv(columns).T
 
 
+def added_detail(output, low):
+    return fidelity(output, low).added
+
+
+def brightness(image):
+    """In levels of 0 to 255."""
+    return (metrics.luma(image).astype(float) - 16) * 255 / 219
+
+
 def rms(values):
     return math.sqrt(np.mean(np.square(values)))
 
@@ -51,12 +61,12 @@ def test_consistency_is_psnr_after_shrinking_back(photo, factors):
 
 
 def test_consistency_is_high_for_what_was_kept_and_falls_with_every_change(photo):
-    assert metrics.consistency(photo, photo) == math.inf
+    assert fidelity(photo, photo).consistency == math.inf
     flat = np.full((64, 48, 3), 77, np.uint8)
-    assert metrics.consistency(flat, flat[::4, ::4]) > 120
+    assert fidelity(flat, flat[::4, ::4]).consistency > 120
     low = shrunk(photo, (4, 4))
     scores = [
-        metrics.consistency(np.clip(photo.astype(int) + shift, 0, 255).astype(np.uint8), low) for shift in (0, 1, 3, 9)
+        fidelity(np.clip(photo.astype(int) + shift, 0, 255).astype(np.uint8), low).consistency for shift in (0, 1, 3, 9)
     ]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 50 > 35 > scores[3]
@@ -65,8 +75,8 @@ def test_consistency_is_high_for_what_was_kept_and_falls_with_every_change(photo
 @pytest.mark.parametrize("factors", FACTORS)
 def test_added_detail_is_what_the_pseudo_inverse_of_shrinking_leaves(photo, factors):
     low = shrunk(photo, factors)
-    plane = metrics.luma(photo).astype(float)
-    assert added_detail(photo, low) == pytest.approx(rms(plane - kept(plane, low.shape[:2])), rel=1e-4)
+    plane = brightness(photo)
+    assert fidelity(photo, low).added == pytest.approx(rms(plane - kept(plane, low.shape[:2])), rel=1e-4)
 
 
 @pytest.mark.parametrize("factors", FACTORS)
@@ -109,7 +119,7 @@ def test_sharpening_and_noise_add(photo):
     assert amounts[0] * 1.2 < amounts[1] < amounts[2] / 1.2
     noise = np.random.default_rng(4).normal(0, 12, (*photo.shape[:2], 1))
     noisy = np.clip(np.clip(soft, 40, 215) + noise, 0, 255).round().astype(np.uint8)
-    expected = math.hypot(amounts[0], 12 * 219 / 255 * math.sqrt(15 / 16))  # one sixteenth of it shrinking can see
+    expected = math.hypot(amounts[0], 12 * math.sqrt(15 / 16))  # one sixteenth of it shrinking can see
     assert added_detail(noisy, low) == pytest.approx(expected, rel=0.05)
 
 
@@ -119,7 +129,7 @@ def test_the_share_of_a_wave_that_counts_is_as_documented(wave, share):
     position = np.arange(256) + 0.5
     row = 0.1 * np.cos(np.pi * wave * position / 256)
     for picture in (np.tile(row, (256, 1)), np.tile(row, (256, 1)).T):
-        energy = (added_detail(0.5 + picture, np.full((64, 64), 0.5)) / rms(219 * row)) ** 2
+        energy = (added_detail(0.5 + picture, np.full((64, 64), 0.5)) / rms(255 * row)) ** 2
         assert energy == pytest.approx(share, abs=0.003)
 
 
@@ -133,11 +143,11 @@ def test_the_distance_to_bicubic_is_psnr(photo, factors):
 
 
 def test_on_a_phone_both_are_shrunk(monkeypatch, photo):
-    monkeypatch.setattr(metrics, "PHONE", 60)
+    monkeypatch.setattr(measuring, "PHONE", 60)
     low = shrunk(photo, (4, 4))
     plain = bicubic(low / 255, photo.shape[:2])
     screen = (55, 60)
-    assert metrics.phone_size(photo.shape[:2]) == screen
+    assert phone_size(photo.shape[:2]) == screen
     expected = metrics.psnr_y(bicubic(photo / 255, screen), bicubic(plain, screen), border=0)
     found = fidelity(photo, low)
     assert found.phone == pytest.approx(expected, abs=1e-3)
@@ -162,7 +172,7 @@ def test_a_large_picture_keeps_its_digits():
     flat = np.full((1200, 1600, 3), 250, np.uint8)
     flat[::2, ::2] += 1
     low = np.full((300, 400, 3), 250, np.uint8)
-    expected = rms(219 / 255 * (np.tile([[1, 0], [0, 0]], (600, 800)) - 0.25))
+    expected = rms(np.tile([[1, 0], [0, 0]], (600, 800)) - 0.25)
     assert fidelity(flat, low).added == pytest.approx(expected, abs=0.01)
 
 
@@ -186,7 +196,7 @@ def test_every_size_is_measured(low, more):
     small = random.integers(0, 256, (*low, 3)).astype(np.uint8)
     large = random.integers(0, 256, (*size, 3)).astype(np.uint8)
     found = fidelity(large, small)
-    plane = metrics.luma(large).astype(float)
+    plane = brightness(large)
     assert found.added == pytest.approx(rms(plane - kept(plane, low)), abs=0.05)
     assert found.consistency > 0
     if size == low:

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
-from fourfold.imaging import metrics, tiling
+from fourfold.imaging import tiling
+from fourfold.imaging.fidelity import fidelity
 from fourfold.methods.upscale import Upscaling, memory_needed, target_size, visible
 from fourfold.runtimes.fake import FakeRunner
 
@@ -26,7 +27,7 @@ def picture(size, colors=3, depth=8, alpha=False):
 def upscaled(image, target=None, side=None, consistent=False):
     plan = tiling.plan(image.size, 3, side)
     whole = 4 * image.size[0], 4 * image.size[1]
-    work = Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target or whole, consistent)
+    work = Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target or whole, consistent=consistent)
     return work, np.concatenate([work.finish(band) for band in work.bands(ignore)])
 
 
@@ -57,7 +58,7 @@ def test_fidelity_is_what_measure_says_of_the_finished_picture(target, consisten
     image = picture((50, 70))
     work, out = upscaled(image, target, side=32, consistent=consistent)
     low = np.rint(image.pixels * 255).astype(np.uint8)
-    found, whole = work.fidelity, metrics.fidelity(out, low)
+    found, whole = work.fidelity, fidelity(out, low)
     for name in ("consistency", "worst", "added", "bicubic", "phone"):
         assert getattr(found, name) == pytest.approx(getattr(whole, name), rel=1e-4)
 

@@ -4,20 +4,20 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from fourfold.api.session import Report, Session, choose_card, report, require_memory
-from fourfold.core.contract import Levels, Progress
+from fourfold.api.networks import choose_cards
+from fourfold.api.session import Report, Session, require_memory
+from fourfold.catalog.card import STYLES
+from fourfold.core.contract import Progress
 from fourfold.core.errors import FourfoldError, PictureError, QualityGate, UsageError
-from fourfold.core.image import Image
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import files
-from fourfold.imaging.formats import FORMATS, Format, format_of
+from fourfold.imaging.formats import FORMATS, Format, fitting, format_of, writable_like
 from fourfold.imaging.metadata import for_output
-from fourfold.methods.upscale import Upscaling, target_size
+from fourfold.methods.upscale import target_size
 
 T = TypeVar("T")
 
@@ -79,8 +79,9 @@ def upscale_files(
         ModelError: there is no such network.
     """
     options = options or UpscaleOptions()
-    choose_card(options)  # what no input can do anything about is said once
-    sources = list(_expanded(inputs))
+    for style in (options.style,) if options.style else STYLES:
+        choose_cards(options, style)  # what no input can do anything about is said once
+    sources = list(expanded(inputs))
     job = _Job(session or Session(), options, output, len(sources) > 1, overwrite, min_consistency, set())
     for source in sources:
         try:
@@ -89,7 +90,8 @@ def upscale_files(
             yield Failure(source, error)
 
 
-def _expanded(inputs: Iterable[str]) -> Iterator[str]:
+def expanded(inputs: Iterable[str]) -> Iterator[str]:
+    """The inputs with the pictures of each folder in its place; a folder without pictures stays."""
     known = {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
     for name in inputs:
         folder = Path(name)
@@ -120,8 +122,8 @@ class _Job:
         files.Spec(kind.name, *target, channels=3)  # refuses what the format cannot hold, before any work
         require_memory(size, target, header.channels, header.depth, not kind.streams, self.options.consistent)
         path = self._path(source, header.format, kind, target[1] / size[1])
-        image = _for_format(files.read(data), kind)
-        work, card = self.session.prepare(image, self.options, not kind.streams)
+        image = fitting(files.read(data), kind)
+        prepared = self.session.prepare(image, self.options, not kind.streams)
         spec = files.Spec(
             format=kind.name,
             height=target[0],
@@ -130,22 +132,23 @@ class _Job:
             depth=image.depth,
             profile=image.profile,
             metadata=for_output(image.metadata, self.options.metadata, target),
-            quality=self.options.quality or files.default_quality(kind.name, image),
+            quality=self.options.quality or files.default_quality(kind.name, image.format, lossy=image.lossy),
         )
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         with files.open_writer(to, spec) as writer:
-            _pump(work, writer, progress)
-            if self.min_consistency is not None and work.fidelity.consistency < self.min_consistency:
+            prepared.work.pour(writer.write, progress)
+            kept = prepared.work.fidelity.consistency
+            if self.min_consistency is not None and kept < self.min_consistency:
                 raise QualityGate(
                     f"{source}: expected a consistency of at least {self.min_consistency:g} dB, "
-                    f"measured {work.fidelity.consistency:.2f} dB; the result was not kept"
+                    f"measured {kept:.2f} dB; the result was not kept"
                 )
         if path is not None:
             self.written.add(path.resolve())
         notes = (*image.notes, *writer.notes)
         if self.options.consistent and kind.lossy and (kind.name, spec.quality) != ("WEBP", 100):
             notes += (f"{kind.name} changes pixels after --consistent made them fit; --format png keeps them",)
-        return report(work, card, started, notes, source, "-" if path is None else str(path))
+        return prepared.report(started, notes, source, "-" if path is None else str(path))
 
     def _folder(self) -> Path | None:
         """The folder that results go to, if the output is one."""
@@ -164,8 +167,7 @@ class _Job:
                     f"{self.output}: expected a name ending in {asked.suffixes[0]} for --format {asked.name}"
                 )
             return named
-        own = format_of(of_input)
-        return asked or (own if own.writable else format_of("JPEG" if own.lossy else "PNG"))
+        return asked or writable_like(format_of(of_input))
 
     def _path(self, source: str, of_input: str, kind: Format, scale: float) -> Path | None:
         """Where the result goes; None is standard output."""
@@ -186,31 +188,3 @@ class _Job:
             raise PictureError(f"{source}: {path} exists already; give --overwrite to replace it, or another --output")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
-
-
-def _for_format(image: Image, kind: Format) -> Image:
-    """The image as the format can hold it, saying what had to go."""
-    notes = image.notes
-    if image.alpha is not None and not kind.alpha:
-        notes += (f"{kind.name} cannot hold transparency: it was laid on white",)
-        image = replace(image, pixels=image.pixels * image.alpha[..., None] + 1 - image.alpha[..., None], alpha=None)
-    if image.depth == 16 and not kind.sixteen:
-        notes += (f"{kind.name} holds 8 bits a channel: the input has 16",)
-        image = replace(image, depth=8)
-    return replace(image, notes=notes)
-
-
-def _pump(work: Upscaling, writer: files.Writer, progress: Progress) -> None:
-    """The network computes here while another thread finishes, measures and encodes the bands before."""
-    with ThreadPoolExecutor(max_workers=1) as other:
-        pending: Future[None] | None = None
-        for band in work.bands(progress):
-            if pending is not None:
-                pending.result()
-            pending = other.submit(_finish, work, writer, band)
-        if pending is not None:
-            pending.result()
-
-
-def _finish(work: Upscaling, writer: files.Writer, band: Levels) -> None:
-    writer.write(work.finish(band))

@@ -17,9 +17,9 @@ from fourfold.core.contract import Floats
 from fourfold.core.errors import FourfoldError, PictureError
 from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
-from fourfold.evaluation.report import Comparison, html
+from fourfold.evaluation.report import Pair, html
 from fourfold.imaging import files
-from fourfold.imaging.metrics import PHONE, phone_size
+from fourfold.imaging.fidelity import PHONE, phone_size
 from fourfold.imaging.resize import Resizer
 from fourfold.methods.upscale import visible
 
@@ -44,14 +44,14 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
     if path.suffix == ".json":
         text = json.dumps(document(done, failed), indent=2, ensure_ascii=False) + "\n"
     else:
-        text = html(document(done, failed), _comparisons(done))
+        text = html(document(done, failed), _pairs(done))
     try:
         write_text(path, text)
     except OSError as error:
         raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
 
 
-def _comparisons(done: Sequence[Report]) -> list[Comparison]:
+def _pairs(done: Sequence[Report]) -> list[Pair]:
     """Of the first photo that can be read again, plainly enlarged and as it came out: a detail, and it on a phone."""
     for entry in done:
         width, height = entry.output_size
@@ -63,10 +63,10 @@ def _comparisons(done: Sequence[Report]) -> list[Comparison]:
             continue  # a pipe, or a file moved meanwhile: the figures stand without pictures
         name = Path(entry.output).name
         before, after = _views(_plain(small, large.size), large.size), _views(_bands(large), large.size)
-        pairs = [Comparison(f"A detail of {name}", _encoded(before[0], "PNG"), _encoded(after[0], "PNG"))]
+        pairs = [Pair(f"A detail of {name}", _encoded(before[0], "PNG"), _encoded(after[0], "PNG"))]
         if width > PHONE:
             whole = _encoded(before[1], "WEBP"), _encoded(after[1], "WEBP")
-            pairs.append(Comparison(f"{name} with the pixels of a phone's screen, {PHONE} across", *whole))
+            pairs.append(Pair(f"{name} with the pixels of a phone's screen, {PHONE} across", *whole))
         return pairs
     return []
 

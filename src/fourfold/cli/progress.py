@@ -2,7 +2,10 @@
 
 import sys
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fourfold.workflow.engine import Event
 
 
 class Progress:
@@ -61,3 +64,20 @@ class Step:
         """Show how many of the tiles are done; a finished picture's bar disappears."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, visible=done < total)
+
+
+class Tiles:
+    """Shows the steps of a workflow that have tiles; to be told of every event, with its photo's name."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._step: Step | None = None
+
+    def __call__(self, name: str, event: "Event") -> None:
+        """Show how far a step is; other events are passed over."""
+        if event.kind != "progress":
+            return
+        self._step = self._step or self._progress.start(f"{name}: {event.step}")
+        self._step(event.done, event.total)
+        if event.done == event.total:
+            self._step = None

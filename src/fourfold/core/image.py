@@ -60,3 +60,9 @@ class Image:
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    def rgb8(self) -> NDArray[np.uint8]:
+        """``H×W×3`` levels as seen on black, grey as three equal channels."""
+        seen = self.pixels if self.alpha is None else self.pixels * self.alpha[..., None]
+        levels = np.rint(seen * 255).clip(0, 255).astype(np.uint8)
+        return np.ascontiguousarray(np.broadcast_to(levels, (*levels.shape[:2], 3)))

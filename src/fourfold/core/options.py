@@ -20,12 +20,27 @@ class UpscaleOptions:
         Literal["faithful", "photo"] | None,
         Param("faithful: only what the input supports; photo: also repair noise and JPEG damage.", auto=True),
     ] = None
+    strength: Annotated[
+        float, Param("How far to go from faithful (0) to photo (1) where the style is photo.", 0, 1)
+    ] = 1.0
     route: Annotated[
-        Literal["little", "big"] | None, Param("Which size of network the tiles go through.", auto=True)
+        Literal["little", "big"] | None,
+        Param("Size of network for all tiles; auto sends those that gain from it to the big one.", auto=True),
+    ] = None
+    time_budget: Annotated[
+        float | None,
+        Param("Time for one picture; fewer tiles go to the big network to keep it.", 0.01, 86400, "seconds"),
+    ] = None
+    route_threshold: Annotated[
+        float | None,
+        Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
     ] = None
     consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
     runtime: Annotated[
         Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
+    ] = None
+    precision: Annotated[
+        Literal["fp32", "bf16", "int8"] | None, Param("Arithmetic; auto takes the fastest here.", auto=True)
     ] = None
     tile: Annotated[int | None, Param("Side of a tile of the input.", 32, 2048, "pixels", short="t", auto=True)] = None
     threads: Annotated[int | None, Param("Processor threads to use.", 1, 1024, short="j", auto=True)] = None

@@ -1,10 +1,13 @@
+
 "use strict";
 for (const figure of document.querySelectorAll(".compare")) {
   const stage = figure.querySelector(".stage");
   const cut = figure.querySelector("input");
+  if (!cut) continue;
+  const [before] = figure.querySelectorAll("span");
   const show = () => {
     figure.style.setProperty("--cut", cut.value + "%");
-    cut.setAttribute("aria-valuetext", cut.value + " percent of the photo before");
+    cut.setAttribute("aria-valuetext", before.textContent + " " + cut.value + " %");
   };
   const drag = (event) => {
     const box = stage.getBoundingClientRect();

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
-from itertools import starmap
+from itertools import count
 from pathlib import PurePath
 
 from fourfold.core.errors import InvalidInput
+from fourfold.evaluation import tilemap
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -33,18 +34,14 @@ _PHONE = (
     (38.0, "a close look tells the two apart; much of what seems clear there is the small screen's doing."),
     (-math.inf, "the difference shows, too."),
 )
-"""Least PSNR in dB between the result and a bicubic enlargement, both as large as on a phone, and what it means."""
+"""Least PSNR in dB between the result and a plain enlargement, both as wide as a phone's screen, and what it means."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two pictures of the same size and part of a photo, to be laid over each other.
+class Pair:
+    """One thing before and after, PNG, JPEG, WebP or AVIF, with a caption."""
 
-    Attributes:
-        title: what is shown; before, after: PNG, JPEG, WebP or AVIF.
-    """
-
-    title: str
+    caption: str
     before: bytes
     after: bytes
 
@@ -96,31 +93,37 @@ def phone_sentence(full: float | None, phone: float | None) -> str:
     )
 
 
-def html(
-    report: Mapping[str, object], comparisons: Sequence[Comparison] = (), maps: Mapping[str, bytes] | None = None
-) -> str:
+def html(report: Mapping[str, object], pairs: Sequence[Pair] = ()) -> str:
     """The report of one or several upscaled photos as one self-contained page.
 
     Args:
         report: the document that ``upscale --json`` prints: ``files`` and ``failed``.
-        comparisons: each is shown with a slider, one picture laid over the other.
-        maps: further pictures by what they show, in any of the formats of a comparison.
+        pairs: pictures, each shown with a slider between before and after.
 
     Raises:
         InvalidInput: the report has no lists of files, or the pictures are of none of these formats.
     """
     files, failed = _entries(report, "files"), _entries(report, "failed")
     title = f"{_count(len(files), 'photo')} upscaled" + (f", {len(failed)} failed" if failed else "")
-    style, script = _asset("report.css"), _asset("report.js") if comparisons else ""
-    parts = [
-        *map(_comparison, comparisons),
-        *map(_file, files),
-        *starmap(_map, (maps or {}).items()),
-        _failures(failed),
-    ]
+    parts = [*map(comparison, pairs, count()), *map(_file, files), _failures(failed)]
     body = "\n".join(part for part in parts if part)
+    return page(
+        title,
+        f"""<header><p class="brand">fourfold</p><h1>{title}</h1></header>
+<main>
+{body}
+</main>
+<footer><p>Made on this computer; nothing was sent anywhere. Detail finer than the photo itself is the network's
+estimate, not evidence.</p></footer>""",
+        asset("report.css"),
+        asset("report.js") if pairs else "",
+    )
+
+
+def page(title: str, body: str, style: str, script: str, language: str = "en") -> str:
+    """A page that can load nothing but what is written in it; ``title`` is escaped already."""
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">
@@ -131,12 +134,7 @@ def html(
 <style>{style}</style>
 </head>
 <body>
-<header><p class="brand">fourfold</p><h1>{title}</h1></header>
-<main>
 {body}
-</main>
-<footer><p>Made on this computer; nothing was sent anywhere. Detail finer than the photo itself is the network's
-estimate, not evidence.</p></footer>
 {f"<script>{script}</script>" if script else ""}</body>
 </html>
 """
@@ -149,7 +147,8 @@ def _entries(report: Mapping[str, object], key: str) -> list[Mapping[str, object
     return list(found)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A style sheet or script of this folder."""
     return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
@@ -163,25 +162,34 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _comparison(pair: Comparison) -> str:
-    title = escape(pair.title)
+def comparison(pair: Pair, number: int, words: tuple[str, str, str] = ("Before", "After", "Slide to compare")) -> str:
+    """A pair as a section, with a slider between its pictures that works by touch and by keyboard.
+
+    Args:
+        pair: shown at the size of the picture after; number: of the slider, its own on the page.
+        words: for before, for after, and for the slider.
+
+    Raises:
+        InvalidInput: the pictures are of none of the formats.
+    """
+    before, after, slide = map(escape, words)
+    caption, name = escape(pair.caption), f"cut{number}"
     pictures = "\n".join(
-        f'<div class="{name}"><img src="{_data_uri(data)}" alt="{title}, {name}"><span>{name.title()}</span></div>'
-        for name, data in (("before", pair.before), ("after", pair.after))
+        f'<div class="{side}"><img src="{data_uri(data)}" alt="{caption}: {word}"><span>{word}</span></div>'
+        for side, data, word in (("before", pair.before, before), ("after", pair.after, after))
     )
-    slider = '<label>Slide to compare<input type="range" min="0" max="100" value="50"></label>'
-    return (
-        f'<figure class="compare">\n<figcaption>{title}</figcaption>\n'
-        f'<div class="stage">\n{pictures}\n</div>\n{slider}\n</figure>'
-    )
+    slider = f'<label for="{name}">{slide}</label><input id="{name}" type="range" min="0" max="100" value="50">'
+    return f"""<section class="pair"><h2>{caption}</h2><figure class="compare">
+<div class="stage">
+{pictures}
+</div>
+<figcaption>{slider}</figcaption>
+</figure></section>
+"""
 
 
-def _map(title: str, picture: bytes) -> str:
-    caption = escape(title)
-    return f'<figure><figcaption>{caption}</figcaption><img src="{_data_uri(picture)}" alt="{caption}"></figure>'
-
-
-def _data_uri(data: bytes) -> str:
+def data_uri(data: bytes) -> str:
+    """A picture as an address that holds it; raises ``InvalidInput`` for anything but PNG, JPEG, WebP and AVIF."""
     for magic, offset, kind in _MAGIC:
         if data[offset : offset + len(magic)] == magic:
             return f"data:{kind};base64,{base64.b64encode(data).decode()}"
@@ -197,6 +205,9 @@ def _file(entry: Mapping[str, object]) -> str:
             f'<p class="sizes">{sizes[0]} <span aria-label="to">→</span> <strong>{sizes[1]}</strong> pixels</p>'
         )
     parts += [_kept(entry), _added(entry), _phone(entry)]
+    routing = entry.get("routing")
+    if isinstance(routing, Mapping):
+        parts.append(tilemap.html(routing))
     parts += [_warnings(entry.get("warnings")), _facts(entry)]
     return "<article>\n" + "\n".join(part for part in parts if part) + "\n</article>"
 
@@ -256,6 +267,7 @@ def _facts(entry: Mapping[str, object]) -> str:
         "Time": _figure(entry, "seconds", "s"),
         "of it in the network": _figure(entry, "seconds_model", "s"),
         "Network": model,
+        "Style chosen because": str(entry.get("style_reason") or ""),
         "Engine": engine,
         "Tiles": _tiles(entry.get("tiles")),
         "Speed": _figure(entry, "megapixels_per_second", "megapixels/s"),

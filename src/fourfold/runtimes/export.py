@@ -6,7 +6,7 @@ Weights are stored as fp16, which halves the files; arithmetic stays fp32. Equal
 import hashlib
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ try:
     from torch import Tensor, fx, nn
 
     from fourfold.runtimes.pytorch import build, fill, read_state
+    from fourfold.runtimes.quantise import to_int8
 except ImportError as missing:
     raise MissingExtra("exporting networks", "torch") from missing
 
@@ -38,7 +39,9 @@ _OPSET, _IR_VERSION = 17, 8
 _TILES = ((8, 8), (17, 23), (48, 40))
 
 
-def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
+def publish(
+    state: Path, card_id: str, *, package: Path | None = None, tiles: Sequence[NDArray[np.float32]] = ()
+) -> Card:
     """Write a trained network's weights files and state them on its card.
 
     All files are prepared and checked before the first is replaced; the card comes last, so that an interruption
@@ -48,6 +51,7 @@ def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
         state: the folded network's state dict, see ``pytorch.read_state``.
         card_id: its card.
         package: the folder that holds ``catalog/cards`` and ``weights``; by default this package's own.
+        tiles: ``3×H×W`` in 0..1 to calibrate on, if the card lists 8-bit weights.
 
     Returns:
         The card as rewritten.
@@ -66,6 +70,8 @@ def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
     blobs = {"onnx": to_onnx(network), "safetensors": to_safetensors(network)}
     check_onnx(network, blobs["onnx"], card.scale)
     check_safetensors(network, blobs["safetensors"])
+    if card.offers("onnx-int8"):
+        blobs["onnx-int8"] = to_int8(blobs["onnx"], tiles)
     stated = tuple(
         replace(w, sha256=hashlib.sha256(blobs[w.format]).hexdigest(), bytes=len(blobs[w.format])) for w in card.weights
     )
