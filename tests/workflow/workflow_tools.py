@@ -13,13 +13,13 @@ from fourfold.runtimes.fake import FakeRunner
 
 class Made:
     def __init__(self, work, progress):
-        self.size, self.engine, self._work, self._progress = work.target, "fake fp32", work, progress
+        self.size, self.engines, self._work, self._progress = work.target, {"four": "fake fp32"}, work, progress
 
     def pour(self, write):
         self._work.pour(write, self._progress)
 
     def figures(self):
-        return {"output_size": self.size[::-1], "consistency_psnr": self._work.consistency_psnr}
+        return {"output_size": self.size[::-1], "consistency_psnr": self._work.fidelity.figures()["consistency_psnr"]}
 
 
 class Tools:

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,9 @@ class Report:
     Attributes:
         input, output: names as given, ``-`` for a pipe, empty for a picture in memory.
         input_size, output_size: ``[width, height]`` in pixels.
-        model: ids of the networks; style: faithful or photo, style_reason: why, strength: from faithful 0 to photo 1.
+        model: ids of the networks; engines: by the id of each, its engine and arithmetic, as in ``openvino bf16``.
+        style: faithful or photo, style_reason: why, strength: from faithful 0 to photo 1.
+        runtime, precision: of the network that every tile goes through.
         seconds: from reading to the finished file; seconds_model: inside the network alone.
         megapixels_per_second: output megapixels over ``seconds``.
         gmacs: thousand millions of multiply-accumulates computed; tiles: by whose answer was kept.
@@ -69,6 +71,7 @@ class Report:
     strength: float
     runtime: str
     precision: str
+    engines: dict[str, str]
     seconds: float
     seconds_model: float
     megapixels_per_second: float
@@ -125,20 +128,28 @@ class Session:
         whole = np.concatenate([work.finish(band) for band in work.bands(lambda _done, _all: None)])
         return Result(back(whole), prepared.report(started, picture.notes))
 
-    def prepare(self, image: Image, options: UpscaleOptions, keeps_whole: bool) -> "Prepared":
-        """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices."""
+    def prepare(
+        self, image: Image, options: UpscaleOptions, keeps_whole: bool, engines: Mapping[str, str] | None = None
+    ) -> "Prepared":
+        """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices.
+
+        Args:
+            image, options: what to do; keeps_whole: whether the result is held whole before it is written.
+            engines: those of another run, as in ``Report``, to be used where the options leave them open.
+        """
         style, reason = choose_style(image, options)
         cards = choose_cards(options, style)
         target = target_size(image.size, options.scale, options.width, options.height)
         channels = image.pixels.shape[2] + (image.alpha is not None)
         require_memory(image.size, target, channels, image.depth, keeps_whole, options.consistent)
         plan = tiling.plan(image.size, cards[0].receptive_field, options.tile)
-        runner = self._networks.runner(cards[0], plan.shape, options)
-        routes, notes = self._networks.routes(image, plan, cards, options)
+        runner, used = self._networks.runner(cards[0], plan.shape, options, engines or {})
+        routes, more, notes = self._networks.routes(image, plan, cards, options, engines or {})
         work = Upscaling(image, runner, plan, cards[0].scale, target, routes, options.consistent)
         for loaded in work.runners:
             loaded.reruns = 0
-        return Prepared(work, cards, style, reason, options.strength if style == "photo" else 0.0, notes)
+        strength = options.strength if style == "photo" else 0.0
+        return Prepared(work, cards, used | more, style, reason, strength, notes)
 
 
 @dataclass(frozen=True)
@@ -147,11 +158,12 @@ class Prepared:
 
     Attributes:
         work: iterate its bands and finish each; cards: of the networks it goes through, the little one first.
-        style, reason, strength, notes: as in ``Report``.
+        engines, style, reason, strength, notes: as in ``Report``.
     """
 
     work: Upscaling
     cards: tuple[Card, ...]
+    engines: dict[str, str]
     style: Style
     reason: str
     strength: float
@@ -183,6 +195,7 @@ class Prepared:
             strength=self.strength,
             runtime=work.runner.runtime,
             precision=work.runner.precision,
+            engines=self.engines,
             seconds=round(seconds, 4),
             seconds_model=round(work.seconds_model, 4),
             megapixels_per_second=round(math.prod(work.target) / 1e6 / seconds, 3),

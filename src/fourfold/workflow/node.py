@@ -50,8 +50,8 @@ class Restoration(Protocol):
         ...
 
     @property
-    def engine(self) -> str:
-        """The inference engine and its precision."""
+    def engines(self) -> Mapping[str, str]:
+        """By the id of each network, its inference engine and precision."""
         ...
 
     def pour(self, write: Write, /) -> None:
