@@ -119,6 +119,19 @@ def test_measure(photo, capsys):
     assert f"{found['added_detail']:.2f} levels" in out
 
 
+def test_measure_as_a_gate(photo, capsys):
+    typed(capsys, "upscale", "photo.png", "--quiet", *FAST)
+    words = "measure", "photo_x4.png", "--input", "photo.png", "--json", "--min-consistency"
+    code, out, err = typed(capsys, *words, "10")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    code, out, err = typed(capsys, *words, "99")
+    assert (code, json.loads(out)) == (4, found)
+    assert f"at least 99 dB, measured {found['consistency_psnr']:.2f} dB" in err
+    code, _, _ = typed(capsys, "measure", "photo.png", *words[2:], "99")  # the photo itself is exact
+    assert code == 0
+
+
 def test_consistent_is_a_switch(photo, capsys):
     words = ["upscale", "photo.png", "--overwrite", "--json", *FAST]
     (plain,), (exact,) = (json.loads(typed(capsys, *words, *more)[1])["files"] for more in ([], ["--consistent"]))

@@ -41,7 +41,7 @@ class Tools:
         return Made(Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target), progress)
 
     def measure(self, large, small):
-        return {"ratio": large.size[0] / small.size[0]}
+        return {"ratio": len(large) / len(small)}
 
     def classifier(self, path, _encoding):
         raise ModelError(f"{path}: no classifier here")

@@ -14,12 +14,12 @@ from fourfold.api.photos import Failure, expanded
 from fourfold.api.session import Session
 from fourfold.catalog.card import STYLES
 from fourfold.core.atomic import write_text
-from fourfold.core.contract import Progress
+from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import UpscaleOptions
 from fourfold.evaluation.results import environment
-from fourfold.methods.upscale import Size, visible
+from fourfold.methods.upscale import Size
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
@@ -72,10 +72,9 @@ class Workshop:
         pour = partial(work.pour, progress=progress)
         return _Restoration(work.target, prepared.engines, pour, figures)
 
-    def measure(self, large: Image, small: Image) -> dict[str, Any]:
+    def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
         """As ``workflow.node.Tools`` says."""
-        seen = [visible(image.pixels, image.alpha) for image in (large, small)]
-        return asdict(measure(*seen))
+        return asdict(measure(large, small))
 
     def classifier(self, path: Path, encoding: Encoding) -> Classifier:
         """As ``workflow.node.Tools`` says."""

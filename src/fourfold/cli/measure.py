@@ -3,6 +3,12 @@
 import argparse
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from fourfold.core.errors import QualityGate
+
+if TYPE_CHECKING:
+    from fourfold.api.inspect import Measurement
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -10,6 +16,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUTPUT", help="The upscaled picture.")
     parser.add_argument("--input", required=True, metavar="LOW", help="The small picture it was made from.")
     parser.add_argument("--reference", metavar="HIGH", help="The true large picture, if there is one.")
+    parser.add_argument(
+        "--min-consistency",
+        type=float,
+        metavar="DB",
+        help="Exit with code 4 if the consistency is below this many dB.",
+    )
     parser.add_argument("--json", action="store_true", help="Print the figures as one JSON document.")
 
 
@@ -18,9 +30,16 @@ def run(args: argparse.Namespace) -> int:
     from fourfold.api.inspect import measure
 
     found = measure(args.output, args.input, args.reference)
-    if args.json:
-        print(json.dumps(asdict(found), indent=2))
-        return 0
+    print(json.dumps(asdict(found), indent=2) if args.json else _table(found))
+    kept = found.consistency_psnr
+    if kept is not None and args.min_consistency is not None and kept < args.min_consistency:
+        raise QualityGate(
+            f"{args.output}: expected a consistency of at least {args.min_consistency:g} dB, measured {kept:.2f} dB"
+        )
+    return 0
+
+
+def _table(found: "Measurement") -> str:
     rows = [
         ("consistency", _decibel(found.consistency_psnr), "shrunk to the input's size, against the input"),
         ("  at worst", f"{found.consistency_worst:.2f} levels", "of 255"),
@@ -33,9 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if found.psnr_y is not None and found.ssim_y is not None:
         rows.append(("PSNR-Y", f"{found.psnr_y:.2f} dB", "against the reference, 4-pixel border removed"))
         rows.append(("SSIM-Y", f"{found.ssim_y:.4f}", ""))
-    for name, figure, meaning in rows:
-        print(f"{name:<14}  {figure:>12}   {meaning}".rstrip())
-    return 0
+    return "\n".join(f"{name:<14}  {figure:>12}   {meaning}".rstrip() for name, figure, meaning in rows)
 
 
 def _decibel(value: float | None) -> str:

@@ -67,8 +67,7 @@ def ssim_y(a: NDArray[Any], b: NDArray[Any], border: int = 4) -> float:
         InvalidInput: heights or widths differ, or less than 11×11 pixels remain, or a value is NaN or infinite.
     """
     inner_a, inner_b = _inner(a, b, border)
-    x, y = luma(inner_a), luma(inner_b)
-    height, width = x.shape
+    height, width = inner_a.shape[:2]
     if min(height, width) < _WINDOW:
         raise InvalidInput(
             f"SSIM needs at least {_WINDOW}×{_WINDOW} pixels inside a border of {border}, got {width}×{height}"
@@ -77,7 +76,7 @@ def ssim_y(a: NDArray[Any], b: NDArray[Any], border: int = 4) -> float:
     total = 0.0
     for top in range(0, rows, _BAND):
         window = slice(top, min(top + _BAND, rows) + _WINDOW - 1)
-        total += float(_ssim_map(x[window], y[window]).sum(dtype=np.float64))
+        total += float(_ssim_map(luma(inner_a[window]), luma(inner_b[window])).sum(dtype=np.float64))
     return _finite(total / (rows * (width - _WINDOW + 1)))
 
 

@@ -200,9 +200,9 @@ def measure(
     large: Annotated[Picture, Port("An enlarged picture.")],
     small: Annotated[Picture, Port("The picture it was made from.")],
     context: Context,
-) -> Annotated[Report, Port("Consistency, sharpness and added detail.")]:
+) -> Annotated[Report, Port("Consistency, added detail, what a phone shows of it, and sharpness.")]:
     """Measure what an enlarged picture kept of the one it was made from, and what was added."""
-    return Report(context.tools.measure(large.image, small.image))
+    return Report(context.tools.measure(large.levels, small.levels))
 
 
 class Classified(NamedTuple):
