@@ -1,7 +1,10 @@
 """Transcripts: what a person types, and what comes back."""
 
+import base64
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from fourfold.cli.main import main
 
@@ -214,3 +217,13 @@ def test_a_bar_on_a_terminal_lines_elsewhere(photo):
     assert b"\x1b[" in shown
     plain = subprocess.run(command, capture_output=True, check=True)
     assert b"\x1b[" not in plain.stderr
+
+
+def test_a_report_shows_the_colours_of_the_photo(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.linear_gradient("L").resize((300, 40)).convert("RGB").save("p.png", icc_profile=profile)
+    typed(capsys, "upscale", "p.png", "--report", "r.html", "--quiet", *FAST)
+    shown = re.findall(r"data:image/\w+;base64,([^\"]+)", Path("r.html").read_text())
+    profiles = [Image.open(io.BytesIO(base64.b64decode(data))).info.get("icc_profile") for data in shown]
+    assert profiles == 4 * [profile]

@@ -62,17 +62,17 @@ def _pairs(done: Sequence[Report]) -> list[Pair]:
         except FourfoldError:
             continue  # a pipe, or a file moved meanwhile: the figures stand without pictures
         name = Path(entry.output).name
-        before, after = _views(_plain(small, large.size), large.size), _views(_bands(large), large.size)
-        pairs = [Pair(f"A detail of {name}", _encoded(before[0], "PNG"), _encoded(after[0], "PNG"))]
+        before = _views(_plain(small, large.size), large.size, small.profile)
+        after = _views(_bands(large), large.size, large.profile)
+        pairs = [Pair(f"A detail of {name}", before[0], after[0])]
         if width > PHONE:
-            whole = _encoded(before[1], "WEBP"), _encoded(after[1], "WEBP")
-            pairs.append(Pair(f"{name} with the pixels of a phone's screen, {PHONE} across", *whole))
+            pairs.append(Pair(f"{name} with the pixels of a phone's screen, {PHONE} across", before[1], after[1]))
         return pairs
     return []
 
 
-def _views(bands: Iterable[Floats], size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """The middle of a picture that comes in bands of rows, and the whole as large as on a phone."""
+def _views(bands: Iterable[Floats], size: tuple[int, int], profile: bytes | None) -> tuple[bytes, bytes]:
+    """The middle of a picture that comes in bands of rows, as PNG, and the whole as large as on a phone, as WebP."""
     top, left = (max(0, (side - _DETAIL) // 2) for side in size)
     phone = Resizer(size, phone_size(size))
     middle, whole, row = [], [], 0
@@ -80,7 +80,7 @@ def _views(bands: Iterable[Floats], size: tuple[int, int]) -> tuple[Floats, Floa
         middle.append(band[max(0, top - row) : max(0, top + _DETAIL - row), left : left + _DETAIL].copy())
         whole.append(phone.push(band))
         row += len(band)
-    return np.concatenate(middle), np.concatenate(whole)
+    return _encoded(np.concatenate(middle), "PNG", profile), _encoded(np.concatenate(whole), "WEBP", profile)
 
 
 def _bands(image: Image) -> Iterator[Floats]:
@@ -96,8 +96,10 @@ def _plain(image: Image, size: tuple[int, int]) -> Iterator[Floats]:
         yield np.clip(enlarge.push(band), 0, 1)
 
 
-def _encoded(pixels: Floats, kind: str) -> bytes:
+def _encoded(pixels: Floats, kind: str, profile: bytes | None) -> bytes:
     levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    colours = profile if levels.shape[2] == 3 else None
     data = io.BytesIO()
-    Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(data, kind, quality=90)
+    shown = Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+    shown.save(data, kind, quality=90, icc_profile=colours)
     return data.getvalue()
