@@ -168,6 +168,12 @@ def test_a_lossy_format_undoes_consistency_and_says_so(photo, tmp_path):
         assert fourfold.measure(kept.output, photo).consistency_psnr == pytest.approx(kept.consistency_psnr, abs=0.011)
 
 
+def test_repairing_and_consistency_exclude_each_other_which_is_said(photo):
+    session = fourfold.Session(OPTIONS.changed(consistent=True))
+    notes = [session.upscale(Image.open(photo), style=style).report.warnings for style in ("photo", "faithful")]
+    assert ["puts noise and JPEG damage back" in " ".join(one) for one in notes] == [True, False]
+
+
 def test_stopping_in_the_middle_leaves_nothing_half(photo, tmp_path):
     def stop(name):
         def tile(done, total):

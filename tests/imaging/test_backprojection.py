@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -103,3 +105,18 @@ def test_transparency_passes_unchanged():
     out = np.concatenate([work.push(both[top : top + 37]) for top in range(0, len(both), 37)])
     np.testing.assert_array_equal(out[..., 3:], alpha)
     np.testing.assert_array_equal(out[..., :3], corrected(wrong, low, 37))
+
+
+def test_a_taller_picture_takes_no_more_memory():
+    random, peaks = np.random.default_rng(2), []
+    for height in (1024, 4096):
+        low = random.random((height // 4, 64, 3), np.float32)
+        picture = random.integers(0, 256, (height, 256, 3), np.uint8)
+        work = BackProjection(low, picture.shape[:2], 255)
+        work.push(picture[:256])  # what is made once
+        tracemalloc.start()
+        for top in range(256, height, 256):
+            work.push(picture[top : top + 256])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]

@@ -22,6 +22,10 @@ from fourfold.imaging import tiling
 from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
 
+_PUTS_BACK = (
+    "--consistent puts noise and JPEG damage back that the photo style repairs; --style faithful is made for it"
+)
+
 
 @dataclass(frozen=True)
 class Routing:
@@ -149,6 +153,8 @@ class Session:
         for loaded in work.runners:
             loaded.reruns = 0
         strength = options.strength if style == "photo" else 0.0
+        if options.consistent and strength:
+            notes += (_PUTS_BACK,)
         return Prepared(work, cards, used | more, style, reason, strength, notes)
 
 
