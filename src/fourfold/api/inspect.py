@@ -25,7 +25,7 @@ from fourfold.runtimes import choose, weights
 from fourfold.runtimes.threads import available
 
 _ROWS = 64
-_EXTRAS = {"torch": "torch", "heif": "pi-heif", "bench": "ncnn"}
+_EXTRAS = {"torch": "torch", "heif": "pi-heif", "batch": "s3fs", "cluster": "ray", "bench": "ncnn"}
 
 
 @dataclass(frozen=True)
