@@ -22,6 +22,7 @@ from fourfold.imaging import tiling
 from fourfold.methods.condition import PROMPTS, Condition, Kind
 from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
+from fourfold.runtimes.recogniser import Recogniser
 from fourfold.workflow.schema import suited
 
 _PUTS_BACK = (
@@ -179,8 +180,13 @@ class Session:
         strength = options.strength if style == "photo" else 0.0
         if options.consistent and strength:
             notes += (_PUTS_BACK,)
-        notes += self._networks.recogniser().notes
+        notes += self.recogniser.notes
         return Prepared(work, cards, self._recognised(found), used | more, style, reason, strength, notes)
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """What names the condition of photos; loaded once, so that a session judges all of them alike."""
+        return self._networks.recogniser()
 
     def condition(self, image: Image) -> Recognised:
         """What a picture's pixels say of what happened to it, and the workflow that suits it."""
@@ -189,7 +195,7 @@ class Session:
     def _recognised(self, found: Condition) -> Recognised:
         return Recognised(
             found.kind, PROMPTS[found.kind], found.certainty, round(found.noise, 2), round(found.blocks, 3),
-            self._networks.recogniser().name, suited(TASK, found.kind),
+            self.recogniser.name, suited(TASK, found.kind),
         )  # fmt: skip
 
 

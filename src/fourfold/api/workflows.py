@@ -12,6 +12,7 @@ from fourfold.api.inspect import measure
 from fourfold.api.networks import choose_cards
 from fourfold.api.photos import Failure, expanded
 from fourfold.api.session import Session
+from fourfold.catalog import load as catalog
 from fourfold.catalog.card import STYLES
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels, Progress
@@ -55,7 +56,10 @@ class Workshop:
         """As ``workflow.node.Tools`` says."""
         styles = STYLES if options.style is None else (options.style,)
         cards = [card for style in styles for card in choose_cards(options, style)]
-        return {card.id: card.stored("onnx").sha256 for card in cards}
+        found = {card.id: card.stored("onnx").sha256 for card in cards}
+        if options.style is None and options.model is None:
+            found[catalog.recogniser().id] = self.session.recogniser.sha256  # it chooses the style
+        return found
 
     def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
         """As ``workflow.node.Tools`` says."""

