@@ -24,7 +24,7 @@ from fourfold.methods.upscale import visible
 from fourfold.runtimes import choose, weights
 from fourfold.runtimes.threads import available
 
-_EXTRAS = {"torch": "torch", "heif": "pi-heif", "bench": "ncnn"}
+_EXTRAS = {"torch": "torch", "heif": "pi-heif", "serve": "fastapi", "postgres": "psycopg", "bench": "ncnn"}
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,9 @@ def doctor() -> dict[str, Any]:
             for extra, package in _EXTRAS.items()
         },
     }
+    engine = Path(fourfold.__file__).parent / "serve" / "web" / "vendor"
+    told = "it was made where npm's registry could not be reached; see docs/guide/phone.md"
+    found["page_on_a_phone_alone"] = "installed" if engine.is_dir() else f"not in this installation: {told}"
     try:
         runner = runtimes.load(choose_cards(UpscaleOptions(), "faithful")[0], tile=(256, 256))
     except FourfoldError as error:
