@@ -24,7 +24,10 @@ from fourfold.methods.upscale import visible
 from fourfold.runtimes import choose, weights
 from fourfold.runtimes.threads import available
 
-_EXTRAS = {"torch": "torch", "heif": "pi-heif", "serve": "fastapi", "postgres": "psycopg", "bench": "ncnn"}
+_EXTRAS = {
+    "torch": "torch", "heif": "pi-heif", "batch": "s3fs", "cluster": "ray", "serve": "fastapi", "postgres": "psycopg",
+    "bench": "ncnn",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
