@@ -48,7 +48,7 @@ class Server:
         return self
 
     def ask(self, method, path, **more) -> requests.Response:
-        return requests.request(method, self.url + path, timeout=60, **more)
+        return requests.request(method, self.url + path, timeout=180, **more)
 
     def create(self, photo: bytes, path="/v1/jobs", headers=None, **fields) -> requests.Response:
         files = {"photo": ("my photo.jpg", photo)}
@@ -57,11 +57,11 @@ class Server:
     def job(self, identifier: str) -> dict:
         return self.ask("GET", f"/v1/jobs/{identifier}").json()
 
-    def over(self, identifier: str, seconds=60) -> dict:
+    def over(self, identifier: str, seconds=180) -> dict:
         """The job once it is over."""
         return self.until(identifier, lambda job: job["state"] in ("succeeded", "failed", "cancelled"), seconds)
 
-    def until(self, identifier, holds, seconds=60) -> dict:
+    def until(self, identifier, holds, seconds=180) -> dict:
         end = time.monotonic() + seconds
         while not holds(job := self.job(identifier)):
             assert time.monotonic() < end, job

@@ -8,7 +8,7 @@ function slider(figure) {
   const [before] = figure.querySelectorAll("span");
   const pictures = figure.querySelectorAll("img");
   const fingers = new Map();
-  let zoom = 1, x = 0, y = 0, dragging = "", tapped = 0;
+  let zoom = 1, x = 0, y = 0, dragging = "", pressed = { x: 0, y: 0 }, tap = { x: 0, y: 0, time: -1e9 };
   const show = () => {
     figure.style.setProperty("--cut", cut.value + "%");
     cut.setAttribute("aria-valuetext", before.textContent + " " + cut.value + " %");
@@ -30,9 +30,10 @@ function slider(figure) {
     cut.value = Math.round((100 * at.x) / stage.getBoundingClientRect().width);
     show();
   };
+  const far = (one, two) => Math.hypot(one.x - two.x, one.y - two.y);
   const spread = () => {
     const [one, two] = [...fingers.values()];
-    return { x: (one.x + two.x) / 2, y: (one.y + two.y) / 2, far: Math.max(1, Math.hypot(one.x - two.x, one.y - two.y)) };
+    return { x: (one.x + two.x) / 2, y: (one.y + two.y) / 2, far: Math.max(1, far(one, two)) };
   };
   cut.addEventListener("input", show);
   stage.addEventListener("pointerdown", (event) => {
@@ -44,8 +45,8 @@ function slider(figure) {
       dragging = "";
       return;
     }
-    const again = event.timeStamp - tapped < 300;
-    tapped = event.timeStamp;
+    const again = event.timeStamp - tap.time < 300 && far(at, tap) < 30;
+    pressed = at;
     const line = (cut.value / 100) * stage.getBoundingClientRect().width;
     dragging = zoom === 1 || Math.abs(at.x - line) < 32 ? "cut" : "picture";
     if (again) around(zoom > 1 ? 1 : 4, at.x, at.y);
@@ -66,8 +67,10 @@ function slider(figure) {
   });
   for (const kind of ["pointerup", "pointercancel"]) {
     stage.addEventListener(kind, (event) => {
+      const last = fingers.get(event.pointerId);
       fingers.delete(event.pointerId);
       dragging = "";
+      if (last && far(last, pressed) < 10) tap = { ...last, time: event.timeStamp };
     });
   }
   stage.addEventListener("wheel", (event) => {

@@ -18,14 +18,14 @@ class ServeOptions:
     database: Annotated[
         str | None, Param("PostgreSQL by its URL, for several servers; auto is SQLite in the folder.", auto=True)
     ] = None
-    max_megabytes: Annotated[float, Param("Largest upload.", 0.01, 10_000, "MB")] = 64.0
-    max_megapixels: Annotated[float, Param("Largest photo.", 0.01, 300, "megapixels")] = 50.0
+    max_megabytes: Annotated[float, Param("Largest upload, in megabytes.", 0.01, 10_000)] = 64.0
+    max_megapixels: Annotated[float, Param("Largest photo, in megapixels.", 0.01, 300)] = 50.0
     max_waiting: Annotated[int, Param("Jobs that may wait; more are asked to come later.", 1, 1_000_000)] = 256
-    max_seconds: Annotated[float, Param("Longest time for one photo.", 1, 86_400, "seconds")] = 900.0
-    max_memory: Annotated[int, Param("Most memory for one worker.", 512, 1_000_000, "MB")] = 4096
-    keep_hours: Annotated[float, Param("How long results are kept.", 0.001, 100_000, "hours")] = 24.0
+    max_seconds: Annotated[float, Param("Longest time for one photo, in seconds.", 1, 86_400)] = 900.0
+    max_memory: Annotated[int, Param("Most memory for one worker, in MB.", 512, 1_000_000)] = 4096
+    keep_hours: Annotated[float, Param("How long results are kept, in hours.", 0.001, 100_000)] = 24.0
     lease_seconds: Annotated[
-        float, Param("Silence after which a job of a server that vanished is done by another.", 1, 3600, "seconds")
+        float, Param("Seconds of silence after which another server does the job of one that vanished.", 1, 3600)
     ] = 15.0
     name: Annotated[
         str | None, Param("Host name that a proxy in front of the service is reached by, such as photos.example.org.")

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -81,12 +82,19 @@ def install(app: FastAPI) -> None:
         detail = words.get(error.status_code, str(error.detail))
         return Problem(error.status_code, "request", detail, error.headers).response()
 
+    async def unfit(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = " ".join(map(str, first["loc"]))
+        return Problem(422, "request", f"{where}: {first['msg']}").response()
+
     async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
         return Problem(500, "unexpected", "something unforeseen went wrong; the server's log says what").response()
 
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(FourfoldError, noticed)
     app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(RequestValidationError, unfit)
     app.add_exception_handler(Exception, unforeseen)
 
 

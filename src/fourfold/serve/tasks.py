@@ -100,8 +100,10 @@ class Task:
     def _ask(self) -> Outcome:
         if earlier := self.job.request.get("of"):
             folder = Path("..") / earlier["job"]
+            photo = next(folder.glob("photo.*"), None)
+            if photo is None:
+                raise UsageError("the run that the question is about was removed meanwhile; upscale the photo again")
             report = json.loads((folder / earlier["report"]).read_text("utf-8"))["files"][0]
-            photo = next(folder.glob("photo.*"))
             answer, page = explain(self.job.request["brief"], report, photo, folder / earlier["result"])
             write_text(self.folder / "answer.html", page)
             told: dict[str, Any] = {"task": answer.task.id, "markdown": answer.markdown}

@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -185,8 +185,7 @@ def main() -> None:
     tells = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is for the log
     given = json.loads(sys.stdin.readline())
-    options = ServeOptions(**{name: value for name, value in given["options"].items() if name != "folder"})
-    options = replace(options, folder=Path(given["options"]["folder"]))
+    options = ServeOptions(**given["options"] | {"folder": Path(given["options"]["folder"])})
     os.environ["FOURFOLD_MEM_MB"] = str(options.max_memory)
     Worker(options, given["owner"], sys.stdin, tells).run()
 

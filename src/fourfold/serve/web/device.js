@@ -5,19 +5,21 @@ const KEEP = SIDE - 2 * REACH;
 const SCALE = 4;
 const RECYCLE = 64; // tiles after which the worker is replaced
 const PATIENCE = 60_000; // milliseconds for one tile
+const PROBING = 20_000; // milliseconds in which a probe tile must be there
+const WORTH_IT = 16; // tiles from which on it is worth to see whether WebGPU works here
 export const LARGEST = 1_000_000; // pixels of a photo: sixteen times that is what a phone's canvas holds
 
-let gpu; // whether a probe tile succeeded there; undefined before it was tried
 
 class Network {
-  constructor(settings) {
+  constructor(settings, patience = PATIENCE) {
+    this.patience = patience;
     this.worker = new Worker("network.js", { type: "module" });
     this.ready = this.ask(settings);
   }
 
   ask(message, transfer = []) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("no answer in time")), PATIENCE);
+      const timer = setTimeout(() => reject(new Error("no answer in time")), this.patience);
       this.worker.onmessage = ({ data }) => {
         clearTimeout(timer);
         data.error ? reject(new Error(data.error)) : resolve(data.levels);
@@ -51,18 +53,23 @@ function probe() {
   return Float32Array.from({ length: 3 * SIDE * SIDE }, (_, at) => ((at * 7919) % 251) / 250);
 }
 
-// WebGPU, if it is there and gives for a probe tile what WebAssembly gives.
+// WebGPU, if it is there and gives for a probe tile what WebAssembly gives; remembered on this device.
 async function worksOnGpu() {
+  const remembered = localStorage.getItem("webgpu");
+  if (remembered) return remembered === "yes";
   if (!navigator.gpu || !(await navigator.gpu.requestAdapter().catch(() => null))) return false;
-  const both = [false, true].map((wanted) => new Network({ gpu: wanted, networks: networks("faithful", 1) }));
+  localStorage.setItem("webgpu", "no"); // also if the browser does not survive the attempt
+  const both = [false, true].map((wanted) => new Network({ gpu: wanted, networks: networks("faithful", 1) }, PROBING));
   try {
     const [plain, fast] = await Promise.all(both.map((one) => one.tile(probe(), 1)));
-    return plain.every((level, at) => Math.abs(level - fast[at]) <= 2);
+    if (plain.some((level, at) => Math.abs(level - fast[at]) > 2)) return false;
   } catch {
     return false;
   } finally {
     both.forEach((one) => one.end());
   }
+  localStorage.setItem("webgpu", "yes");
+  return true;
 }
 
 const mirrored = (at, length) => {
@@ -125,11 +132,11 @@ async function opened(file) {
 export async function upscale(file, { style, strength }, told, signal) {
   const { image, drawn, clear } = await opened(file);
   const chosen = style === "auto" ? (file.type === "image/jpeg" ? "photo" : "faithful") : style;
-  gpu ??= await worksOnGpu();
+  const total = Math.ceil(image.width / KEEP) * Math.ceil(image.height / KEEP);
+  const gpu = total >= WORTH_IT && (await worksOnGpu());
   const settings = { gpu, networks: networks(chosen, strength) };
   const result = canvas(image.width * SCALE, image.height * SCALE);
   const context = result.getContext("2d");
-  const total = Math.ceil(image.width / KEEP) * Math.ceil(image.height / KEEP);
   const began = performance.now();
   let network = new Network(settings);
   let done = 0;

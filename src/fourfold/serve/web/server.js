@@ -75,6 +75,7 @@ async function createdJob(path, values, signal) {
       return got;
     }
     await new Promise((resolve) => setTimeout(resolve, 1000 * Number(got.headers.get("Retry-After") ?? 5)));
+    signal?.throwIfAborted();
   }
 }
 
