@@ -113,6 +113,9 @@ def test_workflows_run_by_name_and_as_written(server):
         ("upscale", ["small.file=/etc/passwd"]),
         ("classify", ["little=/etc/passwd"]),
         ("../../../etc/passwd", []),
+        ("upscale", ["restored.model=/models/other.onnx"]),
+        ("upscale", ["restored.model=other.onnx"]),
+        (HEAD + "  photo:\n  m: x.onnx\nsteps:\n  a:\n    node: load\n    file: $photo\n", []),
         ("/etc/passwd", []),
     ],
 )
@@ -166,6 +169,7 @@ def test_what_cannot_be_is_said_in_words(server):
     assert "between 1 and 8" in problem(server.create(jpeg(), scale="9"), 422, "parameter")
     assert "Did you mean style?" in problem(server.create(jpeg(), styel="photo"), 422, "parameter")
     problem(server.ask("POST", "/v1/jobs", files={"scale": (None, "2")}), 422, "parameter")
+    problem(server.create(jpeg(), model="/models/other.onnx"), 422, "model")
     problem(server.ask("POST", "/v1/jobs", json={}), 415, "form")
     problem(server.ask("GET", "/v1/jobs/nonsense"), 422, "request")
     problem(server.ask("GET", "/v1/nothing"), 404, "request")

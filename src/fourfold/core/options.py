@@ -15,7 +15,9 @@ class UpscaleOptions:
     scale: Annotated[float, Param("How many times as wide and high.", 1, 8, short="s")] = 4.0
     width: Annotated[int | None, Param("Width of the result instead of a scale.", 1, 65535, "pixels")] = None
     height: Annotated[int | None, Param("Height of the result instead of a scale.", 1, 65535, "pixels")] = None
-    model: Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)] = None
+    model: Annotated[
+        str | None, Param("Network by its id, see `fourfold models list`, or a file of one.", short="m", auto=True)
+    ] = None
     style: Annotated[
         Literal["faithful", "photo"] | None,
         Param("faithful: only what the input supports; photo: also repair noise and JPEG damage.", auto=True),
@@ -35,6 +37,7 @@ class UpscaleOptions:
         float | None,
         Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
     ] = None
+    consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
     runtime: Annotated[
         Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
     ] = None

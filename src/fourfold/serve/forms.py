@@ -12,6 +12,8 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from fourfold.api.networks import TASK
+from fourfold.catalog import load as catalog
 from fourfold.core.errors import PictureError, UsageError, near
 from fourfold.core.options import UpscaleOptions
 from fourfold.core.params import Parameter, checked, parameters
@@ -47,11 +49,13 @@ class Form:
         """The upscaling options among the fields, checked.
 
         Raises:
-            UsageError: a field is none, or its value is not allowed.
+            UsageError: a field is none, or its value is not allowed. ModelError: the catalog has no such network.
         """
         known = parameters(UpscaleOptions)
         values = {name: _known(known, name).parse(text) for name, text in self.fields.items()}
         checked(UpscaleOptions, values)
+        if values.get("model") is not None:
+            catalog.card(str(values["model"]), TASK)  # never a file, which the command line takes as well
         return values
 
     def settings(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import io
 import json
 import mimetypes
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from fourfold.core.contract import Levels
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.options import UpscaleOptions
 from fourfold.methods.upscale import Size
+from fourfold.runtimes import foreign
 from fourfold.serve.store import Job
 from fourfold.workflow.engine import Event
 from fourfold.workflow.nodes import NODES
@@ -27,6 +28,8 @@ from fourfold.workflow.schema import Workflow, find, parse, presets
 
 _PREVIEW = 480
 """About as many pixels has a row of the preview."""
+
+_REFUSED = "files of the server are not read"
 
 Told = Callable[[str, Mapping[str, Any]], None]
 """Told of the kind and data of an event; may raise to stop between two tiles."""
@@ -141,18 +144,28 @@ def opened(workflow: str) -> Workflow:
     made = parse(workflow, "the workflow")
     for place, value in _files(made):
         if value != "$photo":
-            raise UsageError(f"{place}: expected $photo; files of the server are not read")
+            raise UsageError(f"{place}: expected $photo; {_REFUSED}")
     if "photo" in made.inputs and made.inputs["photo"].value is not None:
-        raise UsageError("expected the input photo without a default; files of the server are not read")
+        raise UsageError(f"expected the input photo without a default; {_REFUSED}")
+    written = [text for step in made.steps.values() for text in step.arguments.values()]
+    for text in (*written, *made.inputs.values()):
+        _refuse_path(f"line {text.line}", text.value or "")
     return made
 
 
-def check_set(workflow: Workflow, given: Iterable[str]) -> None:
-    """Make sure that none of the inputs and parameters that are given values names a file; raises ``UsageError``."""
+def check_set(workflow: Workflow, given: Mapping[str, str]) -> None:
+    """Make sure that none of the values for inputs and parameters names a file; raises ``UsageError``."""
     wants = {name for place, value in _files(workflow) for name in (place, value.removeprefix("$"))}
-    for name in given:
+    for name, value in given.items():
         if name in wants:
-            raise UsageError(f"{name}: files of the server are not read; the photo is the field photo")
+            raise UsageError(f"{name}: {_REFUSED}; the photo is the field photo")
+        _refuse_path(name, value)
+
+
+def _refuse_path(place: str, value: str) -> None:
+    """Networks can be named by their file, too, but not from outside."""
+    if "/" in value or "\\" in value or Path(value).suffix.lower() in foreign.FORMATS:
+        raise UsageError(f"{place}: {_REFUSED}")
 
 
 def _files(workflow: Workflow) -> Iterator[tuple[str, str]]:
