@@ -20,14 +20,11 @@ from fourfold.core.errors import FourfoldError, MissingExtra, NotEnough, UsageEr
 from fourfold.core.options import AdaptOptions
 from fourfold.imaging import files
 from fourfold.imaging.traces import traces, windows
-from fourfold.methods.condition import KINDS, PROMPTS
+from fourfold.methods.condition import KINDS, PROMPTS, dominant
 from fourfold.runtimes import recogniser
 
 FEW = 100
 """Photos below which a folder says too little of how conditions look in it."""
-
-DOMINANT = 0.6
-"""Share of one condition from which on the assumption of equal shares is plainly wrong."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +143,13 @@ def _warnings(before: NDArray[np.int64], options: AdaptOptions) -> tuple[str, ..
     notes = []
     if len(before) < FEW:
         notes.append(f"{len(before)} photos are few: from about {FEW} on, what is found in them can be relied on")
-    name, count = max(_named(before).items(), key=lambda one: one[1])
-    if count >= DOMINANT * len(before) and options.prior == "even":
+    kind = dominant(before)
+    if kind is not None and options.prior != "found":
+        found = f"{int((before == kind).sum())} of {len(before)} photos look like {PROMPTS[KINDS[kind]]}"
         notes.append(
-            f"{count} of {len(before)} photos look like {name}; the method takes all conditions to be equally frequent "
-            "and will see the others too often. Adapt again with --prior found, or --reset to go back"
+            f"{found}; the method takes all conditions to be equally frequent and will see the others too often. "
+            "Leave --prior on auto, or --reset to go back"
+            if options.prior == "even"
+            else f"{found}, so answers were drawn to what was found beforehand, not to equal shares (--prior found)"
         )
     return tuple(notes)

@@ -14,7 +14,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "what",
         choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "service", "adapting"),
         help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, what a workflow or the service costs over the direct way, or adapting.",
+        "the processor can do, fitting cascades, what a workflow or the service costs over the direct way, adapting.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")

@@ -75,9 +75,13 @@ class AdaptOptions:
         Literal["model", "prompt"], Param("Adapt the whole recogniser, or only the words that it is asked with.")
     ] = "model"
     prior: Annotated[
-        Literal["even", "found"],
-        Param("even: every condition is as frequent, as in the paper; found: as frequent as it seems beforehand."),
-    ] = "even"
+        Literal["even", "found"] | None,
+        Param(
+            "How frequent conditions are taken to be: alike, as in the paper, or as found beforehand; auto takes the "
+            "latter where one dominates.",
+            auto=True,
+        ),
+    ] = None
     passes: Annotated[int, Param("How often every photo is looked at.", 1, 1000)] = 20
     most: Annotated[int, Param("Of more photos, this many are looked at, spread over the folder.", 2, 20_000)] = 2000
     seed: Annotated[int, Param("Decides the order of the photos.", 0)] = 1

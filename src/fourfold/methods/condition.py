@@ -29,6 +29,9 @@ _NOISE_LOSSY, _BLOCKS_LOSSY = 2.0, 0.25
 _CERTAIN = 0.7
 """Share from which on the recogniser's word alone asks for repair."""
 
+_DOMINANT = 0.6
+"""Share of one kind among many photos from which on it is plainly wrong to take all kinds for equally frequent."""
+
 _STEP = 4.0
 """Levels of a step at most: a grid of blocks is many small steps, not a few large ones."""
 
@@ -85,6 +88,12 @@ def condition(image: Image, recognise: Recognise) -> Condition:
     kind = int(shares.argmax())
     both = max(blocks(plane), blocks(plane.T))
     return Condition(KINDS[kind], round(float(shares[kind]), 3), noise(plane), both, image.lossy)
+
+
+def dominant(kinds: NDArray[np.int64]) -> int | None:
+    """The number of the kind that more than 60 % of ``N`` photos have, if there is one."""
+    counts = np.bincount(kinds, minlength=len(KINDS))
+    return int(counts.argmax()) if counts.max() > _DOMINANT * len(kinds) else None
 
 
 def noise(plane: NDArray[np.float32], side: int = 16) -> float:

@@ -24,7 +24,7 @@ from fourfold.core.options import AdaptOptions
 from fourfold.imaging import degrade
 from fourfold.imaging.traces import COUNT, SIDE, traces, windows
 from fourfold.methods.adapt import Adaptation, Tuned, Tuning
-from fourfold.methods.condition import KINDS, PROMPTS, Kind
+from fourfold.methods.condition import KINDS, PROMPTS, Kind, dominant
 from fourfold.networks.two_tower import TraceTower, TwoTower, of_traces
 from fourfold.runtimes import weights
 from fourfold.runtimes.pytorch import build, fill
@@ -151,7 +151,8 @@ def adapted(
     first = Adaptation(network, CLASSES, Tuning(), CONTEXT)
     before = shares(first, images)
     found = before.mean(0).clamp(min=_LEAST)
-    prior = found / found.sum() if options.prior == "found" else None
+    drawn = options.prior == "found" or (options.prior is None and dominant(before.argmax(1).numpy()) is not None)
+    prior = found / found.sum() if drawn else None
     tuning = tuning_of(options.tune, options.seed)
     adaptation = Adaptation(network, CLASSES, tuning, CONTEXT, prior)
     adapt(adaptation, images, tuning, options.passes, saved, watch)
