@@ -14,6 +14,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from fourfold.api.photos import expanded
+from fourfold.catalog import load as catalog
 from fourfold.core.atomic import replacing
 from fourfold.core.contract import Progress
 from fourfold.core.errors import FourfoldError, MissingExtra, NotEnough, UsageError
@@ -74,6 +75,7 @@ def adapt(
         scratch.mkdir(parents=True, exist_ok=True)
         seen = _read(paths, scratch, progress("reading"))
         if len(seen) < 2:
+            shutil.rmtree(scratch, ignore_errors=True)
             raise UsageError(f"{folder}: expected a folder of photos, at least two and better {FEW}, got {len(seen)}")
         from fourfold.training.conditions import adapted  # PyTorch, only when there is something to do
 
@@ -108,9 +110,10 @@ def reset_adapted() -> bool:
 
 
 def _scratch(paths: list[Path], options: AdaptOptions) -> Path:
-    """A folder for these photos and options, in the person's cache; it goes when the work is done."""
+    """A folder for these photos, options and recogniser, in the person's cache; it goes when the work is done."""
     facts = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    key = hashlib.sha256(repr((facts, options)).encode()).hexdigest()[:16]
+    base = catalog.recogniser().stored("onnx").sha256
+    key = hashlib.sha256(repr((facts, options, base)).encode()).hexdigest()[:16]
     return Path(platformdirs.user_cache_dir("fourfold", appauthor=False)) / "adapting" / key
 
 

@@ -25,8 +25,8 @@ def adapt(
     passes: int,
     saved: Path | None = None,
     watch: Callable[[int, int], None] = lambda _done, _all: None,
-) -> list[float]:
-    """Go through the pictures ``passes`` times, and return the mean loss of each pass that was done here.
+) -> None:
+    """Go through the pictures ``passes`` times.
 
     Args:
         adaptation: changed in place; images: ``N×W×…``, W windows of each picture.
@@ -36,20 +36,18 @@ def adapt(
     Raises:
         ArithmeticError: the loss is no longer finite.
     """
-    losses, first = [], 0
+    first = 0
     if saved is not None and saved.exists():
         state = torch.load(saved, weights_only=True)
         adaptation.restore(state["adaptation"])
         first = state["passes"]
     for done in range(first, passes):
-        parts = batches(len(images), tuning, done)
-        found = [adaptation.step(images[part]) for part in parts]
-        losses.append(sum(found) / len(found))
+        for part in batches(len(images), tuning, done):
+            adaptation.step(images[part])
         if saved is not None:
             torch.save({"adaptation": adaptation.state(), "passes": done + 1}, saved.with_suffix(".part"))
             saved.with_suffix(".part").replace(saved)
         watch(done + 1, passes)
-    return losses
 
 
 Gained = tuple[float, float, float]

@@ -27,6 +27,7 @@ from fourfold.methods.adapt import Adaptation, Tuned, Tuning
 from fourfold.methods.condition import KINDS, PROMPTS, Kind, dominant
 from fourfold.networks.two_tower import TraceTower, TwoTower, of_traces
 from fourfold.runtimes import weights
+from fourfold.runtimes.export import rounded
 from fourfold.runtimes.pytorch import build, fill
 from fourfold.runtimes.tower import to_onnx
 from fourfold.training import adaptation as adapting
@@ -156,6 +157,7 @@ def adapted(
     tuning = tuning_of(options.tune, options.seed)
     adaptation = Adaptation(network, CLASSES, tuning, CONTEXT, prior)
     adapt(adaptation, images, tuning, options.passes, saved, watch)
+    network.load_state_dict(rounded(network.state_dict(), "the adapted recogniser"))
     model = to_onnx(network, adaptation.prototypes())
     return AdaptedRecogniser(model, before.argmax(1).numpy(), shares(adaptation, images).argmax(1).numpy())
 
