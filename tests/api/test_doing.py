@@ -4,9 +4,12 @@ import re
 
 import numpy as np
 import pytest
+import skimage.data
+from PIL import Image as Pillow
 
-from fourfold.api.doing import Done
+from fourfold.api.doing import Doer, Done
 from fourfold.core.image import Image
+from fourfold.imaging.resize import bicubic
 from fourfold.scientist.answer import answer
 from fourfold.scientist.brief import parse
 from fourfold.scientist.run import Proposal, Run
@@ -65,3 +68,20 @@ def test_figures_that_nobody_has_named_yet_are_on_the_page():
     made = page(picture((30, 40)), picture((120, 160)), phone_psnr=41.23, newest_idea=7)
     assert "<dt>Phone view, to plain</dt><dd>41.2 dB</dd>" in made  # among the large ones
     assert "Newest idea<code>big.report.newest_idea</code></dt><dd>7</dd>" in made
+
+
+def test_a_photo_enlarged_before_gets_the_workflow_that_suits_it(tmp_path):
+    small = np.ascontiguousarray(skimage.data.astronaut()[:192, 100:292])
+    enlarged = bicubic(bicubic(small, (48, 48)), (192, 192))
+    nodes = {}
+    for name, levels in (("small", small), ("enlarged", enlarged)):
+        Pillow.fromarray(levels).save(tmp_path / f"{name}.png")
+        done = Doer(tmp_path / f"{name}.png", tmp_path / name).carry_out(BRIEF)
+        record = done.run.record
+        nodes[name] = [step["node"] for step in record["steps"].values()]
+        assert record["steps"]["large"]["outputs"]["report"]["output_size"] == [768, 768]
+        told = answer(BRIEF, done.run)
+        found = record["steps"]["restored"]["outputs"]["report"]["condition"]
+        assert f"it was taken for {found['name']}, with a share of {found['certainty']:.3g}." in told.markdown
+    assert "resize" in nodes["enlarged"]
+    assert "resize" not in nodes["small"]
