@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date
 from pathlib import PurePath
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fourfold.core.errors import ModelError, near
 
-Task = Literal["image-to-image/super-resolution"]
+Task = Literal["image-to-image/super-resolution", "image-to-image/deblurring"]
 """Of the networks here; ids as in the scientist's taxonomy, Hugging Face names where they exist."""
 
 Tier = Literal["little", "big"]
 Style = Literal["faithful", "photo"]
 Format = Literal["onnx", "safetensors"]
-Precision = Literal["fp16"]
+Precision = Literal["fp16", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,16 @@ class Weights:
 
 @dataclass(frozen=True)
 class Score:
-    """A measured quality: PSNR in dB and SSIM, both on luma, on a named data set."""
+    """A measured quality: PSNR in dB and SSIM, both on luma, on a named data set.
+
+    Attributes:
+        psnr_y_input: the same of what a network of unchanged size was given, so that its gain can be seen.
+    """
 
     dataset: str
     psnr_y: float
     ssim_y: float
+    psnr_y_input: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ class Card:
         parameters: numbers in the folded network.
         receptive_field: how far, in input pixels to each side, an output pixel looks.
         macs_per_pixel: multiply-accumulates of the convolutions for each input pixel.
+        training: None for a network of others, of which that is not known.
     """
 
     id: str
@@ -111,7 +118,7 @@ class Card:
     macs_per_pixel: int
     network: Network
     size: SizeRule
-    training: Training
+    training: Training | None = None
     weights: tuple[Weights, ...] = ()
     scores: tuple[Score, ...] = ()
 
@@ -173,8 +180,13 @@ def parse(text: str, file: str) -> Entry:
 
 
 def _value(kind: Any, value: object, file: str, key: str) -> Any:
-    """Check ``value`` against the annotation ``kind`` and convert it; ``key`` is its dotted name for messages."""
+    """Check ``value`` against the annotation ``kind`` and convert it; ``key`` is its dotted name for messages.
+
+    Of a union with None, which TOML does not have, the first part counts.
+    """
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return _value(arguments[0], value, file, key)
     if is_dataclass(kind):
         return _table(kind, _typed(dict, value, file, key), file, key)
     if origin is tuple:

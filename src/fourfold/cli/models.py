@@ -3,6 +3,7 @@
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -12,29 +13,42 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("list", "One line a model."),
         ("show", "Everything known of one model."),
         ("verify", "Check the weights against their checksums."),
+        ("import", "Make a network of others usable here: a checkpoint of MSSNet in its authors' form."),
     ):
         action = actions.add_parser(name, help=text, description=text)
-        if name != "list":
+        if name in ("show", "verify"):
             action.add_argument("id", nargs=None if name == "show" else "?", metavar="ID", help="The model's id.")
+        if name == "import":
+            action.add_argument("file", type=Path, metavar="FILE", help="A .pt, .pth or .safetensors file.")
+            action.add_argument("--id", metavar="ID", help="The id to use it by; default imported-FILE.")
         action.add_argument("--json", action="store_true", help="Print one JSON document.")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was asked for and return the exit code."""
+    if args.action == "list":
+        return _list(args.json)
+    if args.action == "verify":
+        return _verify(args.id, args.json)
+    if args.action == "import":
+        from fourfold.runtimes.importing import import_checkpoint
+
+        return _show(import_checkpoint(args.file, args.id).id, args.json)
+    return _show(args.id, args.json)
+
+
+def _list(as_json: bool) -> int:
     from fourfold.catalog import load as catalog
     from fourfold.catalog.card import Card
 
-    if args.action == "list":
-        entries = catalog.all_entries()
-        if args.json:
-            print(json.dumps([asdict(entry) for entry in entries], indent=2, default=str))
-        for entry in [] if args.json else entries:
-            here = "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
-            print(f"{entry.id:22} {here:13} {entry.task:34} {entry.licence}")
+    shipped, brought = catalog.all_entries(), catalog.imported()
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in (*shipped, *brought)], indent=2, default=str))
         return 0
-    if args.action == "show":
-        return _show(args.id, args.json)
-    return _verify(args.id, args.json)
+    for entry in (*shipped, *brought):
+        here = "imported" if entry in brought else "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
+        print(f"{entry.id:26} {here:13} {entry.task:34} {entry.licence}")
+    return 0
 
 
 def _show(name: str, as_json: bool) -> int:
