@@ -1,12 +1,34 @@
 """A recipe: everything that decides a training run, as one frozen value. Unknown keys are errors."""
 
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar, Self
 
 from fourfold.core.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Settings:
+    """What the recipes of all networks share; ``loop`` is the module of this package whose ``train`` runs them."""
+
+    loop: ClassVar[str]
+
+    def override(self, *settings: str) -> Self:
+        """A copy with ``key=value`` settings applied, each converted to the field's type."""
+        known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        changes: dict[str, object] = {}
+        for setting in settings:
+            key, sign, value = setting.partition("=")
+            if not sign or key not in known:
+                raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
+            try:
+                changes[key] = known[key](value)
+            except ValueError:
+                raise InvalidInput(f"expected {key} as {known[key].__name__}, got {value!r}") from None
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
     """One training run of the upscaler.
 
     Attributes:
@@ -20,6 +42,8 @@ class Recipe:
         seed: of initialisation and of every patch; photos: use only the first N photos (0: all).
         check_every: steps between validations on the held-out photos, each followed by a save.
     """
+
+    loop = "loop"
 
     name: str
     channels: int = 24
@@ -39,16 +63,43 @@ class Recipe:
     photos: int = 0
     check_every: int = 500
 
-    def override(self, *settings: str) -> "Recipe":
-        """A copy with ``key=value`` settings applied, each converted to the field's type."""
-        known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
-        changes: dict[str, object] = {}
-        for setting in settings:
-            key, sign, value = setting.partition("=")
-            if not sign or key not in known:
-                raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
-            try:
-                changes[key] = known[key](value)
-            except ValueError:
-                raise InvalidInput(f"expected {key} as {known[key].__name__}, got {value!r}") from None
-        return replace(self, **changes)  # type: ignore[arg-type]
+
+@dataclass(frozen=True)
+class DeblurRecipe(Settings):
+    """One training run of a deblurring network.
+
+    Attributes:
+        name: folder and weights name; wf, scale, vscale: see ``networks.mssnet.MSSNet``.
+        data: ``photos`` (sharp ones, shaken by ``imaging.degrade``) or ``pairs`` (folders ``blur`` and ``sharp``).
+        steps: optimiser steps; batch: crops a step; patch: side of a crop in pixels, a multiple of 16.
+        epoch: steps between changes of the learning rate; warmup: epochs of linear rise to ``lr``, the peak of Adam's
+        learning rate; then it follows a cosine down to ``lr_end``.
+        still: share of photos that are not shaken, so that the network learns to leave sharp ones alone.
+        clip: largest norm of the gradient, 0 for any; ema: decay of the running mean of the weights, 0 for none.
+        precision: of the arithmetic of the network, ``bf16`` or ``fp32``.
+        seed: of initialisation and of every crop; photos: use only the first N (0: all).
+        save_every, check_every: steps between saves, and between validations on held-out pictures.
+    """
+
+    loop = "deblur_loop"
+
+    name: str
+    wf: int
+    scale: int
+    vscale: int
+    data: str = "photos"
+    steps: int = 8_000
+    batch: int = 8
+    patch: int = 128
+    epoch: int = 1
+    warmup: int = 200
+    lr: float = 1e-3
+    lr_end: float = 1e-6
+    still: float = 0.15
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: str = "bf16"
+    seed: int = 1
+    photos: int = 0
+    save_every: int = 100
+    check_every: int = 500
