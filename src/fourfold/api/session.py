@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from fourfold.catalog import load as catalog
-from fourfold.catalog.card import Card
+from fourfold.catalog.card import Card, Task
 from fourfold.core.contract import Levels
 from fourfold.core.errors import InvalidInput, NotEnough
 from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.imaging import tiling
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
 from fourfold.runtimes.guard import Guarded
@@ -88,7 +88,7 @@ class Session:
         """
         options = self.options.changed(**changes)
         started = time.perf_counter()
-        picture, back = _taken(image)
+        picture, back = taken(image)
         work, card = self.prepare(picture, options, keeps_whole=True)
         whole = np.concatenate([work.finish(band) for band in work.bands(lambda _done, _all: None)])
         return Result(back(whole), report(work, card, started, picture.notes))
@@ -100,11 +100,11 @@ class Session:
         channels = image.pixels.shape[2] + (image.alpha is not None)
         require_memory(image.size, target, channels, image.depth, keeps_whole)
         plan = tiling.plan(image.size, card.receptive_field, options.tile)
-        runner = self._runner(card, plan.shape, options)
-        runner.reruns = 0
+        runner = self.runner(card, plan.shape, options)
         return Upscaling(image, runner, plan, card.scale, target), card
 
-    def _runner(self, card: Card, shape: Size, options: UpscaleOptions) -> Guarded:
+    def runner(self, card: Card, shape: Size, options: UpscaleOptions | DeblurOptions) -> Guarded:
+        """The network compiled for one shape of tiles, from the last time if it is still held."""
         key = (card.id, shape, options.runtime, options.threads)
         if key not in self._runners:
             from fourfold import runtimes  # engines only when a network is really needed
@@ -115,6 +115,7 @@ class Session:
             while len(self._runners) > self.keeps:
                 self._runners.popitem(last=False)
         self._runners.move_to_end(key)
+        self._runners[key].reruns = 0
         return self._runners[key]
 
 
@@ -124,10 +125,11 @@ def choose_card(options: UpscaleOptions) -> Card:
     Raises:
         ModelError: there is none such.
     """
+    task: Task = "image-to-image/super-resolution"
     if options.model is not None:
-        return catalog.card(options.model)
+        return catalog.card(options.model, task)
     return catalog.find(
-        task="image-to-image/super-resolution",
+        task=task,
         scale=4,
         tier=options.route or "little",
         style=options.style or "faithful",
@@ -140,11 +142,24 @@ def require_memory(size: Size, target: Size, channels: int, depth: int, keeps_wh
     Raises:
         NotEnough: it does not; the message holds both figures.
     """
-    needed, available = memory_needed(size, target, channels, depth, keeps_whole), memory_available()
+    require(
+        memory_needed(size, target, channels, depth, keeps_whole),
+        f"{size[1]}×{size[0]} to {target[1]}×{target[0]} pixels",
+        "use a smaller --scale or write --format png",
+    )
+
+
+def require(needed: int, what: str, advice: str) -> None:
+    """Make sure that so many bytes of memory are free.
+
+    Raises:
+        NotEnough: they are not; the message holds both figures and the advice.
+    """
+    available = memory_available()
     if needed > available:
         raise NotEnough(
-            f"{size[1]}×{size[0]} to {target[1]}×{target[0]} pixels needs about {needed >> 20} MiB of memory, "
-            f"{available >> 20} MiB are free; close other programs, use a smaller --scale or write --format png"
+            f"{what} needs about {needed >> 20} MiB of memory, {available >> 20} MiB are free; "
+            f"close other programs, {advice}"
         )
 
 
@@ -171,13 +186,14 @@ def report(
         megapixels_per_second=round(math.prod(work.target) / 1e6 / seconds, 3),
         gmacs=round(computed * card.macs_per_pixel / 1e9, 3),
         tiles={"total": work.plan.count, "little": 0, "big": 0} | {card.tier: work.plan.count},
-        peak_memory_mb=_peak_memory_mb(),
+        peak_memory_mb=peak_memory_mb(),
         consistency_psnr=round(work.consistency_psnr, 2) if math.isfinite(work.consistency_psnr) else None,
         warnings=notes,
     )
 
 
-def _peak_memory_mb() -> int:
+def peak_memory_mb() -> int:
+    """The most memory this process has held so far; 0 where the system does not tell."""
     try:
         import resource  # not on Windows
     except ImportError:
@@ -186,7 +202,7 @@ def _peak_memory_mb() -> int:
     return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def _taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
+def taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
     """A PIL image or array as an ``Image``, and the way back to the same kind of thing."""
     if isinstance(image, Pillow.Image):
         pixels, profile = _pillow_pixels(image)

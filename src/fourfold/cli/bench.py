@@ -12,8 +12,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "cascade"),
-        help="PSNR and SSIM on benchmark sets, time beside others, or time and memory of fitting cascades.",
+        choices=("quality", "speed", "cascade", "deblurring"),
+        help="PSNR and SSIM on benchmark sets, time beside others, time and memory of fitting cascades, or deblurring.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
@@ -25,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import cascade_speed, quality, results, speed
+    from fourfold.evaluation import cascade_speed, deblurring, quality, results, speed
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -34,6 +34,9 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = benchmark.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
         text = speed.table(report)
+    elif args.what == "deblurring":
+        report = benchmark.deblurring(args.data)
+        text = deblurring.table(report)
     else:
         report = cascade_speed.measure()
         text = cascade_speed.table(report)

@@ -22,6 +22,10 @@ REACH = 687
 """How far, in pixels to each side, an output pixel looks."""
 
 
+SIZES = {"small": (20, 40, 40), "base": (54, 42, 42), "large": (80, 50, 50)}
+"""The arguments of ``MSSNet`` for the published sizes."""
+
+
 class Maps(NamedTuple):
     """Feature maps of one half of a U-Net: c1 channels at full, c2 at half and c3 at quarter size."""
 
@@ -168,8 +172,8 @@ class MSSNet(nn.Module):
     picture plus what the network adds, so with silent tails it is the blurry picture.
 
     Args:
-        wf: channels c1 of every U-Net's fine level; scale: how many more c2 has; vscale: how many more c3 has. The
-            published sizes are 20+40+40 (small), 54+42+42 (base) and 80+50+50 (large).
+        wf: channels c1 of every U-Net's fine level; scale: how many more c2 has; vscale: how many more c3 has.
+            ``SIZES`` are the published ones.
 
     Attributes:
         arguments: of the constructor, by name.

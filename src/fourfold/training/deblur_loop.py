@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fourfold.core.errors import InvalidInput
-from fourfold.imaging.metrics import psnr
+from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.mssnet import MSSNet
 from fourfold.training import deblur_data, losses
 from fourfold.training.recipe import DeblurRecipe
@@ -138,7 +138,7 @@ def learning_rate(recipe: DeblurRecipe, step: int) -> float:
 
 
 def validate(network: MSSNet, held: list[deblur_data.Pair], precision: str) -> dict[str, float]:
-    """How the network does on held-out pairs, in dB (PSNR over all channels of 8-bit pictures, means).
+    """How the network does on held-out pairs, in dB (mean PSNR-Y of 8-bit pictures).
 
     Returns:
         ``blurry``: of the blurry pictures; ``gain``: by how much the deblurred ones are better; ``sharp``: of sharp
@@ -146,9 +146,9 @@ def validate(network: MSSNet, held: list[deblur_data.Pair], precision: str) -> d
     """
     blurry, deblurred, spared = [], [], []
     for before, sharp in held:
-        blurry.append(psnr(before, sharp))
-        deblurred.append(psnr(_run(network, before, precision), sharp))
-        spared.append(psnr(_run(network, sharp, precision), sharp))
+        blurry.append(psnr_y(before, sharp, border=0))
+        deblurred.append(psnr_y(_run(network, before, precision), sharp, border=0))
+        spared.append(psnr_y(_run(network, sharp, precision), sharp, border=0))
     return {
         "blurry": round(float(np.mean(blurry)), 3),
         "gain": round(float(np.mean(deblurred) - np.mean(blurry)), 3),
