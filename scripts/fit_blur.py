@@ -101,7 +101,8 @@ def main() -> None:
     }
     target = Path(fourfold.imaging.__file__).with_name("blur.json")
     rounded = {name: np.round(array, 4).tolist() for name, array in fitted.items()}
-    target.write_text(json.dumps(rounded, indent=0) + "\n")
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in rounded.items())
+    target.write_text(f"{{\n{lines}\n}}\n")
     table = np.zeros((3, 3), int)
     for number, path in enumerate(held):
         for kind, _, picture in cases(path, number):

@@ -25,10 +25,10 @@ SHARP = 0.2
 """Probability from which on a picture counts as sharp: better leave a blurred one alone than change a sharp one."""
 
 _SIDE, _STRIDE, _SQUARES = 64, 32, 1024  # of the squares: their side, how close they lie, and how many there are
-_BANDS = (0.04, 0.08, 0.14, 0.22, 0.32, 0.45)  # edges in cycles per pixel; the second band is the coarse detail
+_BANDS = (0.04, 0.08, 0.14, 0.22, 0.32, 0.45)  # edges in cycles per pixel; the first band is the coarse detail
 _DIRECTIONS = 16
 _QUANTILES = (0.5, 0.9)
-_CONTRAST = 300.0  # energy of coarse detail, in squared 8-bit levels, from which on a square has any
+_CONTRAST = 1000.0  # energy of coarse detail, in squared 8-bit levels, from which on a square has any
 _FLOOR = (0.2, 0.3)  # energy that counts as none: a constant, and a share of the noise
 
 
@@ -82,16 +82,16 @@ def features(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], float] | None:
     energy = _energies(metrics.luma(pixels))
     noise = float(np.percentile(energy[:, -1].mean(axis=1), 5))
     octaves = np.log2(np.maximum(energy - noise, 0) + _FLOOR[0] + _FLOOR[1] * noise)
-    judged = energy[:, 1] - noise > _CONTRAST * (1 + noise)
+    judged = energy[:, 0] - noise > _CONTRAST * (1 + noise)
     enough = judged.sum(axis=0) >= 3
     if not enough.any():
         return None
-    profile = np.empty((len(_QUANTILES), len(_BANDS) - 3, _DIRECTIONS))
+    profile = np.empty((len(_QUANTILES), len(_BANDS) - 2, _DIRECTIONS))
     for way in np.flatnonzero(enough):
-        below = octaves[judged[:, way], 2:, way] - octaves[judged[:, way], 1:2, way]
+        below = octaves[judged[:, way], 1:, way] - octaves[judged[:, way], :1, way]
         profile[:, :, way] = np.quantile(below, _QUANTILES, axis=0)
     profile[:, :, ~enough] = profile[:, :, enough].mean(axis=2, keepdims=True)
-    start = _shake(profile[-1, :2].sum(axis=0))
+    start = _shake(profile[-1, 1:3].sum(axis=0))
     turned = np.roll(profile, -start, axis=2)
     half = _DIRECTIONS // 2
     mirrored = turned[:, :, : half + 1].copy()
