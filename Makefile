@@ -1,8 +1,8 @@
-# make demo: install and upscale a real photo.   make test: lint, types and every test.   make bench: measure against peers.
+# make demo: install and upscale a real photo.   make test: lint, types and every test.   make bench: measure against peers.   make results: pictures beside peers.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check-install docs bench clean
+.PHONY: demo test lint check-install docs bench results clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -43,12 +43,19 @@ check-install:
 
 docs: .venv/installed-dev demo
 	cp demo/before-after.png docs/guide/before-after.png
-	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project/test_docs.py
+	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project/test_docs.py \
+		tests/workflow/test_workflow_check.py tests/scientist/test_grades.py tests/scientist/test_answer.py
 
 bench: .venv/installed-bench
 	$(BIN)/fourfold bench quality --save
 	$(BIN)/fourfold bench speed --save
+	$(BIN)/fourfold bench routing --save --rounds 3 --plot docs/guide
+	$(BIN)/fourfold bench roofline --save
 	$(BIN)/fourfold bench cascade --save
+	$(BIN)/fourfold bench workflow --save
+
+results: .venv/installed-bench
+	$(BIN)/python scripts/results.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache build dist demo

@@ -18,7 +18,7 @@ from PIL import Image
 
 import fourfold.imaging
 from fourfold.imaging import blur
-from fourfold.imaging.degrade import Camera, Window, photographed
+from fourfold.imaging.camera import Camera, Window, photographed
 from fourfold.training.data import split
 
 CAMERA = Camera(plain=0.1)

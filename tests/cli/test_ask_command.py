@@ -1,10 +1,18 @@
+import base64
+import html
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import fourfold
 from fourfold.cli.main import main
+from fourfold.scientist import measured
+from fourfold.scientist.brief import parse
+from fourfold.scientist.check import guard
 
 BRIEF = """A user has asked the following question:
 "How can I make my 300 pixel wide holiday photo four times as large?"
@@ -77,3 +85,79 @@ def test_a_language_model_that_is_not_there_changes_nothing_but_says_so(brief):
     markdown = (brief.parent / "out" / "answer.md").read_text()
     assert markdown.startswith(fourfold.ask(BRIEF).markdown)
     assert "It gave no usable answer" in markdown
+
+
+@pytest.fixture
+def photo(brief):
+    x, y = np.meshgrid(np.linspace(0, 1, 60), np.linspace(0, 1, 40))
+    levels = (np.dstack([x, y, 0.5 + 0.5 * np.sin(40 * x * y)]) * 255).astype(np.uint8)
+    Image.fromarray(levels).save("photo.jpg")
+    return Path("photo.jpg")
+
+
+def test_with_a_photo_the_answer_is_done_and_every_figure_is_of_that_run(brief, photo, capsys):
+    assert main(["ask", str(brief), "--photo", str(photo), "-o", "out"]) == 0
+    assert "out/answer.html" in capsys.readouterr().err
+    with Image.open("out/photo_large.jpg") as large:
+        assert large.size == (240, 160)
+    document = json.loads(Path("out/answer.json").read_text())
+    run = json.loads(Path("out/manifest.json").read_text())["runs"][0]
+    markdown = Path("out/answer.md").read_text()
+    assert guard(document | {"markdown": markdown}, parse(BRIEF), run) == []
+    assert len(document["measured"]) >= 7
+    assert "SR-EDSR-DIV2K is not installed here" in markdown
+    assert "outside the brief" in markdown
+    page = Path("out/answer.html").read_text()
+    shown = dict(re.findall(r"<code>([\w.-]+)</code></dt><dd>([^<]*)</dd>", page))
+    assert {field.split(".")[-1] for field in shown} >= {
+        "output_size", "seconds_model", "gmacs", "consistency_psnr", "added_detail",
+    }  # fmt: skip
+    for field, text in shown.items():
+        assert html.unescape(text) == measured.shown(field, measured.lookup(run, field))
+    for sentence in document["measured"]:
+        assert html.escape(sentence["text"]) in page
+    assert page.count("data:image/jpeg") == 5  # two pairs, and the photo under its tiles
+
+
+def test_a_photo_keeps_its_place_and_date_out_of_the_page(brief, photo):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x9003] = "SecretCamera", "2026:01:02 03:04:05"
+    Image.open(photo).copy().save("tagged.jpg", exif=exif)
+    assert main(["ask", str(brief), "--photo", "tagged.jpg", "-o", "out", "--quiet"]) == 0
+    for data in re.findall(r"data:image/jpeg;base64,([^\"]+)", Path("out/answer.html").read_text()):
+        assert b"SecretCamera" not in base64.b64decode(data)
+
+
+def test_a_task_that_nothing_here_does_is_answered_without_a_run(brief, photo):
+    brief.write_text(BRIEF.replace("make my 300 pixel wide holiday photo four times as large", "translate my letters"))
+    assert main(["ask", str(brief), "--photo", str(photo), "-o", "out", "--quiet"]) == 0
+    assert "Nothing was run on the photo" in Path("out/answer.md").read_text()
+    assert "data:image" not in Path("out/answer.html").read_text()
+    assert not Path("out/manifest.json").exists()
+
+
+def test_a_folder_of_briefs_runs_a_task_once(brief, photo):
+    folder = brief.parent / "briefs"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(BRIEF)
+    assert main(["ask", "briefs", "--photo", str(photo), "-o", "out", "--quiet"]) == 0
+    assert Path("out/a.html").read_text() == Path("out/b.html").read_text()
+    assert Path("out/a.md").read_text() == Path("out/b.md").read_text()
+
+
+@pytest.mark.parametrize("question", ["translate my letters", "make my 300 pixel wide photo four times as large"])
+def test_a_photo_that_is_none_is_said(brief, capsys, question):
+    Path("bad.jpg").write_text("nothing")
+    brief.write_text(BRIEF.replace("make my 300 pixel wide holiday photo four times as large", question))
+    assert main(["ask", str(brief), "--photo", "bad.jpg", "-o", "out"]) == 3
+    assert "bad.jpg: expected a picture" in capsys.readouterr().err
+    assert not list(Path("out").glob("answer.*"))
+
+
+def test_a_language_model_beside_a_run_changes_none_of_its_figures(brief, photo):
+    words = ["--llm-base-url", "http://127.0.0.1:9", "--llm-model", "m", "--quiet"]
+    assert main(["ask", str(brief), "--photo", str(photo), "-o", "out", *words]) == 0
+    markdown = Path("out/answer.md").read_text()
+    assert "It gave no usable answer" in markdown
+    assert "Done on your photo" in markdown

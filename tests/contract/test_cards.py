@@ -80,7 +80,7 @@ def test_reach_is_how_far_one_pixel_is_seen(card: Card, network: nn.Module) -> N
 
 
 def test_weights_are_as_stated(card: Card) -> None:
-    assert {w.format for w in card.weights} == {"onnx", "safetensors"}
+    assert {w.format for w in card.weights} == {"onnx", "onnx-int8", "safetensors"}
     for stated in card.weights:
         content = weights.read(card, stated.format)
         assert len(content) == stated.bytes
@@ -102,6 +102,19 @@ def test_engines_equal_pytorch(card: Card, runtime: choose.Engine) -> None:
         assert np.abs(different).max() <= 1
         assert (different != 0).mean() < 0.01
         assert runner.reruns == 0
+
+
+@pytest.mark.parametrize("runtime", choose.installed())
+def test_eight_bits_are_close_to_the_network(card: Card, runtime: choose.Engine) -> None:
+    side = card.size.padded(64)
+    rows, columns = np.mgrid[:side, :side] / np.float32(side)
+    scene = 0.5 + 0.25 * np.sin(9 * rows + 4 * columns) + 0.2 * (np.hypot(rows - 0.5, columns - 0.4) < 0.25)
+    tiles = np.repeat(scene[None, None].astype(np.float32), 3, axis=1)
+    exact = runtimes.load(card, runtime="pytorch", tile=(side, side), threads=1)(tiles)
+    runner = runtimes.load(card, runtime=runtime, tile=(side, side), threads=1, precision="int8")
+    assert runner.precision == "int8"
+    assert np.sqrt(np.mean((runner(tiles) - exact) ** 2)) < 1.5 / 255
+    assert runner.reruns == 0
 
 
 @pytest.mark.parametrize("runtime", choose.installed())

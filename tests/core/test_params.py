@@ -1,8 +1,11 @@
+from pathlib import Path
+from typing import Annotated
+
 import pytest
 
 from fourfold.core.errors import UsageError
 from fourfold.core.options import UpscaleOptions
-from fourfold.core.params import parameters
+from fourfold.core.params import Param, parameters
 
 KNOWN = parameters(UpscaleOptions)
 
@@ -50,3 +53,37 @@ def test_changed_checks_names_and_values():
         UpscaleOptions().changed(quality=101)
     with pytest.raises(UsageError, match="style is one of"):
         UpscaleOptions().changed(style="cubist")
+
+
+def test_a_function_has_parameters_too():
+    def sample(
+        file: Annotated[Path, Param("A file.")],
+        other: int,
+        sharp: Annotated[bool, Param("Whether.")] = False,
+        names: Annotated[Path | None, Param("Names.")] = None,
+    ) -> None: ...
+
+    found = parameters(sample)
+    assert {name: (one.kind, one.default, one.required) for name, one in found.items()} == {
+        "file": (Path, None, True),
+        "sharp": (bool, False, False),
+        "names": (Path, None, False),
+    }
+    assert found["file"].parse("a/b.jpg") == Path("a/b.jpg")
+    assert found["sharp"].parse("true") is True
+    assert found["sharp"].parse("false") is False
+    with pytest.raises(UsageError, match="sharp is true or false; got 'on'"):
+        found["sharp"].parse("on")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("scale", "a number between 1 and 8"),
+        ("tile", "a whole number between 32 and 2048 pixels or auto"),
+        ("style", "faithful or photo or auto"),
+        ("model", "a word or auto"),
+    ],
+)
+def test_says_what_is_expected(name, words):
+    assert KNOWN[name].expected() == words

@@ -24,12 +24,23 @@ def folder(tmp_path):
 
 def test_sets_come_in_order_with_pairs_sorted_by_name_and_grey_as_rgb(folder):
     sets = benchmark_sets(folder)
-    assert [one.name for one in sets] == ["Set5", "Set14", "BSD20"]
+    assert [one.name for one in sets] == ["Set5", "Set14", "BSD20", "Set14 spoiled"]
     assert [pair.name for pair in sets[2].pairs] == ["a", "b"]
     low, high = sets[0].pairs[0].load()
     assert (low.shape, high.shape) == ((8, 5, 3), (32, 20, 3))
     assert low.dtype == high.dtype == np.uint8
     assert (high[..., 0] == high[..., 2]).all()
+
+
+def test_the_spoiled_set_is_the_same_each_time_and_of_the_same_truth(folder):
+    *_, (_, clean, _, spoiled) = [tuple(benchmark_sets(folder))]
+    for before, after in zip(clean.pairs, spoiled.pairs, strict=True):
+        low, high = after.load()
+        again, _ = after.load()
+        np.testing.assert_array_equal(low, again)
+        np.testing.assert_array_equal(high, before.load()[1])
+        assert low.shape == before.load()[0].shape
+        assert np.abs(low.astype(int) - before.load()[0]).mean() > 3
 
 
 def test_the_folder_is_the_given_one_else_the_environments_else_the_one_beside(folder, tmp_path_factory, monkeypatch):
@@ -73,4 +84,4 @@ def test_wrong_sizes_and_damaged_files_are_named(folder):
 
 def test_the_shared_sets_are_whole(shared):
     sets = benchmark_sets(shared / "data")
-    assert [len(one.pairs) for one in sets] == [5, 14, 20]
+    assert [len(one.pairs) for one in sets] == [5, 14, 20, 14]

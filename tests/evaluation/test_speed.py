@@ -89,15 +89,27 @@ def test_rounds_must_make_sense(wrong):
 
 def test_stages_compare_the_whole_with_the_network():
     runs = iter([(50.0, 1.0), (3.0, 2.0), (4.5, 3.0), (8.0, 2.0)])
-    result = stages("12 megapixels", lambda: next(runs), measured=3, warmup=1)
+    (result,) = stages({"12 megapixels": lambda: next(runs)}, measured=3, warmup=1)
     assert (result.name, result.seconds.median, result.seconds_model.median) == ("12 megapixels", 4.5, 2.0)
     assert (result.overhead.median, result.overhead.maximum) == (1.5, 4)
+    assert (result.ratio.minimum, result.ratio.maximum) == (1, 1)
+
+
+def test_stages_take_turns_and_are_compared_with_the_first():
+    order = []
+
+    def case(name, seconds):
+        return lambda: (order.append(name), (seconds, 1.0))[1]
+
+    first, second = stages({"a": case("a", 2.0), "b": case("b", 3.0)}, measured=2, warmup=0)
+    assert order == ["a", "b", "a", "b"]
+    assert (first.ratio.median, second.ratio.median) == (1, 1.5)
 
 
 @pytest.mark.parametrize(("run", "measured"), [((1.0, 2.0), 1), ((1.0, 0.0), 1), ((2.0, 1.0), 0)])
 def test_stages_that_cannot_be_are_refused(run, measured):
-    with pytest.raises(InvalidInput, match="case: expected"):
-        stages("case", lambda: run, measured=measured)
+    with pytest.raises(InvalidInput, match="expected"):
+        stages({"case": lambda: run}, measured=measured)
 
 
 def test_spread_is_the_order_statistics():
@@ -128,5 +140,5 @@ def test_measure_brings_it_together_and_the_table_says_when_it_was_busy(monkeypa
     text = table(report)
     assert "6×4 to 24×16 pixels, 2 threads, median of 2 rounds" in text
     assert "theirs" in text
-    assert text.splitlines()[-3].split() == ["a", "photo", "500.0", "ms", "400.0", "ms", "1.25"]
+    assert text.splitlines()[-3].split() == ["a", "photo", "500.0", "ms", "400.0", "ms", "1.25", "1.00"]
     assert text.splitlines()[-1].startswith("busy machine (load 1.5 before and 2.0 after)")

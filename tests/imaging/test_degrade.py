@@ -1,142 +1,66 @@
-"""Motion blur: a kernel is a path of light, the blur is the average of the moved picture, and a seed repeats it."""
-
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from fourfold.imaging import color, degrade
-from fourfold.imaging.degrade import Camera, Shake, Window, kernel, motion_blur, photographed, shake
-from fourfold.imaging.metrics import psnr
-
-QUIET = Camera(plain=0, grey=0, glare=1, shot=0, read=0, raw=1)
+from fourfold.imaging import degrade
 
 
-def smooth_picture(height=160, width=200):
-    """Light that bilinear sampling reproduces well, with structure in all directions."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    planes = [np.sin(x / 4 + c) + np.cos(y / 3.5 - c) + np.sin((x + y) / 6) for c in range(3)]
-    return (np.stack(planes, axis=2) / 8 + 0.5).astype(np.float32)
+@pytest.fixture
+def picture():
+    rows, columns = np.mgrid[:96, :120]
+    scene = 127 + 60 * np.sin(rows / 5) + 50 * ((columns // 12 + rows // 16) % 2)
+    return np.repeat(np.clip(scene, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
 
 
-def sampled(picture, y, x):
-    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
-    down, right = (y - top)[..., None], (x - left)[..., None]
-    upper = picture[top, left] * (1 - right) + picture[top, left + 1] * right
-    lower = picture[top + 1, left] * (1 - right) + picture[top + 1, left + 1] * right
-    return upper * (1 - down) + lower * down
+def test_a_photo_is_a_quarter_as_large_seeded_and_differs_by_seed(picture):
+    made = [degrade.photo(picture, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert made[0].shape == (24, 30, 3)
+    assert made[0].dtype == np.uint8
+    np.testing.assert_array_equal(made[0], made[1])
+    assert (made[0] != made[2]).any()
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_a_kernel_is_light_that_is_all_there_and_centred(seed):
-    path = shake(np.random.default_rng(seed), 17.3, (300, 400)).at(20, 350)
-    k = kernel(path)
-    assert k.min() >= 0
-    assert k.sum() == pytest.approx(1, abs=1e-5)
-    offsets = np.arange(len(k)) - len(k) // 2
-    assert k.sum(1) @ offsets == pytest.approx(0, abs=1e-4)
-    assert k.sum(0) @ offsets == pytest.approx(0, abs=1e-4)
+def test_every_kind_of_damage_occurs_and_some_photos_are_only_shrunk(picture):
+    from fourfold.imaging.resize import bicubic
+
+    clean = bicubic(picture, (24, 30)).astype(int)
+    away = [np.abs(degrade.photo(picture, np.random.default_rng(seed)) - clean).mean() for seed in range(60)]
+    assert sum(one == 0 for one in away) in range(2, 15)
+    assert max(away) > 10
 
 
-def test_a_kernel_is_exact_below_a_pixel():
-    np.testing.assert_allclose(kernel(np.array([[0.25, -0.5]])), [[0, 0, 0], [0.375, 0.375, 0], [0.125, 0.125, 0]])
-    np.testing.assert_array_equal(kernel(np.zeros((4, 2))), [[1]])
+def test_blur_of_an_impulse_is_the_gaussian_along_its_angle():
+    impulse = np.zeros((65, 65, 3), np.uint8)
+    impulse[32, 32] = 255
+    flat = np.full((65, 65, 3), 100, np.uint8)
+    np.testing.assert_array_equal(degrade.gaussian_blur(flat, 3.0, 1.0, 0.4), flat)
+    dotted = degrade.gaussian_blur(np.clip(impulse * 1.0, 0, 255).astype(np.uint8), 4.0, 0.7, 0.0)[..., 0]
+    assert dotted[32].astype(int).sum() > 4 * dotted[:, 32].astype(int).sum() / 2
+    turned = degrade.gaussian_blur(impulse, 4.0, 0.7, np.pi / 2)[..., 0]
+    np.testing.assert_allclose(turned.T, dotted, atol=1)
 
 
-@pytest.mark.parametrize("extent", [0.7, 6, 24])
-def test_a_shake_spans_its_extent(extent):
-    for seed in range(20):
-        points = shake(np.random.default_rng(seed), extent, (100, 100)).shifts
-        widest = np.linalg.norm(points[:, None] - points[None], axis=2).max()
-        assert widest == pytest.approx(extent, rel=0.01)
-        np.testing.assert_allclose(points.mean(0), 0, atol=1e-9)
+def test_noise_has_its_strength_and_shot_noise_grows_with_light():
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    noisy = degrade.noise(grey, 9.0, np.random.default_rng(1))
+    assert noisy.std() == pytest.approx(9, rel=0.03)
+    same = degrade.noise(grey, 9.0, np.random.default_rng(1), grey=True)
+    assert (same[..., 0] == same[..., 2]).all()
+    dark, bright = (
+        degrade.noise(np.full_like(grey, level), 9.0, np.random.default_rng(2), shot=0.7).std() for level in (40, 210)
+    )
+    assert bright > 1.5 * dark
 
 
-def test_a_roll_turns_about_the_middle():
-    path = Shake(np.zeros((3, 2)), np.array([-0.01, 0, 0.01]), (50.0, 80.0))
-    np.testing.assert_allclose(path.at(50, 80), 0)
-    np.testing.assert_allclose(path.at(50, 180), [[-1, 0], [0, 0], [1, 0]])
-    np.testing.assert_allclose(path.at(150, 80), [[0, 1], [0, 0], [0, -1]])
+def test_jpeg_spoils_more_at_lower_quality_and_keeps_the_size(picture):
+    away = [np.abs(degrade.jpeg(picture, quality).astype(int) - picture).mean() for quality in (95, 70, 30)]
+    assert away[0] < away[1] < away[2]
+    rng = np.random.default_rng(3)
+    assert all(degrade.jpeg(picture, 50, rng).shape == picture.shape for _ in range(8))
 
 
-def test_blur_is_the_average_of_the_moved_picture():
-    light = smooth_picture()
-    path = shake(np.random.default_rng(4), 9, light.shape[:2], roll=1)
-    path = replace(path, rolls=np.linspace(-0.02, 0.02, len(path.rolls)))
-    inner = Window(40, 120, 50, 150)
-    y, x = np.mgrid[inner.top : inner.bottom, inner.left : inner.right].astype(float)
-    total = np.zeros((80, 100, 3))
-    for shift, roll in zip(path.shifts, path.rolls, strict=True):
-        dy = shift[0] + roll * (x - path.centre[1])
-        dx = shift[1] - roll * (y - path.centre[0])
-        total += sampled(light, y - dy, x - dx)
-    blurred = motion_blur(light, path, inner)
-    assert np.abs(blurred - light[40:120, 50:150]).max() > 0.05
-    np.testing.assert_allclose(blurred, total / len(path.rolls), atol=4e-3)
-
-
-def test_a_window_is_the_part_of_the_whole():
-    light = smooth_picture()
-    path = shake(np.random.default_rng(2), 7, light.shape[:2], roll=0)
-    whole = motion_blur(light, path)
-    np.testing.assert_allclose(motion_blur(light, path, Window(30, 90, 0, 77)), whole[30:90, :77], atol=1e-5)
-
-
-def test_a_still_camera_changes_nothing():
-    scene = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-    blurry, sharp = photographed(scene, np.random.default_rng(1), replace(QUIET, still=1))
-    np.testing.assert_array_equal(blurry, scene)
-    np.testing.assert_array_equal(sharp, scene)
-
-
-def test_light_is_averaged_not_levels():
-    scene = np.zeros((64, 64, 3), np.uint8)
-    scene[:, 32:] = 255
-    rng = np.random.default_rng(6)
-    blurry, _ = photographed(scene, rng, replace(QUIET, extent=(20, 20), roll=0))
-    middle = blurry[32].mean(1)
-    halves = color.to_light(middle.astype(np.float32) / 255)
-    assert halves.mean() == pytest.approx(0.5, abs=0.02)
-    assert middle.mean() > 140
-
-
-def test_glare_blurs_before_it_is_cut_off():
-    scene = np.full((80, 80, 3), 40, np.uint8)
-    scene[38:42, 38:42] = 255
-    found = []
-    for glare in (1, 30):
-        rng = np.random.default_rng(8)
-        blurry, sharp = photographed(scene, rng, replace(QUIET, extent=(16, 16), glare=glare))
-        np.testing.assert_array_equal(sharp, scene)
-        found.append((blurry == 255).all(2).sum())
-    assert found[0] < 16 < found[1]
-
-
-def test_noise_grows_with_light():
-    scene = np.full((64, 128, 3), 30, np.uint8)
-    scene[:, 64:] = 220
-    noisy = np.zeros(2)
-    for seed in range(8):
-        blurry, _ = photographed(scene, np.random.default_rng(seed), Camera(still=1, plain=1, grey=0, raw=1, shot=1e-3))
-        noisy += [blurry[:, :60].std(), blurry[:, 68:].std()]
-    assert noisy[1] > 1.5 * noisy[0] > 0
-
-
-def test_a_seed_repeats_everything_and_another_does_not():
-    scene = np.random.default_rng(0).integers(0, 256, (12, 15, 3), np.uint8).repeat(8, 0).repeat(8, 1)
-    window = Window(10, 74, 20, 84)
-    first, again, other = (photographed(scene, np.random.default_rng(s), Camera(), window)[0] for s in (5, 5, 6))
-    assert first.shape == (64, 64, 3)
-    np.testing.assert_array_equal(first, again)
-    assert psnr(first, other) < 40
-
-
-def test_jpeg_loses_more_at_lower_quality():
-    scene = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(4, 0).repeat(4, 1)
-    assert psnr(degrade.jpeg(scene, 50), scene) < psnr(degrade.jpeg(scene, 95), scene)
-
-
-def test_srgb_there_and_back():
-    values = np.linspace(0, 1, 1001, dtype=np.float32)
-    np.testing.assert_allclose(color.from_light(color.to_light(values)), values, atol=1e-5)
-    assert color.to_light(np.float32([0.5]))[0] == pytest.approx(0.21404, abs=1e-4)
+def test_sharpening_overshoots_at_edges_and_leaves_flat_parts(picture):
+    step = np.zeros((20, 40, 3), np.uint8) + np.where(np.arange(40) < 20, 80, 160)[None, :, None].astype(np.uint8)
+    sharp = degrade.sharpen(step, 0.8, 1.0)
+    assert sharp.max() > 165
+    assert sharp.min() < 75
+    assert (sharp[:, :10] == 80).all()

@@ -115,6 +115,32 @@ def test_xmp_with_nothing_to_correct_stays_byte_for_byte() -> None:
     assert metadata.for_output(Metadata(xmp=packet), "keep", (4, 4)).xmp == packet
 
 
+RECIPE = {"fourfold": "0.1.0", "steps": [{"node": "load", "<&>": 1}]}
+
+
+def test_a_recipe_is_added_and_found_and_all_else_stays_byte_for_byte() -> None:
+    told = metadata.with_recipe(Metadata(xmp=charts.XMP), RECIPE).xmp
+    assert metadata.recipe_of(Metadata(xmp=told)) == RECIPE
+    start, end = told.index(b'<rdf:Description rdf:about="" xmlns:fourfold'), told.rindex(b"</rdf:RDF>")
+    assert told[:start] + told[end:] == charts.XMP
+    assert metadata.recipe_of(metadata.with_recipe(Metadata(), RECIPE)) == RECIPE
+    assert metadata.recipe_of(Metadata()) is None
+    assert metadata.recipe_of(Metadata(xmp=charts.XMP)) is None
+
+
+def test_a_recipe_is_not_carried_on_to_what_is_made_from_the_picture() -> None:
+    told = metadata.with_recipe(Metadata(xmp=charts.XMP), RECIPE)
+    next_one = metadata.for_output(told, "keep", (10, 10))
+    assert metadata.recipe_of(next_one) is None
+    assert metadata.recipe_of(metadata.with_recipe(next_one, {"fourfold": "2"})) == {"fourfold": "2"}
+
+
+@pytest.mark.parametrize("xmp", [b"<a/>", b"no xml", b"<r:RDF xmlns:r='urn:x'/>", charts.XMP + b" " * 60_000])
+def test_a_packet_without_room_for_a_recipe_stays_as_it_is(xmp: bytes) -> None:
+    assert metadata.with_recipe(Metadata(xmp=xmp), RECIPE).xmp == xmp
+    assert metadata.with_recipe(Metadata(), {"long": "x" * metadata.LONGEST_RECIPE}).xmp == b""
+
+
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><a>&c;</a>'
 
 

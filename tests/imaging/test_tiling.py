@@ -60,7 +60,7 @@ def test_a_small_picture_is_one_small_tile():
 
 def test_pixels_outside_are_mirrored_even_far_out():
     image = np.arange(3).reshape(1, 3, 1)
-    tile = tiling.Tile((0, -7), (0, 1, 0, 3))
+    tile = tiling.Tile((0, -7), (0, 1, 0, 3), (0, 0))
     assert tiling.read(image, tile, (1, 15))[0, :, 0].tolist() == [0, 0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]
 
 

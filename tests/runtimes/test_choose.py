@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,8 @@ from fourfold.core.errors import ModelError, RuntimeFailure
 from fourfold.runtimes import choose
 from fourfold.runtimes.fake import FakeRunner
 
-CARD = load.all_cards()[0]
+CARD = next(card for card in load.all_cards() if card.offers("onnx-int8"))
+PLAIN = replace(CARD, weights=tuple(w for w in CARD.weights if w.format != "onnx-int8"))
 
 
 class Timed(FakeRunner):
@@ -43,9 +45,8 @@ def both(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fastest(memory: Path, openvino: float | None, onnxruntime: float | None, threads: int = 1) -> Timed:
     seconds = {"openvino": openvino, "onnxruntime": onnxruntime}
-    runner = choose.fastest(
-        CARD, lambda e, tile: Timed(e, seconds[e], tile), tile=(8, 8), threads=threads, precision="auto", memory=memory
-    )
+    options = {"tile": (8, 8), "threads": threads, "precision": "auto", "memory": memory}
+    runner = choose.fastest(PLAIN, lambda e, tile, _precision: Timed(e, seconds[e], tile), **options)
     assert isinstance(runner, Timed)
     return runner
 
@@ -62,20 +63,37 @@ def test_another_thread_count_is_measured_anew(tmp_path: Path) -> None:
     memory = tmp_path / "runtimes.json"
     assert fastest(memory, 0.001, 0.03).runtime == "openvino"
     assert fastest(memory, 0.03, 0.001, threads=2).runtime == "onnxruntime"
-    assert sorted(json.loads(memory.read_text()).values()) == ["onnxruntime", "openvino"]
+    assert sorted(json.loads(memory.read_text()).values()) == [["onnxruntime", "auto"], ["openvino", "auto"]]
 
 
 def test_one_measurement_serves_every_tile(tmp_path: Path) -> None:
     built: list[tuple[int, int]] = []
 
-    def build(engine: choose.Engine, tile: tuple[int, int]) -> FakeRunner:
+    def build(engine: choose.Engine, tile: tuple[int, int], _precision: str) -> FakeRunner:
         built.append(tile)
         return Timed(engine, 0, tile)
 
     for side in (8, 16, 24):
         options = {"tile": (side, side), "threads": 1, "precision": "auto", "memory": tmp_path / "a.json"}
-        assert choose.fastest(CARD, build, **options).tile == (side, side)
+        assert choose.fastest(PLAIN, build, **options).tile == (side, side)
     assert built[2:] == [(8, 8), (16, 16), (24, 24)]
+
+
+def test_int8_is_tried_where_the_card_has_it_and_taken_where_it_is_faster(tmp_path: Path) -> None:
+    def faster(seconds: dict[str, float], name: str) -> tuple[str, str]:
+        asked: list[tuple[str, str]] = []
+
+        def build(engine: choose.Engine, tile: tuple[int, int], precision: str) -> FakeRunner:
+            asked.append((engine, precision))
+            return Timed(engine, seconds[precision], tile)
+
+        options = {"tile": (8, 8), "threads": 1, "precision": "auto", "memory": tmp_path / name}
+        choose.fastest(CARD, build, **options)
+        assert set(asked) == {(engine, precision) for engine in choose.ENGINES for precision in ("auto", "int8")}
+        return asked[-1]
+
+    assert faster({"auto": 0.03, "int8": 0.001}, "a.json")[1] == "int8"
+    assert faster({"auto": 0.001, "int8": 0.03}, "b.json")[1] == "auto"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"other": 3}'])
@@ -83,7 +101,7 @@ def test_a_damaged_memory_is_replaced(tmp_path: Path, content: bytes) -> None:
     memory = tmp_path / "runtimes.json"
     memory.write_bytes(content)
     assert fastest(memory, 0.001, 0.03).runtime == "openvino"
-    assert "openvino" in json.loads(memory.read_text()).values()
+    assert ["openvino", "auto"] in json.loads(memory.read_text()).values()
 
 
 def test_a_remembered_engine_that_is_unknown_is_ignored(tmp_path: Path) -> None:
@@ -105,13 +123,13 @@ def test_an_engine_that_fails_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_does_not_load_is_passed_over(tmp_path: Path) -> None:
-    def build(engine: choose.Engine, tile: tuple[int, int]) -> FakeRunner:
+    def build(engine: choose.Engine, tile: tuple[int, int], _precision: str) -> FakeRunner:
         if engine == "openvino":
             raise RuntimeFailure("no library")
         return Timed(engine, 0, tile)
 
     options = {"tile": (8, 8), "threads": 1, "precision": "auto", "memory": tmp_path / "a.json"}
-    assert choose.fastest(CARD, build, **options).runtime == "onnxruntime"
+    assert choose.fastest(PLAIN, build, **options).runtime == "onnxruntime"
 
 
 def test_a_single_engine_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

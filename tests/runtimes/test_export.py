@@ -17,7 +17,8 @@ from fourfold.runtimes import choose, export, pytorch
 from fourfold.runtimes.onnxruntime import OnnxRunner
 from fourfold.runtimes.openvino import OpenVinoRunner
 
-CARD = load.all_cards()[0]
+CARD = load.find("image-to-image/super-resolution", 4, "little", "faithful")
+TILES = list(np.random.default_rng(6).random((2, 3, 16, 16), dtype=np.float32))
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_publish_writes_files_that_the_card_states(package: Path, saved: Path) -> None:
     before = (package / "catalog" / "cards" / f"{CARD.id}.toml").read_text("utf-8")
-    card = export.publish(saved, CARD.id, package=package)
+    card = export.publish(saved, CARD.id, package=package, tiles=TILES)
     for stated in card.weights:
         content = (package / "weights" / stated.file).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (stated.sha256, stated.bytes)
@@ -54,13 +55,13 @@ def test_publish_writes_files_that_the_card_states(package: Path, saved: Path) -
     for old, new in zip(CARD.weights, card.weights, strict=True):
         before = before.replace(old.sha256, new.sha256).replace(f"bytes = {old.bytes}", f"bytes = {new.bytes}")
     assert after == before
-    assert len(snapshot(package)) == 2 + len(load.all_entries())
+    assert len(snapshot(package)) == 3 + len(load.all_entries())
 
 
 def test_equal_weights_give_equal_bytes(package: Path, saved: Path) -> None:
-    export.publish(saved, CARD.id, package=package)
+    export.publish(saved, CARD.id, package=package, tiles=TILES)
     first = snapshot(package)
-    export.publish(saved, CARD.id, package=package)
+    export.publish(saved, CARD.id, package=package, tiles=TILES)
     assert snapshot(package) == first
 
 
@@ -68,15 +69,15 @@ def test_tables_after_the_weights_are_kept(package: Path, saved: Path) -> None:
     path = package / "catalog" / "cards" / f"{CARD.id}.toml"
     text = path.read_text("utf-8").split("[[scores]]")[0].rstrip()
     path.write_text(text + '\n\n# Measured.\n[[scores]]\ndataset = "Set5"\npsnr_y = 30.5\nssim_y = 0.9\n', "utf-8")
-    card = export.publish(saved, CARD.id, package=package)
+    card = export.publish(saved, CARD.id, package=package, tiles=TILES)
     assert [score.dataset for score in card.scores] == ["Set5"]
-    assert len(card.weights) == 2
+    assert len(card.weights) == 3
 
 
 def refused(package: Path, state: Path, message: str) -> None:
     before = snapshot(package)
     with pytest.raises(ModelError, match=message):
-        export.publish(state, CARD.id, package=package)
+        export.publish(state, CARD.id, package=package, tiles=TILES)
     assert snapshot(package) == before
 
 
@@ -193,7 +194,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_safetensors_can_be_published_again(package: Path, saved: Path) -> None:
-    card: Card = export.publish(saved, CARD.id, package=package)
+    card: Card = export.publish(saved, CARD.id, package=package, tiles=TILES)
     first = snapshot(package)
-    export.publish(package / "weights" / card.stored("safetensors").file, CARD.id, package=package)
+    export.publish(package / "weights" / card.stored("safetensors").file, CARD.id, package=package, tiles=TILES)
     assert snapshot(package) == first

@@ -1,6 +1,5 @@
 """The answer as a whole: honest, quoted, in the question's language, the same every time."""
 
-import importlib.util
 import json
 import os
 import re
@@ -53,31 +52,6 @@ def test_seed_is_honest(briefs):
     assert "coarse-to-fine" not in made.markdown
 
 
-def test_public_briefs_reach_their_targets(briefs, tmp_path):
-    spec = importlib.util.spec_from_file_location("score", briefs / "score.py")
-    score = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(score)
-    rows = []
-    for path in sorted(briefs.glob("[0-9][0-9].txt")):
-        expected = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
-        brief = parse(path.read_bytes())
-        made = answer(brief)
-        assert guard(made, brief) == []
-        row = score.score_one(path.read_bytes().decode("utf-8-sig"), expected, made.markdown, to_json(made))
-        assert [row[gate] for gate in score.GATES] == [0, 0, 0]
-        row["total"] = sum(score.WEIGHTS[name] * row[name] for name in score.WEIGHTS) - 0.08 * row["false_gap_count"]
-        rows.append(row)
-
-    def mean(name):
-        return sum(row[name] for row in rows) / len(rows)
-
-    assert mean("total") >= 0.92
-    assert mean("quote_verbatim") == 1
-    assert mean("gap_honesty") >= 0.95
-    assert mean("model_match") >= 0.9
-    assert mean("paper_relevance") >= 0.8
-
-
 @pytest.mark.parametrize("question", [ENLARGE, "작은 사진을 크게 확대하고 싶어요", "Quiero ampliar una foto pequeña"])
 def test_three_numbered_parts_gaps_and_notes(question):
     brief = Brief(question, (DEBLUR,), (SR,))
@@ -123,6 +97,17 @@ def test_links_are_copied_and_no_others_stand():
     assert set(re.findall(r"https?://[^\s)]+", text)) == set(everything(brief))
     assert "outside.example" not in text
     assert "other/repo" not in text
+
+
+@pytest.mark.parametrize("link", ["https://a.example/X_(y)", "https://a.example/x[1]", "https://a.example/it's"])
+def test_a_link_that_would_be_cut_short_is_not_shown_but_named(link):
+    source = Source("paper", SR.name, (link,), SR.repositories, SR.summary)
+    brief = Brief(ENLARGE, (DEBLUR,), (source,))
+    made = answer(brief)
+    assert "a.example" not in made.markdown
+    assert "another link of it holds a bracket" in made.markdown
+    assert SR.repositories[0] in made.markdown
+    assert guard(made, brief) == []
 
 
 def test_link_in_a_name_is_not_shown():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fourfold.scientist.check import clean, guard
+from fourfold.scientist.tasks import leaves
 from fourfold.scientist.values import Answer, Brief, Claim, Gap, Source, Task
 
 SUMMARY = (
@@ -41,6 +42,11 @@ def kinds(answer):
 
 def of(claim):
     return kinds(replace(ANSWER, claims=(claim,)))
+
+
+@pytest.mark.parametrize("id_", leaves())
+def test_the_task_ids_are_no_repositories(id_):
+    assert guard(f"On GitHub or not, the task is `{id_}`.", BRIEF) == []
 
 
 def test_a_good_answer_passes():

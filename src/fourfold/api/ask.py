@@ -1,9 +1,10 @@
-"""Briefs in, answers out: read, answered from their own sources, checked by the citation guard, written."""
+"""Briefs in, answers out: read, answered from their own sources, checked by the guard, written; with a photo, done."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fourfold.core.atomic import write_text
 from fourfold.core.errors import FourfoldError, PictureError, RuntimeFailure, UsageError
@@ -11,8 +12,14 @@ from fourfold.scientist.answer import answer, to_json
 from fourfold.scientist.brief import parse
 from fourfold.scientist.check import guard
 from fourfold.scientist.llm import Advice, Refusal, Settings, advise
+from fourfold.scientist.measured import Record
+from fourfold.scientist.run import Run
 from fourfold.scientist.tasks import leaves
 from fourfold.scientist.values import Answer, Brief
+
+if TYPE_CHECKING:
+    from fourfold.api.doing import Doer
+    from fourfold.api.workflows import Watch
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Answered:
 
     brief: Path
     answer: Answer
-    files: tuple[Path, Path]
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,25 @@ def ask(text: str | bytes, llm: Settings | None = None) -> Answer:
         UsageError: this is no brief; the message names the line.
         RuntimeFailure: the answer did not pass the citation guard, which would be a fault of fourfold.
     """
-    brief = parse(text)
-    made = _passed(answer(brief), brief)
+    return _answered(parse(text), llm)
+
+
+def _answered(brief: Brief, llm: Settings | None, run: Run | None = None) -> Answer:
+    made = _passed(answer(brief, run), brief, run.record if run else None)
     if llm is None:
         return made
     advised = _advised(made, advise(brief, tuple(leaves()), llm))
-    return made if guard(advised, brief) else advised
+    added = replace(advised, markdown=advised.markdown.removeprefix(made.markdown), measured=())
+    return made if guard(added, brief) else advised
 
 
-def ask_files(source: Path, folder: Path, llm: Settings | None = None) -> Iterator[Answered | Unanswered]:
+def ask_files(
+    source: Path,
+    folder: Path,
+    llm: Settings | None = None,
+    photo: Path | None = None,
+    watch: "Watch | None" = None,
+) -> Iterator[Answered | Unanswered]:
     """Answer a brief, or every ``.txt`` brief of a folder; a bad one never stops the rest.
 
     Args:
@@ -59,6 +76,9 @@ def ask_files(source: Path, folder: Path, llm: Settings | None = None) -> Iterat
             ``NAME.json`` for each brief in it.
         folder: for the answers; made if need be.
         llm: as for ``ask``.
+        photo: to carry the brief's task out on: the answer then tells what came out, the result and the run's
+            ``manifest.json`` are written to the folder, and ``answer.html`` (or ``NAME.html``) shows it all.
+        watch: told of every event of such a run, with the photo's name.
 
     Raises:
         UsageError: a folder without briefs.
@@ -67,33 +87,42 @@ def ask_files(source: Path, folder: Path, llm: Settings | None = None) -> Iterat
         briefs = sorted(path for path in source.iterdir() if path.suffix == ".txt" and path.is_file())
         if not briefs:
             raise UsageError(f"{source}: expected briefs (.txt) in this folder, found none")
+    doer = None
+    if photo is not None:
+        from fourfold.api.doing import Doer  # numpy and all it takes to run a network only where one is run
+
+        doer = Doer(photo, folder, watch)
     for brief in briefs if source.is_dir() else [source]:
         try:
-            made = _one(brief, llm)
             name = brief.stem if source.is_dir() else "answer"
-            files = folder / f"{name}.md", folder / f"{name}.json"
+            files = tuple(folder / f"{name}.{kind}" for kind in ("md", "json", *(["html"] if doer else [])))
             if brief.resolve() in {file.resolve() for file in files}:
                 raise UsageError(f"{brief}: the answer would replace its own brief; give another --output folder")
-            _write(files, made)
+            made, texts = _one(brief, llm, doer)
+            _write(files, texts)
         except FourfoldError as error:
             yield Unanswered(brief, error)
         else:
             yield Answered(brief, made, files)
 
 
-def _one(brief: Path, llm: Settings | None) -> Answer:
+def _one(path: Path, llm: Settings | None, doer: "Doer | None") -> tuple[Answer, list[str]]:
+    """A brief's answer, and what is written of it: markdown, JSON and, where it was carried out, the page."""
     try:
-        text = brief.read_bytes()
+        text = path.read_bytes()
     except OSError as error:
-        raise PictureError(f"{brief}: expected a brief to read: {error.strerror}") from error
+        raise PictureError(f"{path}: expected a brief to read: {error.strerror}") from error
     try:
-        return ask(text, llm)
+        brief = parse(text)
     except UsageError as error:
-        raise UsageError(f"{brief}: {error}") from error
+        raise UsageError(f"{path}: {error}") from error
+    done = doer.carry_out(brief) if doer else None
+    made = _answered(brief, llm, done.run if done else None)
+    texts = [made.markdown, json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"]
+    return made, [*texts, done.page(brief, made)] if done else texts
 
 
-def _write(files: tuple[Path, Path], made: Answer) -> None:
-    texts = made.markdown, json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"
+def _write(files: Iterable[Path], texts: Iterable[str]) -> None:
     for file, text in zip(files, texts, strict=True):
         try:
             write_text(file, text)
@@ -101,14 +130,14 @@ def _write(files: tuple[Path, Path], made: Answer) -> None:
             raise PictureError(f"{file}: expected to write the answer here: {error.strerror}") from error
 
 
-def _passed(made: Answer, brief: Brief) -> Answer:
+def _passed(made: Answer, brief: Brief, record: Record | None) -> Answer:
     """The answer as far as the guard lets it pass: lines that hold what it refuses are left out, and that is said."""
-    if not guard(made, brief):
+    if not guard(made, brief, record):
         return made
     lines = [line for line in made.markdown.split("\n") if not guard(line, brief)]
     note = "- Lines that repeated links or markup planted in the brief were left out."
     shorter = replace(made, markdown="\n".join([*lines, note, ""]))
-    still = guard(shorter, brief)
+    still = guard(shorter, brief, record)
     if still:
         raise RuntimeFailure(f"the answer did not pass the citation guard ({still[0].kind}: {still[0].text!r})")
     return shorter

@@ -1,7 +1,11 @@
 """The benchmarks: the networks of the catalog beside bicubic, Lanczos and the networks of others; deblurring."""
 
+import shutil
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,22 +13,29 @@ from PIL import Image as Pillow
 
 from fourfold import runtimes
 from fourfold.api.deblurring import choose_card, deblur_picture
+from fourfold.api.networks import TASK
 from fourfold.api.photos import upscale_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
+from fourfold.api.workflows import run_workflow
 from fourfold.catalog import load as catalog
-from fourfold.catalog.card import Card
+from fourfold.catalog.card import STYLES, TIERS, Card
 from fourfold.core.contract import Runner
 from fourfold.core.options import DeblurOptions, UpscaleOptions
-from fourfold.evaluation import datasets, peers
+from fourfold.evaluation import datasets, peers, results, roofline
 from fourfold.evaluation import deblurring as blurring
 from fourfold.evaluation import quality as scoring
+from fourfold.evaluation import routing as routed
 from fourfold.evaluation import speed as timing
+from fourfold.evaluation.overhead import Overhead, measure
+from fourfold.imaging import files
 from fourfold.runtimes.threads import available
 from fourfold.training.data import split
 
-_FORMATS = ("jpeg", "png")
 _TILE = (512, 512)  # of the picture on which deblurring networks are timed
+_PHOTOS = 10
+_THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
+"""In dB between the networks, around those that gates are fitted to."""
 
 
 def quality(data: Path | None, *, alone: bool) -> scoring.QualityReport:
@@ -52,13 +63,76 @@ def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timin
     """
     found = datasets.data_folder(data)
     threads = available()
-    others = () if alone else peers.peers(found, threads)
+    others = () if alone else (*peers.peers(found, threads), peers.real_esrgan_shape(threads))
     picture = next(one for one in datasets.benchmark_sets(found) if one.name == "BSD20").pairs[1].load()[1]
     photo = folder / "megapixel.jpg"
     Pillow.fromarray(_tiled_to(picture, (816, 1224))).save(photo, quality=95)
-    whole = {f"1-megapixel JPEG to {kind.upper()}": _whole_run(photo, kind) for kind in _FORMATS}
     contenders = (*_own(), scoring.BICUBIC, scoring.LANCZOS, *others)
-    return timing.measure(contenders, picture, whole, threads, timing.Rounds(measured=rounds))
+    return timing.measure(contenders, picture, _whole_runs(photo), threads, timing.Rounds(measured=rounds))
+
+
+def routing(data: Path | None, *, rounds: int) -> tuple[routed.RoutingReport, ...]:
+    """Route pictures by every threshold, beside both networks alone: Set14 with BSD20, and ten held-out photos.
+
+    The photos are inputs of their full size, so what the big network makes of them is the measure.
+
+    Raises:
+        UsageError: the data is not there.
+    """
+    folder = datasets.data_folder(data)
+    sets = [one for one in datasets.benchmark_sets(folder) if one.name in ("Set14", "BSD20")]
+    pairs = [pair.load() for one in sets for pair in one.pairs]
+    photos = [(datasets.read(path), None) for path in split(folder / "photos")[1][:_PHOTOS]]
+    session = Session(UpscaleOptions(style="faithful"))
+
+    def run(low: NDArray[np.uint8], way: routed.Way) -> routed.Run:
+        changes: dict[str, Any] = {"route": way} if way in ("little", "big") else {}
+        if isinstance(way, float):
+            changes["route_threshold"] = way
+        result = session.upscale(low, **changes)
+        tiles = result.report.tiles
+        return routed.Run(result.image, result.report.seconds, tiles["big"] / tiles["total"])
+
+    return (
+        routed.measure("Set14 and BSD20", pairs, run, _THRESHOLDS, rounds),
+        routed.measure("ten held-out photos", photos, run, _THRESHOLDS, rounds),
+    )
+
+
+def layers() -> roofline.Roofline:
+    """Both faithful networks, layer by layer, in eight bits and in what the processor does beside that.
+
+    Raises:
+        RuntimeFailure: OpenVINO is not installed.
+    """
+    cards = tuple(catalog.find(TASK, 4, tier, "faithful") for tier in TIERS)
+    return roofline.measure(cards, (_wide(), "int8"), available())
+
+
+def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
+    """Time upscaling a one-megapixel JPEG as a workflow, nothing of it kept from before, beside upscaling it directly.
+
+    Args:
+        data: the benchmark data; folder: for the files; rounds: in turns.
+
+    Raises:
+        UsageError: the data is not there.
+    """
+    photo, out, session = folder / "megapixel.jpg", folder / "out", Session()
+    picture = next(one for one in datasets.benchmark_sets(datasets.data_folder(data)) if one.name == "BSD20")
+    Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
+
+    def direct() -> None:
+        (outcome,) = upscale_files([str(photo)], overwrite=True, session=session)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+
+    def around() -> None:
+        made = run_workflow("upscale", {"photo": photo}, out, session=session)
+        if made.failed:
+            raise made.failed[0].error
+
+    return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
 
 
 def deblurring(data: Path | None) -> blurring.DeblurReport:
@@ -101,8 +175,9 @@ def _costs(card: Card) -> Iterator[blurring.Cost]:
         network = MSSNet(*widths).eval()
         network.tail3_3.weight.data.zero_()
         model = export.to_onnx(network)
+        runner: Runner
         if light.runtime == "openvino":
-            runner: Runner = openvino.OpenVinoRunner(model, _TILE, threads, "auto")
+            runner = openvino.OpenVinoRunner(model, _TILE, threads, "auto")
         else:
             runner = onnxruntime.OnnxRunner(model, 1, _TILE, threads)
         yield blurring.Cost(
@@ -114,25 +189,65 @@ def _costs(card: Card) -> Iterator[blurring.Cost]:
 
 
 def _own() -> tuple[scoring.Contender, ...]:
-    return tuple(contender(card.id) for card in catalog.all_cards() if card.task == "image-to-image/super-resolution")
+    """Both styles routed, and every network alone, as a person would run them."""
+    named = [(f"fourfold {style}, routed", UpscaleOptions(style=style)) for style in STYLES]
+    cards = [card for card in catalog.all_cards() if card.task == TASK]
+    named += [(card.id, UpscaleOptions(model=card.id)) for card in cards]
+    return tuple(contender(name, options) for name, options in named)
 
 
-def contender(identifier: str) -> scoring.Contender:
-    """A network of the catalog as something to compare, just as a person would run it."""
-    session = Session(UpscaleOptions(model=identifier))
+def contender(name: str, options: UpscaleOptions) -> scoring.Contender:
+    """Upscaling with some options as something to compare."""
+    session = Session(options)
 
     def enlarge(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
         result: NDArray[np.uint8] = session.upscale(low).image
         return result
 
-    return scoring.Contender(identifier, enlarge, f"fourfold, {available()} threads, fastest runtime")
+    return scoring.Contender(name, enlarge, f"fourfold, {available()} threads, fastest runtime")
 
 
-def _whole_run(photo: Path, kind: str) -> timing.WholeRun:
+def _whole_runs(photo: Path) -> dict[str, timing.WholeRun]:
+    """From file to file: what each network costs, and what 8-bit arithmetic and encoding in another thread buy."""
+    little = UpscaleOptions(route="little", style="faithful", format="jpeg")
+    wide = _wide()
+    cases = {
+        "little, 16 or 32 bit": little.changed(precision=wide),
+        "little": little,
+        "little to PNG": little.changed(format="png"),
+        "big, 16 or 32 bit": little.changed(route="big", precision=wide),
+        "big": little.changed(route="big"),
+        "routed": little.changed(route="auto"),
+        "routed, photo": little.changed(route="auto", style="photo"),
+    }
+    runs = {f"1-megapixel JPEG, {name}": _whole_run(photo, options) for name, options in cases.items()}
+    return runs | {"1-megapixel JPEG, little, one thing after the other": _in_one_thread(photo, little)}
+
+
+def _wide() -> Literal["bf16", "fp32"]:
+    return "bf16" if {"avx512_bf16", "amx_bf16", "bf16"} & set(results.environment().instructions) else "fp32"
+
+
+def _in_one_thread(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
+    """The same without measuring and encoding beside the network."""
     session = Session()
 
     def run() -> tuple[float, float]:
-        options = UpscaleOptions(format=kind)  # type: ignore[arg-type]
+        started = time.perf_counter()
+        image = files.read(photo)
+        work = session.prepare(image, options, keeps_whole=True).work
+        with files.open_writer(photo.with_suffix(".large.jpg"), files.Spec("JPEG", *work.target, 3, quality=95)) as to:
+            for band in work.bands(lambda _done, _all: None):
+                to.write(work.finish(band))
+        return time.perf_counter() - started, work.seconds_model
+
+    return run
+
+
+def _whole_run(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
+    session = Session()
+
+    def run() -> tuple[float, float]:
         (outcome,) = upscale_files([str(photo)], options=options, overwrite=True, session=session)
         if isinstance(outcome, Failure):
             raise outcome.error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from fourfold.api.session import Session, peak_memory_mb, require, taken
-from fourfold.api.targets import Failure, Targets, copy, expanded, for_format, given
+from fourfold.api.targets import Failure, Targets, copy, expanded, given
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import Card, Task
 from fourfold.core.contract import Progress
@@ -19,6 +19,7 @@ from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions
 from fourfold.imaging import files
 from fourfold.imaging.blur import Blur, estimate
+from fourfold.imaging.formats import fitting
 from fourfold.imaging.metadata import for_output
 from fourfold.methods import deblur as method
 
@@ -171,7 +172,7 @@ def _restored(image: Image, options: DeblurOptions, session: Session, progress: 
     needed = method.memory_needed(image.size, channels, card, options.tile)
     require(needed, f"deblurring {width}×{height} pixels", "or use a smaller --tile")
     windows = method.windows(image.size, card, options.tile)
-    work = method.Deblurring(image, session.runner(card, windows.shape, options), windows, options.strength)
+    work = method.Deblurring(image, session.networks.loaded(card, windows.shape, options), windows, options.strength)
     result = work.result(progress)
     notes = image.notes if seen.kind == "motion" else (*image.notes, f"{seen}, and the network knows motion only")
     return _Restored(replace(result, notes=notes), seen, card, work)
@@ -190,7 +191,7 @@ class _Job:
         kind = self.targets.format_for(header.format)
         files.Spec(kind.name, header.height, header.width, channels=3)  # refuses what the format cannot hold
         path = self.targets.path_for(source, header.format, kind, "deblurred")
-        image = for_format(files.read(data), kind)
+        image = fitting(files.read(data), kind)
         done = _restored(image, self.options, self.session, progress)
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         asked = self.options.quality is not None or self.options.metadata != "keep"

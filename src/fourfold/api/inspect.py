@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import fourfold
 from fourfold import runtimes
-from fourfold.api.session import choose_card
+from fourfold.api.networks import choose_cards
 from fourfold.catalog import load as catalog
 from fourfold.core.errors import FourfoldError, InvalidInput, ModelError
 from fourfold.core.image import Image
@@ -144,7 +144,7 @@ def doctor() -> dict[str, Any]:
         },
     }
     try:
-        runner = runtimes.load(choose_card(UpscaleOptions()), tile=(256, 256))
+        runner = runtimes.load(choose_cards(UpscaleOptions(), "faithful")[0], tile=(256, 256))
     except FourfoldError as error:
         found["problem"] = str(error)
     else:

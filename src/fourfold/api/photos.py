@@ -4,19 +4,21 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from fourfold.api.session import Report, Session, choose_card, report, require_memory
-from fourfold.api.targets import Failure, Targets, expanded, for_format, given
-from fourfold.core.contract import Levels, Progress
+from fourfold.api.networks import choose_cards
+from fourfold.api.session import Report, Session, require_memory
+from fourfold.api.targets import Failure, Targets, expanded, given
+from fourfold.catalog.card import STYLES
+from fourfold.core.contract import Progress
 from fourfold.core.errors import FourfoldError, QualityGate
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import files
+from fourfold.imaging.formats import fitting
 from fourfold.imaging.metadata import for_output
-from fourfold.methods.upscale import Upscaling, target_size
+from fourfold.methods.upscale import target_size
 
 T = TypeVar("T")
 
@@ -70,7 +72,8 @@ def upscale_files(
         ModelError: there is no such network.
     """
     options = options or UpscaleOptions()
-    choose_card(options)  # what no input can do anything about is said once
+    for style in (options.style,) if options.style else STYLES:
+        choose_cards(options, style)  # what no input can do anything about is said once
     sources = list(expanded(inputs))
     targets = Targets(output, options.format, len(sources) > 1, overwrite)
     job = _Job(session or Session(), options, targets, min_consistency)
@@ -98,8 +101,8 @@ class _Job:
         files.Spec(kind.name, *target, channels=3)  # refuses what the format cannot hold, before any work
         require_memory(size, target, header.channels, header.depth, not kind.streams)
         path = self.targets.path_for(source, header.format, kind, f"x{target[1] / size[1]:.3g}")
-        image = for_format(files.read(data), kind)
-        work, card = self.session.prepare(image, self.options, not kind.streams)
+        image = fitting(files.read(data), kind)
+        prepared = self.session.prepare(image, self.options, not kind.streams)
         spec = files.Spec(
             format=kind.name,
             height=target[0],
@@ -108,33 +111,18 @@ class _Job:
             depth=image.depth,
             profile=image.profile,
             metadata=for_output(image.metadata, self.options.metadata, target),
-            quality=self.options.quality or files.default_quality(kind.name, image),
+            quality=self.options.quality or files.default_quality(kind.name, image.format, lossy=image.lossy),
         )
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         with files.open_writer(to, spec) as writer:
-            _pump(work, writer, progress)
-            if self.min_consistency is not None and work.consistency_psnr < self.min_consistency:
+            prepared.work.pour(writer.write, progress)
+            kept = prepared.work.consistency_psnr
+            if self.min_consistency is not None and kept < self.min_consistency:
                 raise QualityGate(
                     f"{source}: expected a consistency of at least {self.min_consistency:g} dB, "
-                    f"measured {work.consistency_psnr:.2f} dB; the result was not kept"
+                    f"measured {kept:.2f} dB; the result was not kept"
                 )
         if path is not None:
             self.targets.wrote(path)
         notes = (*image.notes, *writer.notes)
-        return report(work, card, started, notes, source, "-" if path is None else str(path))
-
-
-def _pump(work: Upscaling, writer: files.Writer, progress: Progress) -> None:
-    """The network computes here while another thread finishes, measures and encodes the bands before."""
-    with ThreadPoolExecutor(max_workers=1) as other:
-        pending: Future[None] | None = None
-        for band in work.bands(progress):
-            if pending is not None:
-                pending.result()
-            pending = other.submit(_finish, work, writer, band)
-        if pending is not None:
-            pending.result()
-
-
-def _finish(work: Upscaling, writer: files.Writer, band: Levels) -> None:
-    writer.write(work.finish(band))
+        return prepared.report(started, notes, source, "-" if path is None else str(path))

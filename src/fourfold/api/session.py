@@ -3,7 +3,6 @@
 import math
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,16 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from fourfold.catalog import load as catalog
-from fourfold.catalog.card import Card, Task
+from fourfold.api.networks import Networks, choose_cards, choose_style
+from fourfold.catalog.card import Card, Style
 from fourfold.core.contract import Levels
 from fourfold.core.errors import InvalidInput, NotEnough
 from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
-from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import tiling
+from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
-from fourfold.runtimes.guard import Guarded
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Where a picture went through a big network too, tile by tile as ``rows×columns``.
+
+    Attributes:
+        threshold: dB between little and big below which a tile went on; expected: dB that the gate predicted.
+        measured: dB between the two networks' answers, None where only the little one was asked; big: who went on.
+        seconds_little, seconds_big: inside each network.
+    """
+
+    threshold: float
+    expected: tuple[tuple[float | None, ...], ...]
+    measured: tuple[tuple[float | None, ...], ...]
+    big: tuple[tuple[bool, ...], ...]
+    seconds_little: float
+    seconds_big: float
 
 
 @dataclass(frozen=True)
@@ -31,9 +48,11 @@ class Report:
     Attributes:
         input, output: names as given, ``-`` for a pipe, empty for a picture in memory.
         input_size, output_size: ``[width, height]`` in pixels.
+        model: ids of the networks; style: faithful or photo, style_reason: why, strength: from faithful 0 to photo 1.
         seconds: from reading to the finished file; seconds_model: inside the network alone.
         megapixels_per_second: output megapixels over ``seconds``.
-        gmacs: thousand millions of multiply-accumulates computed; tiles: how many went where.
+        gmacs: thousand millions of multiply-accumulates computed; tiles: by whose answer was kept.
+        routing: the tile map, None where every tile went through one network only.
         peak_memory_mb: of the whole process so far; consistency_psnr: dB, None when the shrunk result is the input.
         warnings: sentences about anything that was changed on the way.
     """
@@ -43,7 +62,9 @@ class Report:
     input_size: tuple[int, int]
     output_size: tuple[int, int]
     model: str
-    style: str
+    style: Style
+    style_reason: str
+    strength: float
     runtime: str
     precision: str
     seconds: float
@@ -51,6 +72,7 @@ class Report:
     megapixels_per_second: float
     gmacs: float
     tiles: dict[str, int]
+    routing: Routing | None
     peak_memory_mb: int
     consistency_psnr: float | None
     warnings: tuple[str, ...]
@@ -70,11 +92,14 @@ class Session:
 
     Attributes:
         options: the options that calls start from; keeps: how many compiled tile shapes to hold.
+        networks: the loaded ones.
     """
 
     options: UpscaleOptions = field(default_factory=UpscaleOptions)
-    keeps: int = 4
-    _runners: "OrderedDict[tuple[object, ...], Guarded]" = field(default_factory=OrderedDict, init=False, repr=False)
+    keeps: int = 8
+
+    def __post_init__(self) -> None:
+        self.networks = Networks(self.keeps)
 
     def upscale(self, image: Any, **changes: Any) -> Result:
         """Upscale one picture in memory: a PIL image, or an ``H×W``, ``H×W×3`` or ``H×W×4`` array.
@@ -89,50 +114,92 @@ class Session:
         options = self.options.changed(**changes)
         started = time.perf_counter()
         picture, back = taken(image)
-        work, card = self.prepare(picture, options, keeps_whole=True)
+        prepared = self.prepare(picture, options, keeps_whole=True)
+        work = prepared.work
         whole = np.concatenate([work.finish(band) for band in work.bands(lambda _done, _all: None)])
-        return Result(back(whole), report(work, card, started, picture.notes))
+        return Result(back(whole), prepared.report(started, picture.notes))
 
-    def prepare(self, image: Image, options: UpscaleOptions, keeps_whole: bool) -> tuple[Upscaling, Card]:
-        """Choose and load the network for a picture and plan its tiles, after making sure that memory suffices."""
-        card = choose_card(options)
+    def prepare(self, image: Image, options: UpscaleOptions, keeps_whole: bool) -> "Prepared":
+        """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices."""
+        style, reason = choose_style(image, options)
+        cards = choose_cards(options, style)
         target = target_size(image.size, options.scale, options.width, options.height)
         channels = image.pixels.shape[2] + (image.alpha is not None)
         require_memory(image.size, target, channels, image.depth, keeps_whole)
-        plan = tiling.plan(image.size, card.receptive_field, options.tile)
-        runner = self.runner(card, plan.shape, options)
-        return Upscaling(image, runner, plan, card.scale, target), card
-
-    def runner(self, card: Card, shape: Size, options: UpscaleOptions | DeblurOptions) -> Guarded:
-        """The network compiled for one shape of tiles, from the last time if it is still held."""
-        key = (card.id, shape, options.runtime, options.threads)
-        if key not in self._runners:
-            from fourfold import runtimes  # engines only when a network is really needed
-
-            self._runners[key] = runtimes.load(
-                card, tile=shape, runtime=options.runtime or "auto", threads=options.threads
-            )
-            while len(self._runners) > self.keeps:
-                self._runners.popitem(last=False)
-        self._runners.move_to_end(key)
-        self._runners[key].reruns = 0
-        return self._runners[key]
+        plan = tiling.plan(image.size, cards[0].receptive_field, options.tile)
+        runner = self.networks.runner(cards[0], plan.shape, options)
+        routes, notes = self.networks.routes(image, plan, cards, options)
+        work = Upscaling(image, runner, plan, cards[0].scale, target, routes)
+        for loaded in work.runners:
+            loaded.reruns = 0
+        return Prepared(work, cards, style, reason, options.strength if style == "photo" else 0.0, notes)
 
 
-def choose_card(options: UpscaleOptions) -> Card:
-    """The network that the options ask for: by id, or by style and route.
+@dataclass(frozen=True)
+class Prepared:
+    """A picture ready to be upscaled.
 
-    Raises:
-        ModelError: there is none such.
+    Attributes:
+        work: iterate its bands and finish each; cards: of the networks it goes through, the little one first.
+        style, reason, strength, notes: as in ``Report``.
     """
-    task: Task = "image-to-image/super-resolution"
-    if options.model is not None:
-        return catalog.card(options.model, task)
-    return catalog.find(
-        task=task,
-        scale=4,
-        tier=options.route or "little",
-        style=options.style or "faithful",
+
+    work: Upscaling
+    cards: tuple[Card, ...]
+    style: Style
+    reason: str
+    strength: float
+    notes: tuple[str, ...]
+
+    def report(self, started: float, notes: tuple[str, ...], source: str = "", output: str = "") -> Report:
+        """The figures, once the work is finished; ``started`` is the ``time.perf_counter()`` at its beginning."""
+        work, seconds = self.work, time.perf_counter() - started
+        (height, width), (out_height, out_width) = work.image.size, work.target
+        macs = self.cards[0].macs_per_pixel * work.plan.count * math.prod(work.plan.shape)
+        tiles = {"total": work.plan.count, "little": 0, "big": 0, self.cards[0].tier: work.plan.count}
+        if work.routes is not None:
+            total, big = work.routes.chosen.size, int(work.routes.chosen.sum())
+            macs += self.cards[1].macs_per_pixel * big * math.prod(work.routes.plan.shape)
+            tiles = {"total": total, "little": total - big, "big": big}
+        macs *= 1 if self.strength in (0, 1) else 2  # both styles run, to be mixed
+        notes += self.notes
+        reruns = sum(runner.reruns for runner in work.runners)
+        if reruns:
+            notes += (f"{reruns} tiles came out damaged from {work.runner.runtime} and were computed again",)
+        return Report(
+            input=source,
+            output=output,
+            input_size=(width, height),
+            output_size=(out_width, out_height),
+            model=" + ".join(card.id for card in self.cards),
+            style=self.style,
+            style_reason=self.reason,
+            strength=self.strength,
+            runtime=work.runner.runtime,
+            precision=work.runner.precision,
+            seconds=round(seconds, 4),
+            seconds_model=round(work.seconds_model, 4),
+            megapixels_per_second=round(math.prod(work.target) / 1e6 / seconds, 3),
+            gmacs=round(macs / 1e9, 3),
+            tiles=tiles,
+            routing=None if work.routes is None else _routing(work, work.routes),
+            peak_memory_mb=peak_memory_mb(),
+            consistency_psnr=round(work.consistency_psnr, 2) if math.isfinite(work.consistency_psnr) else None,
+            warnings=notes,
+        )
+
+
+def _routing(work: Upscaling, routes: Routes) -> Routing:
+    def decibels(values: NDArray[np.float64]) -> tuple[tuple[float | None, ...], ...]:
+        return tuple(tuple(None if math.isnan(v) else round(v, 1) for v in row) for row in values.tolist())
+
+    return Routing(
+        threshold=round(routes.threshold, 2),
+        expected=decibels(routes.expected),
+        measured=decibels(-10 * np.log10(work.difference + 1e-10)),
+        big=tuple(map(tuple, routes.chosen.tolist())),
+        seconds_little=round(work.seconds_model - work.seconds_big, 4),
+        seconds_big=round(work.seconds_big, 4),
     )
 
 
@@ -161,35 +228,6 @@ def require(needed: int, what: str, advice: str) -> None:
             f"{what} needs about {needed >> 20} MiB of memory, {available >> 20} MiB are free; "
             f"close other programs, {advice}"
         )
-
-
-def report(
-    work: Upscaling, card: Card, started: float, notes: tuple[str, ...], source: str = "", output: str = ""
-) -> Report:
-    """The figures of a finished ``Upscaling``; ``started`` is the ``time.perf_counter()`` at its beginning."""
-    seconds = time.perf_counter() - started
-    (height, width), (out_height, out_width) = work.image.size, work.target
-    computed = work.plan.count * math.prod(work.plan.shape)
-    if isinstance(work.runner, Guarded) and work.runner.reruns:
-        notes += (f"{work.runner.reruns} tiles came out damaged from {work.runner.runtime} and were computed again",)
-    return Report(
-        input=source,
-        output=output,
-        input_size=(width, height),
-        output_size=(out_width, out_height),
-        model=card.id,
-        style=card.style,
-        runtime=work.runner.runtime,
-        precision=work.runner.precision,
-        seconds=round(seconds, 4),
-        seconds_model=round(work.seconds_model, 4),
-        megapixels_per_second=round(math.prod(work.target) / 1e6 / seconds, 3),
-        gmacs=round(computed * card.macs_per_pixel / 1e9, 3),
-        tiles={"total": work.plan.count, "little": 0, "big": 0} | {card.tier: work.plan.count},
-        peak_memory_mb=peak_memory_mb(),
-        consistency_psnr=round(work.consistency_psnr, 2) if math.isfinite(work.consistency_psnr) else None,
-        warnings=notes,
-    )
 
 
 def peak_memory_mb() -> int:

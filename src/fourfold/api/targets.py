@@ -4,14 +4,13 @@ import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from fourfold.core.atomic import replacing
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError, UsageError
-from fourfold.core.image import Image
-from fourfold.imaging.formats import FORMATS, Format, format_of
+from fourfold.imaging.formats import FORMATS, Format, format_of, writable_like
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,7 @@ class Targets:
                     f"{self.output}: expected a name ending in {asked.suffixes[0]} for --format {asked.name}"
                 )
             return named
-        own = format_of(of_input)
-        return asked or (own if own.writable else format_of("JPEG" if own.lossy else "PNG"))
+        return asked or writable_like(format_of(of_input))
 
     def path_for(self, source: str, of_input: str, kind: Format, suffix: str) -> Path | None:
         """Where the result of an input goes, ``NAME_SUFFIX.EXT`` where no name was given; None is standard output.
@@ -103,18 +101,6 @@ class Targets:
     def wrote(self, path: Path) -> None:
         """Remember a result, which no other input of this run may replace."""
         self._written.add(path.resolve())
-
-
-def for_format(image: Image, kind: Format) -> Image:
-    """The image as the format can hold it, saying what had to go."""
-    notes = image.notes
-    if image.alpha is not None and not kind.alpha:
-        notes += (f"{kind.name} cannot hold transparency: it was laid on white",)
-        image = replace(image, pixels=image.pixels * image.alpha[..., None] + 1 - image.alpha[..., None], alpha=None)
-    if image.depth == 16 and not kind.sixteen:
-        notes += (f"{kind.name} holds 8 bits a channel: the input has 16",)
-        image = replace(image, depth=8)
-    return replace(image, notes=notes)
 
 
 def copy(data: Path | bytes, target: Path | BinaryIO) -> None:

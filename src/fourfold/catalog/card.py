@@ -17,9 +17,11 @@ Task = Literal["image-to-image/super-resolution", "image-to-image/deblurring"]
 """Of the networks here; ids as in the scientist's taxonomy, Hugging Face names where they exist."""
 
 Tier = Literal["little", "big"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
 Style = Literal["faithful", "photo"]
-Format = Literal["onnx", "safetensors"]
-Precision = Literal["fp16", "fp32"]
+STYLES: tuple[Style, ...] = get_args(Style)
+Format = Literal["onnx", "onnx-int8", "safetensors"]
+Precision = Literal["fp16", "fp32", "int8"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Weights:
-    """One file of weights: its bare name, container format, stored precision, SHA-256 in hex, and size in bytes."""
+    """One file of weights: its bare name, format, stored precision, SHA-256 in hex, and size in bytes.
+
+    ``onnx-int8`` is the network quantised after training, for engines that find it faster; see ``runtimes.quantise``.
+    """
 
     file: str
     format: Format
@@ -73,6 +78,24 @@ class Weights:
     def __post_init__(self) -> None:
         if PurePath(self.file).name != self.file or "\\" in self.file:
             raise ModelError(f"expected the bare name of a weights file without folders, got {self.file!r}")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Which tiles of a picture are worth this big network, see ``methods.route``.
+
+    Attributes:
+        little: id of the network that answers the others.
+        coefficients: of ``methods.route.features``; they give the PSNR in dB expected between the two networks.
+        threshold: dB below which a tile goes on to the big network.
+        max_loss: dB of PSNR against the truth that this costs on the photos it was fitted to; tiles: of those.
+    """
+
+    little: str
+    coefficients: tuple[float, ...]
+    threshold: float
+    max_loss: float
+    tiles: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +125,7 @@ class Card:
         receptive_field: how far, in input pixels to each side, an output pixel looks.
         macs_per_pixel: multiply-accumulates of the convolutions for each input pixel.
         training: None for a network of others, of which that is not known.
+        gate: of a big network that can be routed to.
     """
 
     id: str
@@ -121,6 +145,11 @@ class Card:
     training: Training | None = None
     weights: tuple[Weights, ...] = ()
     scores: tuple[Score, ...] = ()
+    gate: Gate | None = None
+
+    def offers(self, format: Format) -> bool:  # noqa: A002
+        """Whether the card lists a weights file of the given format."""
+        return any(weights.format == format for weights in self.weights)
 
     def stored(self, format: Format) -> Weights:  # noqa: A002
         """The weights file of the given format.

@@ -2,9 +2,9 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
+from fourfold.cli.progress import Progress, Tiles
 from fourfold.core.errors import UsageError
 
 
@@ -18,6 +18,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=Path(),
         metavar="FOLDER",
         help="For answer.md and answer.json (NAME.md and NAME.json for a folder of briefs); default this folder.",
+    )
+    parser.add_argument(
+        "--photo",
+        type=Path,
+        metavar="PHOTO",
+        help="Carry the task out on this photo, and show what came out in answer.html.",
     )
     parser.add_argument(
         "--llm-base-url",
@@ -39,14 +45,13 @@ def run(args: argparse.Namespace) -> int:
     if args.llm_base_url:
         llm = Settings(args.llm_base_url, args.llm_model, os.environ.get("FOURFOLD_LLM_KEY", ""))
     done, codes = 0, set()
-    for outcome in ask_files(args.brief, args.output, llm):
-        if isinstance(outcome, Unanswered):
-            codes.add(outcome.error.exit_code)
-            print(f"fourfold: {outcome.error}", file=sys.stderr)
-            continue
-        done += 1
-        if not args.quiet:
-            print(
-                f"{outcome.brief} → {outcome.files[0]}, {outcome.files[1]}: {outcome.answer.task.id}", file=sys.stderr
-            )
+    with Progress(args.quiet) as progress:
+        for outcome in ask_files(args.brief, args.output, llm, args.photo, Tiles(progress)):
+            if isinstance(outcome, Unanswered):
+                codes.add(outcome.error.exit_code)
+                progress.say(f"fourfold: {outcome.error}", error=True)
+                continue
+            done += 1
+            written = ", ".join(map(str, outcome.files))
+            progress.say(f"{outcome.brief} → {written}: {outcome.answer.task.id}")
     return codes.pop() if len(codes) == 1 and not done else 3 if codes else 0

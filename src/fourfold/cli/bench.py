@@ -12,12 +12,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "cascade", "deblurring"),
-        help="PSNR and SSIM on benchmark sets, time beside others, time and memory of fitting cascades, or deblurring.",
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow"),
+        help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
+        "the processor can do, fitting cascades, or what a workflow costs over the direct way.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
-    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the speed run. Default: 15.")
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the paired run. Default: 15.")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="Draw the curves of the routing run there.")
     parser.add_argument("--save", action="store_true", help="Also write the results to bench/results.")
     parser.add_argument("--json", action="store_true", help="Print the results as one JSON document.")
 
@@ -25,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import cascade_speed, deblurring, quality, results, speed
+    from fourfold.evaluation import cascade_speed, deblurring, overhead, quality, results, roofline, routing, speed
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -37,6 +39,19 @@ def run(args: argparse.Namespace) -> int:
     elif args.what == "deblurring":
         report = benchmark.deblurring(args.data)
         text = deblurring.table(report)
+    elif args.what == "routing":
+        found = benchmark.routing(args.data, rounds=args.rounds)
+        report = routing.Routing(found)
+        text = "\n\n".join(map(routing.table, found))
+        for one in found if args.plot else ():
+            routing.plot(args.plot / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
+    elif args.what == "roofline":
+        report = benchmark.layers()
+        text = roofline.table(report)
+    elif args.what == "workflow":
+        with tempfile.TemporaryDirectory() as folder:
+            report = benchmark.workflow(args.data, Path(folder), rounds=args.rounds)
+        text = overhead.table(report)
     else:
         report = cascade_speed.measure()
         text = cascade_speed.table(report)

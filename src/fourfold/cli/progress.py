@@ -9,6 +9,7 @@ from fourfold.core.errors import FourfoldError
 
 if TYPE_CHECKING:
     from fourfold.api.targets import Failure
+    from fourfold.workflow.engine import Event
 
 T = TypeVar("T")
 
@@ -107,3 +108,20 @@ def _exit_code(done: int, errors: Sequence[FourfoldError]) -> int:
     if len(codes) == 1 and (done == 0 or codes == {4}):
         return codes.pop()
     return 3 if codes else 0
+
+
+class Tiles:
+    """Shows the steps of a workflow that have tiles; to be told of every event, with its photo's name."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._step: Step | None = None
+
+    def __call__(self, name: str, event: "Event") -> None:
+        """Show how far a step is; other events are passed over."""
+        if event.kind != "progress":
+            return
+        self._step = self._step or self._progress.start(f"{name}: {event.step}")
+        self._step(event.done, event.total)
+        if event.done == event.total:
+            self._step = None

@@ -59,4 +59,7 @@ def _line(entry: "Report") -> str:
         f"{entry.input} → {entry.output}: {width}×{height} → {wide}×{high}, {entry.seconds:.1f} s, "
         f"{entry.model} on {entry.runtime}, consistency {kept}"
     )
-    return "\n".join([line, *(f"  note: {warning}" for warning in entry.warnings)])
+    how = f"  {entry.style}: {entry.style_reason}"
+    if entry.routing is not None:
+        how += f"; {entry.tiles['big']} of {entry.tiles['total']} tiles went on to the big network"
+    return "\n".join([line, how, *(f"  note: {warning}" for warning in entry.warnings)])

@@ -28,6 +28,9 @@ class Runner(Protocol):
     tile: tuple[int, int]
     """Height and width of the low-resolution tiles it is compiled for."""
 
+    reruns: int
+    """Batches that came out damaged and were computed again by another engine, since it was set to 0."""
+
     def __call__(self, tiles: Floats) -> Floats:
         """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped.
 

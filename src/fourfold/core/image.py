@@ -70,3 +70,9 @@ class Image:
             np.uint8 if self.depth == 8 else np.uint16
         )
         return levels
+
+    def rgb8(self) -> NDArray[np.uint8]:
+        """``H×W×3`` levels as seen on black, grey as three equal channels."""
+        seen = self.pixels if self.alpha is None else self.pixels * self.alpha[..., None]
+        levels = np.rint(seen * 255).clip(0, 255).astype(np.uint8)
+        return np.ascontiguousarray(np.broadcast_to(levels, (*levels.shape[:2], 3)))

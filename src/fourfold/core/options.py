@@ -11,6 +11,9 @@ Model = Annotated[str | None, Param("Network by its id, see `fourfold models lis
 Runtime = Annotated[
     Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
 ]
+Precision = Annotated[
+    Literal["fp32", "bf16", "int8"] | None, Param("Arithmetic; auto takes the fastest here.", auto=True)
+]
 Threads = Annotated[int | None, Param("Processor threads to use.", 1, 1024, short="j", auto=True)]
 Format = Annotated[
     Literal["jpg", "jpeg", "png", "webp", "tif", "tiff", "avif"] | None,
@@ -48,10 +51,23 @@ class UpscaleOptions(Options):
         Literal["faithful", "photo"] | None,
         Param("faithful: only what the input supports; photo: also repair noise and JPEG damage.", auto=True),
     ] = None
+    strength: Annotated[
+        float, Param("How far to go from faithful (0) to photo (1) where the style is photo.", 0, 1)
+    ] = 1.0
     route: Annotated[
-        Literal["little", "big"] | None, Param("Which size of network the tiles go through.", auto=True)
+        Literal["little", "big"] | None,
+        Param("Size of network for all tiles; auto sends those that gain from it to the big one.", auto=True),
+    ] = None
+    time_budget: Annotated[
+        float | None,
+        Param("Time for one picture; fewer tiles go to the big network to keep it.", 0.01, 86400, "seconds"),
+    ] = None
+    route_threshold: Annotated[
+        float | None,
+        Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
     ] = None
     runtime: Runtime = None
+    precision: Precision = None
     tile: Annotated[int | None, Param("Side of a tile of the input.", 32, 2048, "pixels", short="t", auto=True)] = None
     threads: Threads = None
     format: Format = None
@@ -69,6 +85,7 @@ class DeblurOptions(Options):
     ] = "blurred"
     model: Model = None
     runtime: Runtime = None
+    precision: Precision = None
     tile: Annotated[int | None, Param("Side of a tile at most.", 384, 2048, "pixels", short="t", auto=True)] = None
     threads: Threads = None
     format: Format = None

@@ -4,8 +4,10 @@
 The command line, the HTTP schema and the page's form are all made from ``parameters()``.
 """
 
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from fourfold.core.errors import UsageError, near
@@ -33,11 +35,12 @@ class Param:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One field of a parameter dataclass, taken apart.
+    """One field of a parameter dataclass, or one parameter of a function, taken apart.
 
     Attributes:
-        name: the field's name; kind: ``bool``, ``int``, ``float`` or ``str``.
+        name: the field's name; kind: ``bool``, ``int``, ``float``, ``str`` or ``Path``.
         choices: the allowed words, if the type is a ``Literal``; default: the field's default.
+        required: whether there is no default.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Parameter:
     choices: tuple[str, ...]
     default: object
     param: Param
+    required: bool = False
 
     def parse(self, text: str) -> object:
         """The value a person wrote, in its type.
@@ -60,11 +64,14 @@ class Parameter:
                     f"{self.name} is one of {', '.join(self.choices)}; got {text!r}.{near(text, list(self.choices))}"
                 )
             return text
+        if self.kind is bool:
+            if text not in ("true", "false"):
+                raise UsageError(f"{self.name} is true or false; got {text!r}")
+            return text == "true"
         try:
             return self.check(self.kind(text))
         except ValueError:
-            word = {int: "a whole number", float: "a number"}[self.kind]
-            raise UsageError(f"{self.name} is {word}{self._range()}; got {text!r}") from None
+            raise UsageError(f"{self.name} is {_WORDS[self.kind]}{self._range()}; got {text!r}") from None
 
     def check(self, value: object) -> object:
         """The value itself, if it lies within the range.
@@ -81,6 +88,11 @@ class Parameter:
             raise UsageError(f"{self.name} is one of {', '.join(self.choices)}; got {value!r}")
         return value
 
+    def expected(self) -> str:
+        """What it takes, in words."""
+        words = " or ".join(self.choices) or _WORDS[self.kind] + self._range()
+        return words + (" or auto" if self.param.auto else "")
+
     def _range(self) -> str:
         low, high, unit = self.param.minimum, self.param.maximum, self.param.unit and f" {self.param.unit}"
         if low is not None and high is not None:
@@ -90,22 +102,35 @@ class Parameter:
         return f" of at most {high:g}{unit}" if high is not None else ""
 
 
-def parameters(owner: type) -> dict[str, Parameter]:
-    """The described fields of a dataclass, in order."""
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", Path: "a file"}
+
+
+def parameters(owner: Callable[..., object]) -> dict[str, Parameter]:
+    """The described fields of a dataclass, or the described parameters of a function, in order."""
     hints = get_type_hints(owner, include_extras=True)
     found = {}
-    for field in fields(owner):
-        hint = hints[field.name]
-        if get_origin(hint) is not Annotated:
+    for name, default in _defaults(owner):
+        hint = hints[name]
+        if get_origin(hint) is not Annotated or not isinstance(hint.__metadata__[0], Param):
             continue
         kind, param = get_args(hint)[:2]
         kinds = [
             k for k in (get_args(kind) if get_origin(kind) not in (None, Literal) else (kind,)) if k is not type(None)
         ]
         choices = tuple(get_args(kinds[0])) if get_origin(kinds[0]) is Literal else ()
-        default = None if field.default is MISSING else field.default
-        found[field.name] = Parameter(field.name, str if choices else kinds[0], choices, default, param)
+        required = default is MISSING
+        kind = str if choices else kinds[0]
+        found[name] = Parameter(name, kind, choices, None if required else default, param, required)
     return found
+
+
+def _defaults(owner: Callable[..., object]) -> Iterator[tuple[str, object]]:
+    """Names and defaults, ``MISSING`` where there is none."""
+    if isinstance(owner, type) and is_dataclass(owner):
+        yield from ((field.name, field.default) for field in fields(owner))
+    else:
+        for name, parameter in inspect.signature(owner).parameters.items():
+            yield name, MISSING if parameter.default is parameter.empty else parameter.default
 
 
 def checked(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:

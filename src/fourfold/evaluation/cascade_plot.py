@@ -1,46 +1,19 @@
 """Accuracy against cost of a cascade, drawn with Pillow: every operating point, and the chosen one."""
 
-from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fourfold.core.atomic import replacing
-from fourfold.core.errors import UsageError
+from fourfold.evaluation import chart
 from fourfold.evaluation.cascade import Report, text_macs
+from fourfold.evaluation.chart import BLUE, BOX, FINER, GREY, GRID, INK, ORANGE, Axes, Point, broken, square, text
 from fourfold.evaluation.logits import Samples
 from fourfold.methods import gate
 from fourfold.methods.cascade import ENDS
 
-_FINER = 2  # drawn twice as large and shrunk: smooth edges
-_SIZE = (1200, 760)
-_BOX = (110, 92, 1160, 672)  # left, top, right, bottom of the axes
 _LEGEND = (378, 148)  # width, height
-_INK, _FAINT, _GRID, _BLUE, _ORANGE, _GREY = "#1b1f24", "#5b6470", "#e3e7ec", "#1f6fb2", "#d9730d", "#9aa3ad"
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class _Axes:
-    """From MACs and accuracy to pixels of the fine canvas."""
-
-    cost: tuple[float, float]
-    accuracy: tuple[float, float]
-
-    def x(self, macs: float) -> float:
-        low, high = self.cost
-        return _FINER * (_BOX[0] + (_BOX[2] - _BOX[0]) * (macs - low) / (high - low))
-
-    def y(self, accuracy: float) -> float:
-        low, high = self.accuracy
-        return _FINER * (_BOX[3] - (_BOX[3] - _BOX[1]) * (accuracy - low) / (high - low))
-
-    def at(self, macs: float, accuracy: float) -> Point:
-        return self.x(macs), self.y(accuracy)
 
 
 def plot(path: Path, pair: Samples, report: Report) -> None:
@@ -52,15 +25,7 @@ def plot(path: Path, pair: Samples, report: Report) -> None:
     Raises:
         UsageError: the name does not end in ``.png``, or the folder cannot be written to.
     """
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path}: expected a name ending in .png")
-    stream = BytesIO()
-    _drawn(pair, report).save(stream, "PNG", optimize=True)
-    try:
-        with replacing(path) as file:
-            file.write(stream.getvalue())
-    except OSError as error:
-        raise UsageError(f"{path}: the plot cannot be written there: {error}") from error
+    chart.save(path, _drawn(pair, report))
 
 
 def curve(pair: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,24 +43,28 @@ def _drawn(pair: Samples, report: Report) -> Image.Image:
     if report.held_out:
         shown += [report.held_out.accuracy.low, report.held_out.accuracy.high]
     margin = max(0.08 * (max(shown) - min(shown)), 0.002)
-    axes = _Axes((0.0, 1.04 * float(macs[-1])), (min(shown) - margin, max(shown) + margin))
-    canvas = Image.new("RGB", (_SIZE[0] * _FINER, _SIZE[1] * _FINER), "white")
-    draw = ImageDraw.Draw(canvas)
-    _grid(draw, axes, little.macs + big.macs)
-    _text(draw, (_BOX[0], 28), f"Little-Big: {little.name}, then {big.name}", 26, _INK)
-    _text(draw, (_BOX[0], 62), _summary(report), 17, _FAINT)
+    axes = Axes((0.0, 1.04 * float(macs[-1])), (min(shown) - margin, max(shown) + margin))
+    titles = chart.Titles(
+        title=f"Little-Big: {little.name}, then {big.name}",
+        summary=_summary(report),
+        across="multiply-accumulate operations a sample, mean",
+        up="accuracy",
+        write_across=lambda macs: text_macs(macs) if macs else "0",
+        write_up=lambda accuracy: f"{100 * accuracy:.4g} %",
+    )
+    canvas, draw = chart.canvas(axes, titles, little.macs + big.macs)
     floor = float(big.correct.mean()) - report.max_loss
-    _broken(draw, axes.at(0, floor), axes.at(axes.cost[1], floor), _GREY)
-    _broken(draw, axes.at(macs[0], accuracy[0]), axes.at(macs[-1], accuracy[-1]), _GREY)
+    broken(draw, axes.at(0, floor), axes.at(axes.across[1], floor), GREY)
+    broken(draw, axes.at(macs[0], accuracy[0]), axes.at(macs[-1], accuracy[-1]), GREY)
     line = _thinned([axes.at(x, y) for x, y in zip(macs, accuracy, strict=True)])
-    draw.line(line, fill=_BLUE, width=3 * _FINER, joint="curve")
+    draw.line(line, fill=BLUE, width=3 * FINER, joint="curve")
     for one in (little, big):
         spot = axes.at(one.macs, float(one.correct.mean()))
-        _square(draw, spot)
-        _text(draw, (spot[0] / _FINER + 12, spot[1] / _FINER + 8), f"{one.name} alone", 17, _INK)
+        square(draw, spot)
+        text(draw, (spot[0] / FINER + 12, spot[1] / FINER + 8), f"{one.name} alone", 17, INK)
     _chosen(draw, axes, report)
     _legend(draw, _free_corner(line))
-    return canvas.resize(_SIZE, Image.Resampling.LANCZOS)
+    return canvas
 
 
 def _summary(report: Report) -> str:
@@ -108,42 +77,22 @@ def _summary(report: Report) -> str:
     return text
 
 
-def _grid(draw: ImageDraw.ImageDraw, axes: _Axes, cost: float) -> None:
-    left, top, right, bottom = (_FINER * side for side in _BOX)
-    for accuracy in _ticks(*axes.accuracy):
-        y = axes.y(accuracy)
-        draw.line([(left, y), (right, y)], fill=_GRID, width=_FINER)
-        _text(draw, (_BOX[0] - 10, y / _FINER), f"{100 * accuracy:.4g} %", 16, _FAINT, "rm")
-    for macs in _ticks(0, cost):
-        x = axes.x(macs)
-        draw.line([(x, top), (x, bottom)], fill=_GRID, width=_FINER)
-        _text(draw, (x / _FINER, _BOX[3] + 14), text_macs(macs) if macs else "0", 16, _FAINT, "mt")
-    draw.line([(left, bottom), (right, bottom)], fill=_FAINT, width=_FINER)
-    _text(
-        draw, ((_BOX[0] + _BOX[2]) / 2, _SIZE[1] - 34), "multiply-accumulate operations a sample, mean", 17, _INK, "mm"
-    )
-    _text(draw, (_BOX[0] - 90, _BOX[1] - 14), "accuracy", 17, _INK, "lm")
-
-
-def _chosen(draw: ImageDraw.ImageDraw, axes: _Axes, report: Report) -> None:
+def _chosen(draw: ImageDraw.ImageDraw, axes: Axes, report: Report) -> None:
     if report.held_out:
         point, around = report.held_out.fit, report.held_out
         x, y = axes.at(point.macs, point.accuracy)
-        draw.line([(x, axes.y(around.accuracy.low)), (x, axes.y(around.accuracy.high))], fill=_ORANGE, width=2 * _FINER)
-        radius = 9 * _FINER
-        draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill="white", outline=_ORANGE, width=3 * _FINER)
+        draw.line([(x, axes.y(around.accuracy.low)), (x, axes.y(around.accuracy.high))], fill=ORANGE, width=2 * FINER)
+        chart.disc(draw, (x, y), 9, filled=False)
     if report.in_sample:
-        x, y = axes.at(report.in_sample.macs, report.in_sample.accuracy)
-        radius = 6 * _FINER
-        draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=_ORANGE)
+        chart.disc(draw, axes.at(report.in_sample.macs, report.in_sample.accuracy), 6, filled=True)
 
 
 def _free_corner(line: list[Point]) -> Point:
     """Where the legend hides least of the line: its left and top, in the finished picture."""
     across, down = _LEGEND
-    left, top, right, bottom = (_BOX[0] + 12, _BOX[1] + 12, _BOX[2] - 12 - across, _BOX[3] - 12 - down)
+    left, top, right, bottom = (BOX[0] + 12, BOX[1] + 12, BOX[2] - 12 - across, BOX[3] - 12 - down)
     corners = ((right, bottom), (right, top), (left, top), (left, bottom))
-    points = np.array(line) / _FINER
+    points = np.array(line) / FINER
 
     def hidden(corner: Point) -> int:
         inside = (points > np.array(corner) - 12) & (points < np.array(corner) + np.array(_LEGEND) + 12)
@@ -155,35 +104,24 @@ def _free_corner(line: list[Point]) -> Point:
 def _legend(draw: ImageDraw.ImageDraw, corner: Point) -> None:
     left, top = corner
     draw.rounded_rectangle(
-        [_FINER * left, _FINER * top, _FINER * (left + _LEGEND[0]), _FINER * (top + _LEGEND[1])],
-        8 * _FINER, fill="white", outline=_GRID, width=_FINER,
+        [FINER * left, FINER * top, FINER * (left + _LEGEND[0]), FINER * (top + _LEGEND[1])],
+        8 * FINER, fill="white", outline=GRID, width=FINER,
     )  # fmt: skip
     x, y = left + 16, top + 22
-    spots = [(_FINER * (x + 14), _FINER * (y + 34 * row)) for row in range(4)]
-    reach = 14 * _FINER
-    draw.line([(spots[0][0] - reach, spots[0][1]), (spots[0][0] + reach, spots[0][1])], fill=_BLUE, width=3 * _FINER)
-    _broken(draw, (spots[1][0] - reach, spots[1][1]), (spots[1][0] + reach, spots[1][1]), _GREY)
-    for (middle, height), radius, filled in ((spots[2], 6 * _FINER, True), (spots[3], 9 * _FINER, False)):
-        draw.ellipse(
-            [middle - radius, height - radius, middle + radius, height + radius],
-            fill=_ORANGE if filled else "white", outline=_ORANGE, width=3 * _FINER,
-        )  # fmt: skip
+    spots = [(FINER * (x + 14), FINER * (y + 34 * row)) for row in range(4)]
+    reach = 14 * FINER
+    draw.line([(spots[0][0] - reach, spots[0][1]), (spots[0][0] + reach, spots[0][1])], fill=BLUE, width=3 * FINER)
+    broken(draw, (spots[1][0] - reach, spots[1][1]), (spots[1][0] + reach, spots[1][1]), GREY)
+    chart.disc(draw, spots[2], 6, filled=True)
+    chart.disc(draw, spots[3], 9, filled=False)
     texts = (
         "every threshold, all samples",
         "random routing; the loss allowed",
         "chosen, in sample (as the paper)",
         "on samples it was not chosen on",
     )
-    for row, text in enumerate(texts):
-        _text(draw, (x + 40, y + 34 * row), text, 17, _INK, "lm")
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """About six round values between the two."""
-    rough = (high - low) / 6
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = float(power * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough))
-    return [step * number for number in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
+    for row, words in enumerate(texts):
+        text(draw, (x + 40, y + 34 * row), words, 17, INK, "lm")
 
 
 def _thinned(line: list[Point]) -> list[Point]:
@@ -200,28 +138,3 @@ def _thinned(line: list[Point]) -> list[Point]:
 
 def _height(point: Point) -> float:
     return point[1]
-
-
-def _broken(draw: ImageDraw.ImageDraw, start: Point, end: Point, colour: str) -> None:
-    length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
-    dash = 8 * _FINER
-    for number in range(int(length / dash / 2) + 1):
-        first, last = (min(1.0, (2 * number + half) * dash / max(length, 1)) for half in (0, 1))
-        ends = [tuple(a + (b - a) * part for a, b in zip(start, end, strict=True)) for part in (first, last)]
-        draw.line([(ends[0][0], ends[0][1]), (ends[1][0], ends[1][1])], fill=colour, width=2 * _FINER)
-
-
-def _square(draw: ImageDraw.ImageDraw, spot: Point) -> None:
-    half = 7 * _FINER
-    draw.rectangle([spot[0] - half, spot[1] - half, spot[0] + half, spot[1] + half], fill=_INK)
-
-
-def _text(draw: ImageDraw.ImageDraw, at: Point, text: str, size: int, colour: str, anchor: str = "lt") -> None:
-    """Text that stays inside the picture: shifted to the left, and smaller if it is wider than all of it."""
-    font = ImageFont.load_default(size * _FINER)
-    room = _FINER * (_SIZE[0] - 40)
-    if font.getlength(text) > room:
-        font = ImageFont.load_default(size * _FINER * room / font.getlength(text))
-    x, y = at[0] * _FINER, at[1] * _FINER
-    over = draw.textbbox((x, y), text, font=font, anchor=anchor)[2] - _FINER * (_SIZE[0] - 10)
-    draw.text((x - max(0, over), y), text, fill=colour, font=font, anchor=anchor)

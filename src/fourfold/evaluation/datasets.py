@@ -1,4 +1,4 @@
-"""The super-resolution benchmark sets, found on disk and never shipped: Set5, Set14 and BSD20.
+"""The super-resolution benchmark sets, found on disk and never shipped: Set5, Set14 and BSD20, and Set14 spoiled.
 
 A data folder holds ``benchmark/<folder>/HR`` and ``benchmark/<folder>/LRx4`` with one picture file of the same stem in
 each. BSD20 is every fifth picture of BSD100, so its figures are not those of the whole set.
@@ -6,7 +6,7 @@ each. BSD20 is every fifth picture of BSD100, so its figures are not those of th
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,9 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from fourfold.core.errors import PictureError, UsageError
+from fourfold.imaging import degrade
+from fourfold.imaging.resize import bicubic
 
 SETS: Mapping[str, str] = MappingProxyType({"Set5": "Set5", "Set14": "Set14", "BSD20": "BSD100"})
 """Name of each set and the folder it lies in."""
+
+SPOILED = "Set14 spoiled"
+_HELD_SEED = 20_261_124
 
 SCALE = 4
 """High resolution over low resolution, the same in every set."""
@@ -27,11 +32,15 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pair:
-    """One picture of a set: ``name``, its file in low resolution and its file in high resolution."""
+    """One picture of a set: ``name``, its file in low resolution and its file in high resolution.
+
+    With ``spoiled`` the low resolution is made anew from the high one, see ``spoil``; the number seeds it.
+    """
 
     name: str
     low: Path
     high: Path
+    spoiled: int | None = None
 
     def load(self) -> tuple[Picture, Picture]:
         """The low and the high resolution, ``h×w×3`` and ``4h×4w×3``; grey files become RGB.
@@ -39,13 +48,25 @@ class Pair:
         Raises:
             PictureError: a file cannot be read, or the sizes are not 1 to 4.
         """
-        low, high = _read(self.low), _read(self.high)
+        low, high = read(self.low), read(self.high)
         if high.shape[:2] != (low.shape[0] * SCALE, low.shape[1] * SCALE):
             raise PictureError(
                 f"{self.high}: expected {SCALE} times the {low.shape[1]}×{low.shape[0]} of {self.low}, "
                 f"got {high.shape[1]}×{high.shape[0]}"
             )
-        return low, high
+        return low if self.spoiled is None else spoil(high, self.spoiled), high
+
+
+def spoil(high: Picture, number: int) -> Picture:
+    """A picture as a real small photo might be: blurred, shrunk four times, noisy and stored as JPEG.
+
+    Gaussian blur of 0.5 to 2.5 pixels, noise of 5 to 15 levels, JPEG quality 40 to 80 with halved colours: drawn anew
+    for each ``number``, from a seed that nothing is trained with.
+    """
+    rng = np.random.default_rng([_HELD_SEED, number])
+    sigma = rng.uniform(0.5, 2.5)
+    low = bicubic(degrade.gaussian_blur(high, sigma, sigma), (high.shape[0] // SCALE, high.shape[1] // SCALE))
+    return degrade.jpeg(degrade.noise(low, rng.uniform(5, 15), rng), int(rng.integers(40, 81)))
 
 
 @dataclass(frozen=True)
@@ -73,12 +94,14 @@ def data_folder(given: Path | None = None) -> Path:
 
 
 def benchmark_sets(folder: Path) -> tuple[BenchmarkSet, ...]:
-    """Every set of ``SETS`` in a data folder; the pictures are read only when a pair is loaded.
+    """Every set of ``SETS`` in a data folder, and Set14 spoiled; pictures are read only when a pair is loaded.
 
     Raises:
         UsageError: a set is missing or incomplete.
     """
-    return tuple(BenchmarkSet(name, _pairs(folder / "benchmark" / inside)) for name, inside in SETS.items())
+    clean = {name: _pairs(folder / "benchmark" / inside) for name, inside in SETS.items()}
+    spoiled = tuple(replace(pair, spoiled=number) for number, pair in enumerate(clean["Set14"]))
+    return tuple(BenchmarkSet(name, pairs) for name, pairs in (*clean.items(), (SPOILED, spoiled)))
 
 
 def _pairs(folder: Path) -> tuple[Pair, ...]:
@@ -95,7 +118,12 @@ def _stems(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
 
 
-def _read(path: Path) -> Picture:
+def read(path: Path) -> Picture:
+    """A picture file as ``H×W×3``; grey becomes RGB.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
     try:
         with Pillow.open(path) as picture:
             return np.array(picture.convert("RGB"), np.uint8)

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from fourfold.core.errors import UsageError
 from fourfold.evaluation.report import text_table
 from fourfold.imaging.blur import KINDS, Kind, estimate
-from fourfold.imaging.degrade import Camera, Window, photographed
+from fourfold.imaging.camera import Camera, Window, photographed
 from fourfold.imaging.metrics import psnr_y, ssim_y
 
 Picture = NDArray[np.uint8]

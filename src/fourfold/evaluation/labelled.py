@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from fourfold.core.errors import UsageError
 from fourfold.imaging import files
 from fourfold.methods.cascade import Network
-from fourfold.methods.upscale import visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +53,7 @@ def levels(path: Path) -> NDArray[np.uint8]:
     Raises:
         PictureError: it cannot be read.
     """
-    image = files.read(path)
-    shown = np.rint(visible(image.pixels, image.alpha) * 255).clip(0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:2], 3)))
+    return files.read(path).rgb8()
 
 
 class Timed:

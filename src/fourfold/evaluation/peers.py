@@ -93,6 +93,32 @@ def real_esrgan(folder: Path, threads: int, storage: Storage = "fp32") -> Conten
     return Contender(f"Real-ESRGAN general-x4v3{suffix}", enlarge, how)
 
 
+def real_esrgan_shape(threads: int) -> Contender:
+    """The shape of general-x4v3, 34 convolutions of 64 channels, with random weights through OpenVINO: for its time.
+
+    Raises:
+        MissingExtra: PyTorch, which builds it, is not installed.
+    """
+    from fourfold.catalog.card import Network
+    from fourfold.runtimes import export, pytorch
+    from fourfold.runtimes.openvino import OpenVinoRunner
+
+    model = export.to_onnx(pytorch.build(Network("upscaler", "Upscaler", {"channels": 64, "depth": 32})))
+    runners: dict[tuple[int, ...], OpenVinoRunner] = {}
+
+    def enlarge(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        size = low.shape[0], low.shape[1]
+        if size not in runners:
+            runners.clear()
+            runners[size] = OpenVinoRunner(model, size, threads, "auto")
+        planes = np.ascontiguousarray(low.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+        enlarged: NDArray[np.uint8] = runners[size].levels(planes)[0]
+        return enlarged
+
+    how = f"random weights, OpenVINO in its own precision, threads: {threads}; its pictures mean nothing"
+    return Contender("general-x4v3's shape, OpenVINO", enlarge, how)
+
+
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import PurePath
 
 from fourfold.core.errors import InvalidInput
+from fourfold.evaluation import tilemap
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -63,11 +64,25 @@ def html(report: Mapping[str, object], before: bytes | None, after: bytes | None
     """
     files, failed = _entries(report, "files"), _entries(report, "failed")
     title = f"{_count(len(files), 'photo')} upscaled" + (f", {len(failed)} failed" if failed else "")
-    style, script = _asset("report.css"), _asset("report.js") if before and after else ""
-    parts = [_comparison(before, after), *map(_file, files), _failures(failed)]
+    parts = [comparison(before, after), *map(_file, files), _failures(failed)]
     body = "\n".join(part for part in parts if part)
+    return page(
+        title,
+        f"""<header><p class="brand">fourfold</p><h1>{title}</h1></header>
+<main>
+{body}
+</main>
+<footer><p>Made on this computer; nothing was sent anywhere. Consistency says what was kept. Detail finer than the photo
+itself is the network's estimate, not evidence.</p></footer>""",
+        asset("report.css"),
+        asset("report.js") if before and after else "",
+    )
+
+
+def page(title: str, body: str, style: str, script: str, language: str = "en") -> str:
+    """A page that can load nothing but what is written in it; ``title`` is escaped already."""
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">
@@ -78,12 +93,7 @@ def html(report: Mapping[str, object], before: bytes | None, after: bytes | None
 <style>{style}</style>
 </head>
 <body>
-<header><p class="brand">fourfold</p><h1>{title}</h1></header>
-<main>
 {body}
-</main>
-<footer><p>Made on this computer; nothing was sent anywhere. Consistency says what was kept. Detail finer than the photo
-itself is the network's estimate, not evidence.</p></footer>
 {f"<script>{script}</script>" if script else ""}</body>
 </html>
 """
@@ -96,7 +106,8 @@ def _entries(report: Mapping[str, object], key: str) -> list[Mapping[str, object
     return list(found)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A style sheet or script of this folder."""
     return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
@@ -110,24 +121,40 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _comparison(before: bytes | None, after: bytes | None) -> str:
-    shown = [(name, data) for name, data in (("before", before), ("after", after)) if data]
+def comparison(
+    before: bytes | None,
+    after: bytes | None,
+    name: str = "cut",
+    words: tuple[str, str, str] = ("Before", "After", "Slide to compare"),
+) -> str:
+    """Two pictures of one thing, with a slider between them that works by touch and by keyboard; or one alone.
+
+    Args:
+        before, after: PNG, JPEG, WebP or AVIF; shown at the size of ``after``.
+        name: of the slider, its own on the page; words: for before, for after, and for the slider.
+
+    Raises:
+        InvalidInput: the pictures are of none of these formats.
+    """
+    shown = [one for one in zip(("before", "after"), (before, after), words, strict=False) if one[1]]
     if not shown:
         return ""
     pictures = "\n".join(
-        f'<div class="{name}"><img src="{_data_uri(data)}" alt="The photo {name}"><span>{name.title()}</span></div>'
-        for name, data in shown
+        f'<div class="{side}"><img src="{data_uri(data)}" alt="{escape(word)}"><span>{escape(word)}</span></div>'
+        for side, data, word in shown
+        if data
     )
     slider = ""
     if len(shown) == 2:
         slider = (
-            '\n<figcaption><label for="cut">Slide to compare</label>'
-            '<input id="cut" type="range" min="0" max="100" value="50"></figcaption>'
+            f'\n<figcaption><label for="{name}">{escape(words[2])}</label>'
+            f'<input id="{name}" type="range" min="0" max="100" value="50"></figcaption>'
         )
-    return f'<figure id="compare">\n<div class="stage">\n{pictures}\n</div>{slider}\n</figure>'
+    return f'<figure class="compare">\n<div class="stage">\n{pictures}\n</div>{slider}\n</figure>'
 
 
-def _data_uri(data: bytes) -> str:
+def data_uri(data: bytes) -> str:
+    """A picture as an address that holds it; raises ``InvalidInput`` for anything but PNG, JPEG, WebP and AVIF."""
     for magic, offset, kind in _MAGIC:
         if data[offset : offset + len(magic)] == magic:
             return f"data:{kind};base64,{base64.b64encode(data).decode()}"
@@ -144,6 +171,9 @@ def _file(entry: Mapping[str, object]) -> str:
         )
     if "consistency_psnr" in entry:
         parts.append(_consistency(entry["consistency_psnr"]))
+    routing = entry.get("routing")
+    if isinstance(routing, Mapping):
+        parts.append(tilemap.html(routing))
     parts += [_warnings(entry.get("warnings")), _facts(entry)]
     return "<article>\n" + "\n".join(part for part in parts if part) + "\n</article>"
 
@@ -176,6 +206,7 @@ def _facts(entry: Mapping[str, object]) -> str:
         "Time": _figure(entry, "seconds", "s"),
         "of it in the network": _figure(entry, "seconds_model", "s"),
         "Network": model,
+        "Style chosen because": str(entry.get("style_reason") or ""),
         "Engine": engine,
         "Tiles": _tiles(entry.get("tiles")),
         "Speed": _figure(entry, "megapixels_per_second", "megapixels/s"),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ ENGINES = ("fourfold", "numpy", "pillow", "onnxruntime", "openvino", "ncnn", "op
 INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16", "i8mm")
 """Processor features that change which arithmetic an engine chooses, by their names in Linux's list of processors."""
 
-Section = Literal["quality", "speed", "cascade", "deblurring"]
+Section = Literal["quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def _cpuinfo(root: Path) -> str:
         return ""
 
 
+@cache
 def _version(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)

@@ -85,12 +85,14 @@ class StageTiming:
         name: of the case.
         seconds, seconds_model: of a whole run and of its network.
         overhead: whole time over network time, run by run; 1 = nothing but the network.
+        ratio: whole time over that of the first case in the same round.
     """
 
     name: str
     seconds: Spread
     seconds_model: Spread
     overhead: Spread
+    ratio: Spread
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def measure(
     rounds = rounds or Rounds()
     before = load_average()
     timings = paired(contenders, picture, rounds, progress=progress)
-    whole = tuple(stages(name, run) for name, run in whole_runs.items())
+    whole = stages(whole_runs)
     after = load_average()
     size = picture.shape[1], picture.shape[0]
     return SpeedReport(threads, before, after, busy(before, after, threads), size, rounds, timings, whole)
@@ -188,26 +190,32 @@ def paired(
     )
 
 
-def stages(name: str, run: WholeRun, measured: int = 5, warmup: int = 1) -> StageTiming:
-    """Repeat a whole run and compare its time with the network's own.
+def stages(runs: Mapping[str, WholeRun], measured: int = 5, warmup: int = 1) -> tuple[StageTiming, ...]:
+    """Repeat whole runs in turns and compare the time of each with its network's own, and with the first one's.
 
     Args:
-        name: of the case.
-        run: does it all once.
-        measured: runs that count, at least 1.
-        warmup: runs before them that do not.
+        runs: by name; each does it all once.
+        measured: rounds that count, at least 1; warmup: rounds before them that do not.
 
     Raises:
         InvalidInput: no run to count, or the network took no time or longer than the whole.
     """
     if measured < 1 or warmup < 0:
-        raise InvalidInput(f"{name}: expected at least one run and no negative warm-up, got {measured} and {warmup}")
-    pairs = [run() for _ in range(warmup + measured)][warmup:]
-    for total, model in pairs:
-        if not 0 < model <= total:
-            raise InvalidInput(f"{name}: expected 0 < network time ≤ total time, got {model} s of {total} s")
-    totals, models = zip(*pairs, strict=True)
-    return StageTiming(name, spread(totals), spread(models), _ratios(totals, models))
+        raise InvalidInput(f"expected at least one run and no negative warm-up, got {measured} and {warmup}")
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    for _ in range(warmup + measured):
+        for name, run in runs.items():
+            total, model = run()
+            if not 0 < model <= total:
+                raise InvalidInput(f"{name}: expected 0 < network time ≤ total time, got {model} s of {total} s")
+            pairs[name].append((total, model))
+    found = []
+    first: tuple[float, ...] | None = None
+    for name, counted in pairs.items():
+        totals, models = zip(*counted[warmup:], strict=True)
+        first = first or totals
+        found.append(StageTiming(name, spread(totals), spread(models), _ratios(totals, models), _ratios(totals, first)))
+    return tuple(found)
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -245,7 +253,7 @@ def table(report: SpeedReport) -> str:
         text_table([header, *map(_timing_row, report.timings)]),
     ]
     if report.stages:
-        header = ["whole run", "time", "network", "time / network"]
+        header = ["whole run", "time", "network", "time / network", "ratio"]
         lines += ["", text_table([header, *map(_stage_row, report.stages)])]
     if report.busy:
         load = f"load {report.load_before} before and {report.load_after} after"
@@ -270,6 +278,7 @@ def _stage_row(stage: StageTiming) -> list[str]:
         _milliseconds(stage.seconds.median),
         _milliseconds(stage.seconds_model.median),
         f"{stage.overhead.median:.2f}",
+        f"{stage.ratio.median:.2f}",
     ]
 
 

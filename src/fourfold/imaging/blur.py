@@ -4,7 +4,7 @@ A shake takes fine detail along its direction from every part of a picture and l
 it in all directions; in a sharp picture at least some parts keep it in every direction. So squares all over the
 picture are taken apart into frequencies. For each direction the ratio of fine to coarse energy is noted, as quantiles
 over the squares that have coarse detail there, and the profile over directions, turned so that it begins along the
-likely shake, is weighed with coefficients that ``scripts/fit_blur.py`` fits on photos damaged by ``imaging.degrade``.
+likely shake, is weighed with coefficients that ``scripts/fit_blur.py`` fits on photos damaged by ``imaging.camera``.
 """
 
 import json

@@ -1,259 +1,113 @@
-"""Seeded damage for training and for tests: what a camera does to a picture, from a numpy ``Generator``.
+"""What happens to real photos before anyone enlarges them: blur, shrinking, noise, sharpening and JPEG, all seeded.
 
-Motion blur: while the shutter is open the camera shifts and rolls along a path, and the sensor adds up light, not
-encoded values. A path is a drift and a tremor, both smooth. Roll makes the blur differ over the picture; it is applied
-as one kernel a node of a grid, the results blended bilinearly between nodes (efficient filter flow, Hirsch et al.,
-CVPR 2010). What is brighter than the sensor's limit blurs before it is cut off; shot and read noise and JPEG follow.
+``photo`` applies these twice in a random order of strength, the second-order degradation of Real-ESRGAN (Wang et al.,
+ICCV workshops 2021, section 3); the ranges are ours, milder, and meant for photos as phones and messengers leave them.
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import NamedTuple
+import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
+from PIL import Image, ImageFilter
 
-from fourfold.imaging import color
-from fourfold.imaging.tiling import mirrored
+from fourfold.imaging.resize import bicubic
 
-Floats = NDArray[np.float32]
+Picture = NDArray[np.uint8]
 
-_MOMENTS = 96  # samples of the exposure
-_MODES = 8  # half periods of the tremor during the exposure, at most
-_CELL = 80  # pixels at most between the nodes at which the blur is computed exactly
-_FAST = 16  # Fourier transforms of multiples of this are fast
-_BRIGHT = np.float32(0.95)  # light from which on a spot may stand for something brighter than the sensor's limit
-_LUMINANCE = np.array([[0.2126], [0.7152], [0.0722]], np.float32)
+_FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resampling.BOX, Image.Resampling.LANCZOS)
 
 
-# ---- camera shake
-
-
-@dataclass(frozen=True, eq=False)
-class Shake:
-    """The path of a camera during one exposure, in equal steps of time; its mean is the rest position.
-
-    Attributes:
-        shifts: ``T×2``, down and right, in pixels of the picture; rolls: ``T``, in radians, about ``centre``.
-        centre: ``(y, x)`` in pixels of the picture.
-    """
-
-    shifts: NDArray[np.float64]
-    rolls: NDArray[np.float64]
-    centre: tuple[float, float]
-
-    def at(self, y: float, x: float) -> NDArray[np.float64]:
-        """The path of the scene point seen at ``(y, x)``, ``T×2`` in pixels; small angles."""
-        lever = np.array([x - self.centre[1], self.centre[0] - y])
-        return np.asarray(self.shifts + self.rolls[:, None] * lever)
-
-
-def shake(rng: np.random.Generator, extent: float, size: tuple[int, int], roll: float = 0.5) -> Shake:
-    """A random path whose shifts span ``extent`` pixels.
+def photo(high: Picture, rng: np.random.Generator) -> Picture:
+    """A photo of a quarter of the width and height, spoiled at random as real small photos are.
 
     Args:
-        extent: the longest way between two points of the path of shifts; 0 for a still camera.
-        size: ``(height, width)`` of the picture, about whose middle the camera rolls.
-        roll: at most this share of ``extent`` is what the roll alone spans at the picture's corners.
-    """
-    time = np.linspace(-0.5, 0.5, _MOMENTS)
-    modes = np.arange(1, _MODES + 1)
-    waves = np.cos(np.pi * np.outer(time + 0.5, modes)) / modes ** rng.uniform(1, 3)
-    tremor = 0.0 if rng.random() < 0.3 else 10 ** rng.uniform(-1, 0.5)
-    drift = rng.normal(size=3)
-    path = np.outer(time, drift / np.linalg.norm(drift[:2])) + tremor * (waves @ rng.normal(size=(_MODES, 3)))
-    path -= path.mean(axis=0)
-    shifts = path[:, :2] * (extent / _span(path[:, :2]))
-    corner = np.hypot(*size) / 2
-    rolls = path[:, 2] * (rng.uniform(0, roll) * extent / (np.ptp(path[:, 2]) * corner))
-    return Shake(shifts, rolls, ((size[0] - 1) / 2, (size[1] - 1) / 2))
-
-
-def _span(points: NDArray[np.float64]) -> float:
-    """The longest way between two of the points ``T×2``, within half a percent."""
-    angles = np.arange(32) * (np.pi / 32)
-    return float(np.ptp(points @ np.array([np.sin(angles), np.cos(angles)]), axis=0).max())
-
-
-def kernel(path: NDArray[np.float64]) -> Floats:
-    """The kernel of a path ``T×2`` of shifts: square, of odd side, not negative, with the sum 1 and the path's mean.
-
-    Each moment is shared among the four nearest pixels (bilinear).
-    """
-    radius = int(np.ceil(np.abs(path).max()))
-    side = 2 * radius + 1
-    whole = np.floor(path).astype(np.intp)
-    part = path - whole
-    result = np.zeros((side + 1, side + 1))
-    for dy in (0, 1):
-        for dx in (0, 1):
-            weight = np.abs(1 - dy - part[:, 0]) * np.abs(1 - dx - part[:, 1])
-            np.add.at(result, (whole[:, 0] + radius + dy, whole[:, 1] + radius + dx), weight / len(path))
-    return result[:side, :side].astype(np.float32)
-
-
-class Window(NamedTuple):
-    """A part of a picture: rows ``top`` to ``bottom`` and columns ``left`` to ``right``, ends excluded."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-
-def motion_blur(light: Floats, path: Shake, window: Window | None = None) -> Floats:
-    """What the sensor adds up while the camera moves.
-
-    Args:
-        light: ``H×W×C``, in proportion to light; beyond its borders it is mirrored.
-        path: of the camera.
-        window: the part that is wanted, by default all.
+        high: ``4H×4W×3``. rng: decides everything; one in ten photos is only shrunk.
 
     Returns:
-        ``h×w×C`` of the window.
+        ``H×W×3``.
     """
-    window = window or Window(0, light.shape[0], 0, light.shape[1])
-    out = np.empty((window.bottom - window.top, window.right - window.left, light.shape[2]), np.float32)
-    for cell in _cells(window):
-        corners = [(y, x) for y in (cell.top, cell.bottom) for x in (cell.left, cell.right)]
-        kernels = [kernel(path.at(*corner)) for corner in (corners if path.rolls.any() else corners[:1])]
-        blurred = _blended(_convolved(light, cell, kernels))
-        rows = slice(cell.top - window.top, cell.bottom - window.top)
-        out[rows, cell.left - window.left : cell.right - window.left] = blurred.transpose(1, 2, 0)
-    return out
+    size = (high.shape[0] // 4, high.shape[1] // 4)
+    kind = rng.random()
+    if kind < 0.25:
+        small = bicubic(high, size)
+        return small if kind < 0.1 else jpeg(small, int(rng.integers(70, 98)), rng)
+    small = high
+    if rng.random() < 0.8:
+        wide = rng.uniform(0.3, 3.0)
+        narrow = wide * rng.uniform(0.4, 1.0) if rng.random() < 0.3 else wide
+        small = gaussian_blur(small, wide, narrow, rng.uniform(0, math.pi))
+    part = math.exp(rng.uniform(math.log(0.25), 0))
+    small = _resize(small, (round(high.shape[0] * part), round(high.shape[1] * part)), rng)
+    small = _spoil(small, rng, noise_up_to=12, likely=0.5, worst_quality=40)
+    if rng.random() < 0.3:
+        small = gaussian_blur(small, sigma := rng.uniform(0.2, 0.8), sigma)
+    small = _resize(small, size, rng)
+    if rng.random() < 0.3:
+        small = sharpen(small, rng.uniform(0.3, 1.0), rng.uniform(0.5, 1.2))
+    return _spoil(small, rng, noise_up_to=16, likely=0.6, worst_quality=40)
 
 
-def _cells(window: Window) -> Iterator[Window]:
-    """The window cut into equal parts of about ``_CELL`` pixels."""
-    (rows, columns) = (
-        [first + (last - first) * i // count for i in range(count + 1)]
-        for first, last in (window[:2], window[2:])
-        for count in (-(-(last - first) // _CELL),)
-    )
-    for top, bottom in pairwise(rows):
-        for left, right in pairwise(columns):
-            yield Window(top, bottom, left, right)
+def gaussian_blur(picture: Picture, sigma: float, across: float, angle: float = 0.0) -> Picture:
+    """Blur with a Gaussian of deviation ``sigma`` pixels along ``angle`` (radians) and ``across`` across it."""
+    if sigma == across:
+        return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(sigma)))
+    margin = math.ceil(3 * max(sigma, across))
+    padded = np.pad(picture.astype(np.float32), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    fy = np.fft.fftfreq(padded.shape[0])[:, None]
+    fx = np.fft.rfftfreq(padded.shape[1])[None]
+    along = fx * math.cos(angle) + fy * math.sin(angle)
+    aside = fy * math.cos(angle) - fx * math.sin(angle)
+    gain = np.exp(-2 * math.pi**2 * ((sigma * along) ** 2 + (across * aside) ** 2)).astype(np.float32)
+    blurred = np.fft.irfft2(np.fft.rfft2(padded, axes=(0, 1)) * gain[..., None], padded.shape[:2], axes=(0, 1))
+    return _levels(blurred[margin : margin + picture.shape[0], margin : margin + picture.shape[1]])
 
 
-def _convolved(light: Floats, cell: Window, kernels: Sequence[Floats]) -> list[Floats]:
-    """``C×h×w``: the cell of a picture as each of the kernels blurs it, by Fourier transforms."""
-    radius = max(len(k) // 2 for k in kernels)
-    height, width = cell.bottom - cell.top, cell.right - cell.left
-    rows = mirrored(cell.top - radius, height + 2 * radius, light.shape[0])
-    columns = mirrored(cell.left - radius, width + 2 * radius, light.shape[1])
-    region = np.ascontiguousarray(light[rows][:, columns].transpose(2, 0, 1))
-    shape = [-(-side // _FAST) * _FAST for side in region.shape[1:]]
-    spectrum = np.fft.rfft2(region, shape)
-    results: list[Floats] = []
-    for small in kernels:
-        product = np.fft.irfft2(spectrum * np.fft.rfft2(small, shape), shape)
-        first = radius + len(small) // 2
-        results.append(np.asarray(product[:, first : first + height, first : first + width], np.float32))
-    return results
-
-
-def _blended(corners: Sequence[Floats]) -> Floats:
-    """Four results ``C×h×w`` for the corners of a cell, blended bilinearly; a single one is taken as it is."""
-    if len(corners) == 1:
-        return corners[0]
-    height, width = corners[0].shape[1:]
-    down, right = (np.arange(side, dtype=np.float32) / np.float32(side) for side in (height, width))
-    top, bottom = (left + (other - left) * right for left, other in (corners[:2], corners[2:]))
-    return np.add(top, (bottom - top) * down[:, None])
-
-
-def defocused(light: Floats, radius: float) -> Floats:
-    """What a lens out of focus makes of ``H×W×C``: every point a disc of a radius in pixels; borders are mirrored."""
-    reach = int(np.ceil(radius))
-    distance = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
-    disc = np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32)
-    whole = Window(0, light.shape[0], 0, light.shape[1])
-    (seen,) = _convolved(light, whole, [disc / disc.sum()])
-    return seen.transpose(1, 2, 0)
-
-
-# ---- the camera
-
-
-@dataclass(frozen=True)
-class Camera:
-    """What a hand-held camera may do to a picture.
-
-    Attributes:
-        extent: the shortest and the longest path of its shake, in pixels; still: share of pictures without shake.
-        defocus: the smallest and the largest radius of its circle of confusion, in pixels.
-        roll: see ``shake``; glare: how many times brighter than the sensor's limit the brightest spots are, at most.
-        plain: share of pictures whose values are in proportion to light; grey: share without colour.
-        shot: variance of the noise at full light; read: deviation of the noise in the dark, both at most.
-        quality: the lowest JPEG quality; raw: share of pictures that are not compressed.
-    """
-
-    extent: tuple[float, float] = (2.0, 24.0)
-    still: float = 0.0
-    defocus: tuple[float, float] = (0.0, 0.0)
-    roll: float = 0.5
-    glare: float = 4.0
-    plain: float = 0.2
-    grey: float = 0.1
-    shot: float = 2e-4
-    read: float = 2e-3
-    quality: int = 80
-    raw: float = 0.5
-
-
-def photographed(
-    scene: NDArray[np.uint8], rng: np.random.Generator, camera: Camera, window: Window | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A scene as a shaken camera takes it, and as a perfect one would.
+def noise(
+    picture: Picture, sigma: float, rng: np.random.Generator, *, shot: float = 0.0, grey: bool = False
+) -> Picture:
+    """Add Gaussian noise of ``sigma`` levels; a share ``shot`` of its variance grows with brightness, as light's does.
 
     Args:
-        scene: ``H×W×3``, a sharp picture; window: the part that is wanted, by default all.
-
-    Returns:
-        The blurry and the sharp picture, ``h×w×3``.
+        picture: ``H×W×3``. grey: the same noise in all three colours.
     """
-    window = window or Window(0, scene.shape[0], 0, scene.shape[1])
-    extent = 0.0 if rng.random() < camera.still else rng.uniform(*camera.extent)
-    path = shake(rng, extent, scene.shape[:2], camera.roll)
-    around = int(np.ceil(max(np.abs(path.at(y, x)).max() for y in window[:2] for x in window[2:])))
-    rows, columns = (
-        mirrored(first - around, last - first + 2 * around, length)
-        for first, last, length in zip(window[::2], window[1::2], scene.shape[:2], strict=True)
-    )
-    plain = rng.random() < camera.plain
-    light = _light(scene[rows][:, columns], plain)
-    if rng.random() < camera.grey:
-        light = np.repeat(light @ _LUMINANCE, 3, axis=2)
-    light *= np.where(light.min(axis=2, keepdims=True) > _BRIGHT, np.float32(rng.uniform(1, camera.glare)), 1)
-    centre = path.centre[0] - window.top + around, path.centre[1] - window.left + around
-    inner = Window(around, light.shape[0] - around, around, light.shape[1] - around)
-    seen = motion_blur(light, replace(path, centre=centre), inner)
-    if camera.defocus[1]:
-        seen = defocused(seen, rng.uniform(*camera.defocus))
-    amount = np.float32(rng.uniform())
-    noise = np.sqrt(amount * (np.float32(camera.shot) * seen.clip(0) + np.float32(camera.read**2)))
-    blurry = _levels(seen + noise * rng.standard_normal(seen.shape, dtype=np.float32), plain)
-    if rng.random() >= camera.raw:
-        blurry = jpeg(blurry, int(rng.integers(camera.quality, 100)))
-    return blurry, _levels(light[inner.top : inner.bottom, inner.left : inner.right], plain)
+    drawn = rng.standard_normal((*picture.shape[:2], 1 if grey else 3), dtype=np.float32)
+    variance = sigma**2 * (1 - shot + shot * picture.astype(np.float32) / 127.5)
+    return _levels(picture + drawn * np.sqrt(variance))
 
 
-def jpeg(levels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """``H×W×3`` through a JPEG file of this quality, 1 to 100."""
-    file = io.BytesIO()
-    Pillow.fromarray(levels).save(file, "JPEG", quality=quality)
-    with Pillow.open(file) as picture:
-        return np.asarray(picture)
+def sharpen(picture: Picture, amount: float, radius: float) -> Picture:
+    """Unsharp masking: add ``amount`` times what a Gaussian blur of ``radius`` pixels removes."""
+    soft = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)), np.float32)
+    return _levels(picture + amount * (picture - soft))
 
 
-def _light(levels: NDArray[np.uint8], plain: bool) -> Floats:
-    values = np.arange(256, dtype=np.float32) / np.float32(255)
-    return (values if plain else color.to_light(values))[levels]
+def jpeg(picture: Picture, quality: int, rng: np.random.Generator | None = None) -> Picture:
+    """Store as JPEG of ``quality`` 1 to 100 and read back; ``rng`` makes block grid and chroma sampling random."""
+    top, left = rng.integers(0, 8, 2) if rng is not None else (0, 0)
+    padded = np.pad(picture, ((top, 0), (left, 0), (0, 0)), mode="symmetric")
+    stored = io.BytesIO()
+    subsampling = 2 if rng is None or rng.random() < 0.7 else 0
+    Image.fromarray(padded).save(stored, "JPEG", quality=quality, subsampling=subsampling)
+    with Image.open(stored) as read:
+        return np.asarray(read)[top:, left:]
 
 
-def _levels(light: Floats, plain: bool) -> NDArray[np.uint8]:
-    values = np.clip(light, 0, 1)
-    return np.asarray(np.rint((values if plain else color.from_light(values)) * np.float32(255)), np.uint8)
+def _spoil(
+    picture: Picture, rng: np.random.Generator, *, noise_up_to: float, likely: float, worst_quality: int
+) -> Picture:
+    if rng.random() < likely:
+        shot, grey = rng.uniform(0, 0.7), bool(rng.random() < 0.4)
+        picture = noise(picture, rng.uniform(0.5, noise_up_to), rng, shot=shot, grey=grey)
+    return jpeg(picture, int(rng.integers(worst_quality, 98)), rng) if rng.random() < 0.85 else picture
+
+
+def _resize(picture: Picture, size: tuple[int, int], rng: np.random.Generator) -> Picture:
+    if picture.shape[:2] == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size[::-1], _FILTERS[rng.integers(len(_FILTERS))]))
+
+
+def _levels(values: NDArray[np.floating]) -> Picture:
+    levels: Picture = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return levels

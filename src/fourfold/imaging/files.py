@@ -1,6 +1,7 @@
 """Picture files in and out: probe, read, write. The only module of this folder the rest of fourfold needs for it."""
 
 import errno
+import hashlib
 import io
 import shutil
 import tempfile
@@ -23,7 +24,9 @@ from fourfold.imaging import color, encode, metadata, png, tiff
 from fourfold.imaging.decode import Opened, open_stream
 from fourfold.imaging.formats import FORMATS, Format, format_of, sniff
 
-__all__ = ["FORMATS", "Format", "Header", "Spec", "Writer", "format_of", "open_writer", "probe", "read", "write"]
+__all__ = [
+    "FORMATS", "Format", "Header", "Spec", "Writer", "digest", "format_of", "open_writer", "probe", "read", "write",
+]  # fmt: skip
 
 MAX_PIXELS = 300_000_000
 """Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
@@ -135,7 +138,7 @@ def _opened(source: Path | bytes, max_pixels: int) -> Iterator[tuple[str, Opened
             ) from error
 
 
-def _file(path: Path) -> BinaryIO:
+def _file(path: Path) -> io.BufferedReader:
     try:
         return path.open("rb")
     except FileNotFoundError as error:
@@ -159,6 +162,12 @@ def _recognised(stream: BinaryIO, label: str) -> str:
     is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
     what = "text" if is_text else f"something that starts with the bytes {start[:8].hex(' ')}"
     raise PictureError(f"{label}: expected a picture ({expected}), the file holds {what}. Export it as one of these")
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file in hex; raises ``PictureError`` as ``read`` does for a file that cannot be opened."""
+    with _file(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -346,9 +355,9 @@ def open_writer(target: Path | BinaryIO, spec: Spec) -> Writer:
     return Writer(target, spec)
 
 
-def default_quality(name: str, image: Image) -> int | None:
-    """The quality for writing a picture: the format's own, but a WebP that was lossless stays so."""
-    return 100 if name == image.format == "WEBP" and not image.lossy else FORMATS[name].quality
+def default_quality(name: str, came_as: str, *, lossy: bool) -> int | None:
+    """The quality for a picture that came in another format or this one: its own, but a lossless WebP stays so."""
+    return 100 if name == came_as == "WEBP" and not lossy else FORMATS[name].quality
 
 
 def write(
@@ -378,7 +387,7 @@ def write(
     channels = image.pixels.shape[2] + (image.alpha is not None)
     image = image if row.sixteen else replace(image, depth=8)
     carried = metadata.for_output(image.metadata, "keep", image.size)
-    chosen = quality if quality is not None else default_quality(row.name, image)
+    chosen = quality if quality is not None else default_quality(row.name, image.format, lossy=image.lossy)
     spec = Spec(row.name, height, width, channels, image.depth, image.profile, carried, chosen)
     with open_writer(target, spec) as writer:
         for top in range(0, height, _BAND_ROWS):

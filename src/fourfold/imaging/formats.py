@@ -1,9 +1,10 @@
-"""The table of picture file formats: what each can hold, and how its files are recognised."""
+"""The table of picture file formats: what each can hold, what must go to fit it, and how its files are recognised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fourfold.core.errors import UsageError, near
+from fourfold.core.image import Image
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,23 @@ def format_of(name: Path | str) -> Format:
     known = [suffix.removeprefix(".") for row in FORMATS.values() for suffix in row.suffixes]
     expected = ", ".join(row.suffixes[0] for row in FORMATS.values() if row.writable)
     raise UsageError(f"expected a picture format ({expected}), got {text!r}.{near(word, known)}")
+
+
+def writable_like(own: Format) -> Format:
+    """The format itself if fourfold writes it, else the nearest that it writes."""
+    return own if own.writable else FORMATS["JPEG" if own.lossy else "PNG"]
+
+
+def fitting(image: Image, kind: Format) -> Image:
+    """The image as the format can hold it, with a note about what had to go."""
+    notes = image.notes
+    if image.alpha is not None and not kind.alpha:
+        notes += (f"{kind.name} cannot hold transparency: it was laid on white",)
+        image = replace(image, pixels=image.pixels * image.alpha[..., None] + 1 - image.alpha[..., None], alpha=None)
+    if image.depth == 16 and not kind.sixteen:
+        notes += (f"{kind.name} holds 8 bits a channel: the input has 16",)
+        image = replace(image, depth=8)
+    return replace(image, notes=notes)
 
 
 def sniff(start: bytes) -> str | None:

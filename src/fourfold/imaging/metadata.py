@@ -7,9 +7,11 @@ Sources: EXIF 2.32, section 4.6; XMP specification parts 1 and 3; Metadata Worki
 """
 
 import io
+import json
 import struct
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
@@ -19,6 +21,9 @@ from fourfold.imaging import ifd
 MetadataPolicy = Literal["keep", "strip", "strip-location"]
 """``keep`` everything, ``strip`` all but the colour profile, or ``strip-location``: drop where it was taken."""
 
+LONGEST_RECIPE = 1600
+"""Bytes of JSON that say how a picture was made; with the XMP around it, it stays under 2 KB."""
+
 _ORIENTATION, _THUMBNAIL, _THUMBNAIL_SIZE, _STRIPS, _STRIP_SIZES = 0x0112, 0x0201, 0x0202, 0x0111, 0x0117
 _DESCRIPTIVE = {
     *(0x010D, 0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x011D, 0x0128, 0x0131, 0x0132, 0x013B, 0x013C),
@@ -26,19 +31,26 @@ _DESCRIPTIVE = {
 }
 _XMP, _IPTC, _PHOTOSHOP = 0x02BC, 0x83BB, 0x8649
 _LONGEST_XMP = 1 << 22
+_ROOM = 60_000  # bytes of a packet that, with a recipe more, still fits into a JPEG
 
 _NS_TIFF, _NS_EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _NS_XMP, _NS_PHOTOSHOP = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/photoshop/1.0/"
 _NS_CORE, _NS_EXT = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/", "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_NS_RDF, _NS_RECIPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "urn:fourfold:recipe:1#"
+_EMPTY_XMP = (
+    f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    f'<rdf:RDF xmlns:rdf="{_NS_RDF}"></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
 _NS_CAMERA = "http://ns.google.com/photos/1.0/camera/"
-# Thumbnails, and descriptions of data appended to the old file that the new one does not have: extended packets,
-# depth maps, gain maps, motion pictures.
+# Thumbnails, how the old file was made, and descriptions of data appended to it that the new one does not have:
+# extended packets, depth maps, gain maps, motion pictures.
 _STALE_SPACES = {
     "http://ns.adobe.com/xmp/note/",
     "http://ns.adobe.com/hdr-gain-map/1.0/",
     "http://ns.google.com/photos/1.0/depthmap/",
     "http://ns.google.com/photos/1.0/image/",
     "http://ns.google.com/photos/1.0/container/",
+    _NS_RECIPE,
 }
 _STALE_NAMES = {(_NS_XMP, "Thumbnails")}
 _PLACES = {
@@ -125,6 +137,43 @@ def for_output(metadata: Metadata, policy: MetadataPolicy, size: tuple[int, int]
         except (ValueError, ExpatError, RecursionError):
             xmp = b""
     return Metadata(exif, xmp, metadata.dpi)
+
+
+def with_recipe(metadata: Metadata, recipe: Mapping[str, Any]) -> Metadata:
+    """The metadata with an XMP property that says how the picture was made; everything else in it stays byte for byte.
+
+    Args:
+        metadata: as ``for_output`` gives it.
+        recipe: plain values; left out if they are longer than ``LONGEST_RECIPE`` as JSON, or the packet has no room.
+    """
+    told = json.dumps(recipe, separators=(",", ":"), sort_keys=True)
+    text = metadata.xmp.decode("utf-8-sig") if metadata.xmp else _EMPTY_XMP
+    try:
+        roots = _document(text.encode()).getElementsByTagNameNS(_NS_RDF, "RDF")
+    except (ValueError, ExpatError, RecursionError):
+        return metadata
+    end = f"</{roots[0].tagName}>" if roots else ""
+    if len(told) > LONGEST_RECIPE or len(text) > _ROOM or not end or end not in text:
+        return metadata
+    before, after = text.rsplit(end, 1)
+    told = told.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    prefix = roots[0].tagName.removesuffix("RDF")
+    line = (
+        f'<{prefix}Description {prefix}about="" xmlns:fourfold="{_NS_RECIPE}"><fourfold:recipe>{told}</fourfold:recipe>'
+        f"</{prefix}Description>"
+    )
+    return replace(metadata, xmp=f"{before}{line}{end}{after}".encode())
+
+
+def recipe_of(metadata: Metadata) -> dict[str, Any] | None:
+    """What ``with_recipe`` put into the metadata, None if there is nothing of the kind."""
+    try:
+        found = _document(metadata.xmp).getElementsByTagNameNS(_NS_RECIPE, "recipe") if metadata.xmp else []
+        texts = [part.data for part in found[0].childNodes if isinstance(part, minidom.Text)] if found else ["null"]
+        recipe = json.loads("".join(texts))
+    except (ValueError, ExpatError, RecursionError):
+        return None
+    return recipe if isinstance(recipe, dict) else None
 
 
 def without_orientation(exif: bytes) -> bytes:

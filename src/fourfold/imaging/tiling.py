@@ -26,10 +26,17 @@ class Tile:
     Attributes:
         window: ``(top, left)`` of what is read; it may lie outside the picture, where pixels are mirrored.
         kept: ``(top, bottom, left, right)`` of the part of the picture this tile answers for.
+        place: its row and column among the tiles.
     """
 
     window: tuple[int, int]
     kept: tuple[int, int, int, int]
+    place: tuple[int, int]
+
+    def inner(self, scale: int) -> tuple[slice, slice]:
+        """Where the kept part lies in the result of the window, ``scale`` times as large."""
+        (y, x), (top, bottom, left, right) = self.window, self.kept
+        return slice(scale * (top - y), scale * (bottom - y)), slice(scale * (left - x), scale * (right - x))
 
 
 @dataclass(frozen=True)
@@ -69,14 +76,35 @@ def plan(size: tuple[int, int], halo: int, side: int | None = None) -> Plan:
         raise InvalidInput(f"expected a picture of at least 1×1, got {size[0]}×{size[1]}")
     if side is not None and side <= 2 * halo:
         raise InvalidInput(f"expected a tile larger than twice the halo of {halo} pixels, got {side}")
-    (height, tops), (width, lefts) = (_cuts(length, halo, side) for length in size)
-    rows = tuple(tuple(Tile((y - halo, x - halo), (y, y2, x, x2)) for x, x2 in lefts) for y, y2 in tops)
-    return Plan(size, (height, width), halo, rows)
+    (height, tops), (width, lefts) = (_cuts(length, halo, side, LARGEST) for length in size)
+    return Plan(size, (height, width), halo, _rows(halo, tops, lefts))
 
 
-def _cuts(length: int, halo: int, side: int | None) -> tuple[int, list[tuple[int, int]]]:
+def finer(coarse: Plan, halo: int, largest: int) -> Plan:
+    """Plan smaller tiles of the same picture, of which every row of ``coarse`` holds whole rows.
+
+    Args:
+        coarse: the plan to refine.
+        halo: pixels to read around each kept part; largest: window side to stay within.
+    """
+    spans = [row[0].kept[:2] for row in coarse.rows]
+    height, _ = _cuts(max(bottom - top for top, bottom in spans), halo, None, largest)
+    step = height - 2 * halo
+    tops = [(y, min(y + step, bottom)) for top, bottom in spans for y in range(top, bottom, step)]
+    width, lefts = _cuts(coarse.size[1], halo, None, largest)
+    return Plan(coarse.size, (height, width), halo, _rows(halo, tops, lefts))
+
+
+def _rows(halo: int, tops: list[tuple[int, int]], lefts: list[tuple[int, int]]) -> tuple[tuple[Tile, ...], ...]:
+    return tuple(
+        tuple(Tile((y - halo, x - halo), (y, y2, x, x2), (row, column)) for column, (x, x2) in enumerate(lefts))
+        for row, (y, y2) in enumerate(tops)
+    )
+
+
+def _cuts(length: int, halo: int, side: int | None, largest: int) -> tuple[int, list[tuple[int, int]]]:
     """Window side of one axis, and the kept spans; the last window may reach past the picture's end."""
-    count = -(-length // ((side or LARGEST) - 2 * halo))
+    count = -(-length // ((side or largest) - 2 * halo))
     step = -(-length // count)
     window = side or -(-(step + 2 * halo) // _GRANULE) * _GRANULE
     return window, [(start, min(start + step, length)) for start in range(0, length, step)]
@@ -115,11 +143,11 @@ def tiled(
         band: NDArray[Any] | None = None
         for tile in row:
             result = run(read(image, tile, plan.shape), tile)
-            y, x = (scale * (tile.kept[2 * axis] - tile.window[axis]) for axis in (0, 1))
+            rows, columns = tile.inner(scale)
             left, right = scale * tile.kept[2], scale * tile.kept[3]
             if band is None:
                 band = np.empty((scale * (bottom - top), scale * plan.size[1], result.shape[2]), result.dtype)
-            band[:, left:right] = result[y : y + len(band), x : x + right - left]
+            band[:, left:right] = result[rows, columns]
         assert band is not None
         yield band
 

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fourfold.core.image import Image
 from fourfold.imaging import color, tiling
 from fourfold.imaging.metrics import Consistency
 from fourfold.imaging.resize import Resizer, bicubic
+from fourfold.methods.route import Routes, blend
 
 Size = tuple[int, int]
 
@@ -39,12 +41,15 @@ def target_size(size: Size, scale: float, width: int | None, height: int | None)
 
 @dataclass
 class Upscaling:
-    """One picture on its way through one network: iterate ``bands()`` once, and ``finish`` each, in any thread.
+    """One picture on its way through a network: ``pour`` it once, or iterate ``bands()`` and ``finish`` each.
 
     Attributes:
         image: what to upscale; runner: the network, compiled for ``plan.shape``; plan: its tiles.
         scale: of the network; target: ``(height, width)`` wanted.
-        seconds_model: time spent inside the runner so far.
+        routes: which tiles go on to a bigger network, if any.
+        seconds_model: time spent inside networks so far; seconds_big: the part of it inside the bigger one.
+        difference: mean squared difference of both networks' answers in 0..1, ``rows×columns`` of ``routes.plan``,
+            NaN where only the little one was asked.
     """
 
     image: Image
@@ -52,17 +57,40 @@ class Upscaling:
     plan: tiling.Plan
     scale: int
     target: Size
-    seconds_model: float = 0.0
+    routes: Routes | None = None
+    seconds_model: float = field(default=0.0, init=False)
+    seconds_big: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
+        self.difference = np.full((0, 0) if self.routes is None else self.routes.chosen.shape, np.nan)
         whole = (self.scale * self.image.size[0], self.scale * self.image.size[1])
         self._fit = None if self.target == whole else Resizer(whole, self.target)
         self._meter = Consistency(visible(self.image.pixels, self.image.alpha), self.target)
 
     @property
+    def runners(self) -> tuple[Runner, ...]:
+        """The network for every tile, and the bigger one for some."""
+        return (self.runner,) if self.routes is None else (self.runner, self.routes.big)
+
+    @property
     def consistency_psnr(self) -> float:
         """dB, once every band is finished, see ``imaging.metrics.consistency``; infinite when it is exact."""
         return self._meter.decibel()
+
+    def pour(self, write: Callable[[Levels], None], progress: Progress) -> None:
+        """Make the picture: the network computes here while another thread finishes and writes the bands before."""
+
+        def finish(band: Levels) -> None:
+            write(self.finish(band))
+
+        with ThreadPoolExecutor(max_workers=1) as other:
+            pending: Future[None] | None = None
+            for band in self.bands(progress):
+                if pending is not None:
+                    pending.result()
+                pending = other.submit(finish, band)
+            if pending is not None:
+                pending.result()
 
     def bands(self, progress: Progress) -> Iterator[Levels]:
         """What the network makes, top to bottom: ``rows×W×C``, ``uint8`` or ``uint16`` by the picture's depth.
@@ -77,17 +105,39 @@ class Upscaling:
             size = (self.scale * alpha.shape[0], self.scale * alpha.shape[1])
             large = bicubic(np.rint(alpha * peak).astype(np.uint8 if peak == 255 else np.uint16), size)
         done, row = 0, 0
+        planned = self.plan.count + (0 if self.routes is None else int(self.routes.chosen.sum()))
 
-        def run(window: NDArray[Any], _tile: tiling.Tile) -> NDArray[Any]:
+        def counted(runner: Runner, window: NDArray[Any]) -> NDArray[Any]:
             nonlocal done
-            result = self._network(window, peak)
+            result, seconds = _levels(runner, window, peak)
+            self.seconds_model += seconds
             done += 1
-            progress(done, self.plan.count)
+            progress(done, planned)
             return result
 
-        for band in tiling.tiled(pixels, self.plan, self.scale, run):
+        for band in tiling.tiled(pixels, self.plan, self.scale, lambda window, _tile: counted(self.runner, window)):
+            if self.routes is not None:
+                self._improve(band, row, pixels, peak, counted)
             yield band if large is None else np.dstack([band, large[row : row + len(band)]])
             row += len(band)
+
+    def _improve(
+        self, band: Levels, row: int, pixels: NDArray[np.float32], peak: int,
+        run: Callable[[Runner, NDArray[Any]], NDArray[Any]],
+    ) -> None:  # fmt: skip
+        """Put the big network's answer into a band that begins at result row ``row``, where a tile is worth it."""
+        assert self.routes is not None
+        before = self.seconds_model
+        for tile in (tile for tiles in self.routes.plan.rows for tile in tiles):
+            top, bottom, left, right = (self.scale * edge for edge in tile.kept)
+            if not (row <= top < row + len(band) and self.routes.chosen[tile.place]):
+                continue
+            answer = run(self.routes.big, tiling.read(pixels, tile, self.routes.plan.shape))[tile.inner(self.scale)]
+            kept = band[top - row : bottom - row, left:right]
+            self.difference[tile.place] = np.mean(((answer.astype(np.float32) - kept) / peak) ** 2)
+            share = self.routes.share(tile, self.scale)
+            kept[:] = answer if share is None else blend(kept, answer, share)
+        self.seconds_big += self.seconds_model - before
 
     def finish(self, band: Levels) -> Levels:
         """A band as it belongs into the result, of the wanted size and measured; it may hold more rows, or none."""
@@ -96,20 +146,21 @@ class Upscaling:
             self._meter.push(_seen(out))
         return out
 
-    def _network(self, window: NDArray[Any], peak: int) -> NDArray[Any]:
-        """One tile ``h×w×C`` in 0..1 → ``sh×sw×C`` levels of 0..peak; grey goes through as three equal channels."""
-        grey = window.shape[2] == 1
-        planes = np.ascontiguousarray(np.broadcast_to(window.transpose(2, 0, 1)[None], (1, 3, *window.shape[:2])))
-        started = time.perf_counter()
-        if peak == 255:
-            out: NDArray[Any] = self.runner.levels(planes)[0]
-        else:
-            real = self.runner(planes)[0].transpose(1, 2, 0)
-            out = np.rint(np.clip(real, 0, 1) * np.float32(peak)).astype(np.uint16)
-        self.seconds_model += time.perf_counter() - started
-        if grey:
-            out = np.rint(out.mean(axis=2, keepdims=True, dtype=np.float32)).astype(out.dtype)
-        return out
+
+def _levels(runner: Runner, window: NDArray[Any], peak: int) -> tuple[NDArray[Any], float]:
+    """A tile's levels and the seconds inside the network; grey goes through as three equal channels."""
+    grey = window.shape[2] == 1
+    planes = np.ascontiguousarray(np.broadcast_to(window.transpose(2, 0, 1)[None], (1, 3, *window.shape[:2])))
+    started = time.perf_counter()
+    if peak == 255:
+        out: NDArray[Any] = runner.levels(planes)[0]
+    else:
+        real = runner(planes)[0].transpose(1, 2, 0)
+        out = np.rint(np.clip(real, 0, 1) * np.float32(peak)).astype(np.uint16)
+    seconds = time.perf_counter() - started
+    if grey:
+        out = np.rint(out.mean(axis=2, keepdims=True, dtype=np.float32)).astype(out.dtype)
+    return out, seconds
 
 
 def visible(pixels: NDArray[np.float32], alpha: NDArray[np.float32] | None) -> NDArray[np.float32]:

@@ -172,8 +172,8 @@ class MSSNet(nn.Module):
     picture plus what the network adds, so with silent tails it is the blurry picture.
 
     Args:
-        wf: channels c1 of every U-Net's fine level; scale: how many more c2 has; vscale: how many more c3 has.
-            ``SIZES`` are the published ones.
+        wf: channels c1 of every U-Net's fine level; scale: how many more c2 has; vscale: how many more c3 has. See
+            ``SIZES`` for the published ones.
 
     Attributes:
         arguments: of the constructor, by name.

@@ -1,7 +1,8 @@
 """Upscaler: a plain stack of 3×3 convolutions and a pixel shuffle, trained over-parameterised, run folded.
 
 Sources: sub-pixel convolution from ESPCN (Shi et al., CVPR 2016); linear over-parameterisation that collapses into
-one kernel, with the collapsed residual, from SESR (Bhardwaj et al., MLSys 2022). The arithmetic is ours.
+one kernel, with the collapsed residual, from SESR (Bhardwaj et al., MLSys 2022); growing a trained network without
+changing its function from Net2Net (Chen et al., ICLR 2016). The arithmetic is ours.
 """
 
 import torch
@@ -42,13 +43,22 @@ class CollapsibleConv(nn.Module):
         """``B×inputs×H×W`` → ``B×outputs×H×W``."""
         return F.conv2d(x, self.kernel(), self.bias, padding=1)
 
+    @classmethod
+    def of(cls, conv: nn.Conv2d, expansion: int) -> "CollapsibleConv":
+        """A trained plain layer written over-parameterised: the random start nearest to it with the same kernel."""
+        made = cls(conv.in_channels, conv.out_channels, expansion)
+        with torch.no_grad():
+            missing = conv.weight - made.kernel()
+            made.expand.add_(torch.einsum("eo,oihw->eihw", torch.linalg.pinv(made.project), missing))
+            made.bias.copy_(_bias(conv))
+        return made
+
     def collapse(self) -> nn.Conv2d:
         """The same convolution as one plain layer."""
         kernel = self.kernel().detach()
         conv = nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, padding=1)
         conv.weight.data.copy_(kernel)
-        assert conv.bias is not None
-        conv.bias.data.copy_(self.bias.detach())
+        _bias(conv).data.copy_(self.bias.detach())
         return conv
 
 
@@ -91,3 +101,43 @@ class Upscaler(nn.Module):
         plain.convs = nn.ModuleList(c.collapse() if isinstance(c, CollapsibleConv) else c for c in self.convs)
         plain.acts.load_state_dict(self.acts.state_dict())
         return plain.eval()
+
+    def unfold(self, expansion: int) -> "Upscaler":
+        """The inverse of ``collapse()``: a plain network, written over-parameterised to train on."""
+        trainable = Upscaler(self.channels, self.depth, expansion)
+        trainable.convs = nn.ModuleList(
+            CollapsibleConv.of(c, expansion) for c in self.convs if isinstance(c, nn.Conv2d)
+        )
+        trainable.acts.load_state_dict(self.acts.state_dict())
+        return trainable
+
+    def grow(self, channels: int, depth: int) -> "Upscaler":
+        """A plain network of at least this width and depth that computes the same function as this plain one.
+
+        New channels start at random and are read by no old one yet; new layers pass the old channels on.
+        """
+        grown = Upscaler(channels, depth, expansion=4).collapse()
+        old, passed_on = self.channels, F.pad(torch.eye(self.channels)[:, :, None, None], (1, 1, 1, 1))
+        with torch.no_grad():
+            for place, into in enumerate(_plain(grown)):
+                last = place == depth + 1
+                copied = last or place <= self.depth
+                conv = _plain(self)[-1 if last else place] if copied else None
+                inputs, outputs = (3 if place == 0 else old), (into.out_channels if last else old)
+                into.weight[:outputs, inputs:] = 0
+                into.weight[:outputs, :inputs] = passed_on if conv is None else conv.weight
+                _bias(into)[:outputs] = 0 if conv is None else _bias(conv)
+                if not last:
+                    slopes = grown.acts[place].weight
+                    assert isinstance(slopes, Tensor)
+                    slopes[:old] = self.acts[place].weight if copied else 1  # type: ignore[assignment]
+        return grown
+
+
+def _plain(network: Upscaler) -> list[nn.Conv2d]:
+    return [conv for conv in network.convs if isinstance(conv, nn.Conv2d)]
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias

@@ -12,7 +12,7 @@ from fourfold.runtimes.guard import Guarded
 from fourfold.runtimes.threads import available
 
 Runtime = Literal["openvino", "onnxruntime", "pytorch", "fake"]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 
 def load(
@@ -46,15 +46,14 @@ def load(
     threads = threads or available()
     build = partial(_build, card, threads=threads)
     if runtime == "auto":
-        wanted = partial(build, precision=precision)
-        runner = choose.fastest(card, wanted, tile=tile, threads=threads, precision=precision)
+        runner = choose.fastest(card, build, tile=tile, threads=threads, precision=precision)
     else:
-        runner = build(runtime, tile, precision=precision)
+        runner = build(runtime, tile, precision)
     others = [engine for engine in choose.installed() if engine != runner.runtime]
-    return Guarded(runner, partial(build, others[0], tile, precision="fp32") if others else None)
+    return Guarded(runner, partial(build, others[0], tile, "fp32") if others else None)
 
 
-def _build(card: Card, runtime: Runtime, tile: tuple[int, int], *, threads: int, precision: Precision) -> Runner:
+def _build(card: Card, runtime: Runtime, tile: tuple[int, int], precision: str, *, threads: int) -> Runner:
     if runtime in choose.ENGINES and runtime not in choose.installed():
         found = ", ".join(choose.installed()) or "none"
         raise ModelError(f"the runtime {runtime} is not installed (installed: {found}); pip install {runtime}")

@@ -1,4 +1,4 @@
-"""Which engine is fastest here: a short measurement, remembered for this processor, model and thread count."""
+"""Which engine and arithmetic is fastest here: measured shortly, remembered for processor, model and threads."""
 
 import json
 import platform
@@ -22,8 +22,11 @@ Engine = Literal["openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("openvino", "onnxruntime")
 """The engines to choose from, each a module of this package."""
 
-Build = Callable[[Engine, tuple[int, int]], Runner]
-"""Loads the model on an engine, for tiles of a height and width."""
+Way = tuple[Engine, str]
+"""An engine, and the precision to ask it for: ``auto``, ``fp32``, ``bf16`` or ``int8``."""
+
+Build = Callable[[Engine, tuple[int, int], str], Runner]
+"""Loads the model on an engine, for tiles of a height and width, in a precision."""
 
 _PROBE = (128, 128)
 """Height and width of the tile that is measured: engines rank alike on those around it."""
@@ -59,7 +62,7 @@ def fastest(
         build: loads it.
         tile: height and width that the runner is wanted for.
         threads: that ``build`` loads it for.
-        precision: that ``build`` loads it for.
+        precision: to ask for; with ``auto`` each engine is tried in its own and, if the card has such weights, in int8.
         memory: the file of remembered measurements, by default ``remembered_in()``. If it cannot be read or
             written, the measurement is only repeated next time.
 
@@ -70,54 +73,59 @@ def fastest(
     engines = installed()
     if not engines:
         raise ModelError(f"expected one of the engines {', '.join(ENGINES)} to be installed; pip install onnxruntime")
+    tried = ["auto", "int8"] if precision == "auto" and card.offers("onnx-int8") else [precision]
+    ways: list[Way] = [(engine, one) for engine in engines for one in tried]
     memory = memory or remembered_in()
-    key = json.dumps([_processor(), _versions(), card.stored("onnx").sha256, threads, precision])
+    files = [w.sha256 for w in card.weights if w.format.startswith("onnx")]
+    key = json.dumps([_processor(), _versions(), files, threads, precision])
     known = _recall(memory).get(key)
-    for engine in engines:
-        if engine == known or len(engines) == 1:
+    for engine, one in ways:
+        if [engine, one] == known or len(ways) == 1:
             with suppress(RuntimeFailure):
-                return build(engine, tile)
-    return build(_measured(build, engines, memory, key), tile)
+                return build(engine, tile, one)
+    engine, one = _measured(build, ways, memory, key)
+    return build(engine, tile, one)
 
 
-def measure(runners: Mapping[Engine, Runner]) -> dict[Engine, float]:
+def measure(runners: Mapping[Way, Runner]) -> dict[Way, float]:
     """Seconds that each runner takes for the levels of one tile: the least of a few rounds, taken in turns.
 
     Runners that fail are left out.
     """
-    best: dict[Engine, float] = {}
-    failed: set[Engine] = set()
+    best: dict[Way, float] = {}
+    failed: set[Way] = set()
     started = time.perf_counter()
     for round_ in range(_ROUNDS):
-        for engine, runner in runners.items():
-            if engine in failed:
+        for way, runner in runners.items():
+            if way in failed:
                 continue
             tiles = np.linspace(0, 1, 3 * runner.tile[0] * runner.tile[1], dtype=np.float32).reshape(1, 3, *runner.tile)
             before = time.perf_counter()
             try:
                 runner.levels(tiles)
             except RuntimeFailure:
-                failed.add(engine)
+                failed.add(way)
                 continue
             if round_ > 0:  # The first compiles and touches memory.
-                best[engine] = min(best.get(engine, np.inf), time.perf_counter() - before)
+                best[way] = min(best.get(way, np.inf), time.perf_counter() - before)
         if round_ > 0 and time.perf_counter() - started > _BUDGET:
             break
-    return {engine: seconds for engine, seconds in best.items() if engine not in failed}
+    return {way: seconds for way, seconds in best.items() if way not in failed}
 
 
-def _measured(build: Build, engines: tuple[Engine, ...], memory: Path, key: str) -> Engine:
-    runners: dict[Engine, Runner] = {}
+def _measured(build: Build, ways: list[Way], memory: Path, key: str) -> Way:
+    runners: dict[Way, Runner] = {}
     reasons = []
-    for engine in engines:
+    for engine, precision in ways:
         try:
-            runners[engine] = build(engine, _PROBE)
+            runners[engine, precision] = build(engine, _PROBE, precision)
         except RuntimeFailure as error:
             reasons.append(str(error))
     seconds = measure(runners)
     if not seconds:
-        raise RuntimeFailure(f"none of the engines {', '.join(engines)} can run the model here. {' '.join(reasons)}")
-    best = min(seconds, key=lambda engine: seconds[engine])
+        tried = ", ".join(dict.fromkeys(engine for engine, _ in ways))
+        raise RuntimeFailure(f"none of the engines {tried} can run the model here. {' '.join(reasons)}")
+    best = min(seconds, key=lambda way: seconds[way])
     _remember(memory, key, best)
     return best
 
@@ -130,8 +138,8 @@ def _recall(memory: Path) -> dict[str, object]:
     return known if isinstance(known, dict) else {}
 
 
-def _remember(memory: Path, key: str, engine: Engine) -> None:
-    text = json.dumps({**_recall(memory), key: engine}, indent=1, sort_keys=True)
+def _remember(memory: Path, key: str, way: Way) -> None:
+    text = json.dumps({**_recall(memory), key: way}, indent=1, sort_keys=True)
     with suppress(OSError):
         write_text(memory, text)
 

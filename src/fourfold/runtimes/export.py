@@ -29,6 +29,7 @@ try:
     from torch import Tensor, fx, nn
 
     from fourfold.runtimes.pytorch import build, fill, read_state
+    from fourfold.runtimes.quantise import to_int8
 except ImportError as missing:
     raise MissingExtra("exporting networks", "torch") from missing
 
@@ -39,7 +40,9 @@ _OPSET, _IR_VERSION = 17, 8
 _TILES = ((8, 8), (17, 23), (48, 40))
 
 
-def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
+def publish(
+    state: Path, card_id: str, *, package: Path | None = None, tiles: Sequence[NDArray[np.float32]] = ()
+) -> Card:
     """Write a trained network's weights files and state them on its card.
 
     All files are prepared and checked before the first is replaced; the card comes last, so that an interruption
@@ -49,6 +52,7 @@ def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
         state: the folded network's state dict, see ``pytorch.read_state``.
         card_id: its card.
         package: the folder that holds ``catalog/cards`` and ``weights``; by default this package's own.
+        tiles: ``3×H×W`` in 0..1 to calibrate on, if the card lists 8-bit weights.
 
     Returns:
         The card as rewritten.
@@ -65,6 +69,8 @@ def publish(state: Path, card_id: str, *, package: Path | None = None) -> Card:
     network = build(card.network)
     fill(network, rounded(read_state(state), str(state)), str(state))
     blobs = checked(network, card.scale, card.size)
+    if card.offers("onnx-int8"):
+        blobs["onnx-int8"] = to_int8(blobs["onnx"], tiles)
     stated = tuple(
         replace(w, sha256=hashlib.sha256(blobs[w.format]).hexdigest(), bytes=len(blobs[w.format])) for w in card.weights
     )

@@ -12,6 +12,7 @@ class FakeRunner:
     """Nearest-neighbour upscaling behind the ``core.contract.Runner`` protocol."""
 
     runtime = "fake"
+    reruns = 0
     precision = "fp32"
 
     def __init__(self, scale: int, tile: tuple[int, int]) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +39,17 @@ class OnnxRunner:
     Args:
         model: the file's content, with one input ``B×3×H×W`` whose free sizes are called batch, height and width.
         scale: output pixels a side for each input pixel; tile: height and width it is prepared for; threads: to use.
+        precision: what the model's arithmetic is, fp32 or int8.
     """
 
     runtime = "onnxruntime"
-    precision = "fp32"
+    reruns = 0
 
-    def __init__(self, model: bytes, scale: int, tile: tuple[int, int], threads: int) -> None:
+    def __init__(
+        self, model: bytes, scale: int, tile: tuple[int, int], threads: int, precision: Literal["fp32", "int8"] = "fp32"
+    ) -> None:
         self.tile = tile
+        self.precision: str = precision
         self._scale = scale
         options = engine().SessionOptions()
         options.intra_op_num_threads = threads
@@ -96,9 +100,13 @@ def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> 
     """A runner for the card's ONNX weights.
 
     Raises:
-        ModelError: weights missing or damaged; RuntimeFailure: the engine cannot run them.
-        InvalidInput: a precision other than auto and fp32.
+        ModelError: weights missing or damaged; RuntimeFailure: the engine cannot run them, or not in bf16.
+        InvalidInput: an unknown precision.
     """
+    if precision == "int8":
+        return OnnxRunner(weights.read(card, "onnx-int8"), card.scale, tile, threads, "int8")
+    if precision == "bf16":
+        raise RuntimeFailure("onnxruntime computes in fp32 or int8 here, not in bf16; try --runtime openvino")
     if precision not in ("auto", "fp32"):
-        raise InvalidInput(f"expected precision auto or fp32 for onnxruntime, got {precision!r}; use openvino for it")
+        raise InvalidInput(f"expected precision auto, fp32 or int8 for onnxruntime, got {precision!r}")
     return OnnxRunner(weights.read(card, "onnx"), card.scale, tile, threads)

@@ -43,21 +43,24 @@ class OpenVinoRunner:
     Args:
         model: the file's content, with one input ``B×3×H×W``.
         tile: height and width it is compiled for; threads: to use.
-        precision: of the arithmetic; ``auto`` is what the engine thinks best for this processor.
+        precision: of the arithmetic; ``auto`` is what the engine thinks best for this processor, ``int8`` says that
+            the model is quantised.
     """
 
     runtime = "openvino"
+    reruns = 0
 
     def __init__(self, model: bytes, tile: tuple[int, int], threads: int, precision: str) -> None:
         self.tile = tile
         self._model = model
         # Unpinned: two processes that pin would share the first cores and leave the others idle.
         self._config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-        if precision != "auto":
+        if precision in _NAMES:
             self._config["INFERENCE_PRECISION_HINT"] = _NAMES[precision]
         self._requests: dict[str, Any] = {}
         used = self._request("values").get_compiled_model().get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.precision = {short: name for name, short in _NAMES.items()}.get(used, used)
+        names = {short: name for name, short in _NAMES.items()}
+        self.precision = precision if precision == "int8" else names.get(used, used)
 
     def __call__(self, tiles: Floats) -> Floats:
         """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped, in memory of its own."""
@@ -125,6 +128,6 @@ def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> 
         ModelError: weights missing or damaged; RuntimeFailure: the engine cannot run them.
         InvalidInput: an unknown precision.
     """
-    if precision not in ("auto", *_NAMES):
-        raise InvalidInput(f"expected precision auto, {', '.join(_NAMES)}; got {precision!r}")
-    return OpenVinoRunner(weights.read(card, "onnx"), tile, threads, precision)
+    if precision not in ("auto", "int8", *_NAMES):
+        raise InvalidInput(f"expected precision auto, int8, {', '.join(_NAMES)}; got {precision!r}")
+    return OpenVinoRunner(weights.read(card, "onnx-int8" if precision == "int8" else "onnx"), tile, threads, precision)

@@ -28,6 +28,7 @@ class TorchRunner:
     """
 
     runtime = "pytorch"
+    reruns = 0
     precision = "fp32"
 
     def __init__(self, network: nn.Module, tile: tuple[int, int], threads: int) -> None:

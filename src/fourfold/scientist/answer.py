@@ -2,14 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from fourfold.scientist.check import clean
 from fourfold.scientist.index import Profile
-from fourfold.scientist.lexicon import concepts, fold
+from fourfold.scientist.lexicon import fold
 from fourfold.scientist.plan import Model, Paper, Plan, Quote, Wish, plan
+from fourfold.scientist.run import Run, Told, told
 from fourfold.scientist.tasks import NONE, Leaf, leaves
 from fourfold.scientist.trust import hidden, mentions
 from fourfold.scientist.values import Answer, Brief, Claim, Gap, GapKind, Source
@@ -18,11 +19,14 @@ from fourfold.scientist.wording import Words
 Key = tuple[str, str, int]
 """Which claim: "model", "paper" or "wish", the source's name or the wish's, and a number."""
 
+_ENDS_A_LINK = re.compile(r"[\s<>\"')\]]")
+"""Where programs that look for links in a text take one to end, so that it would be followed cut short."""
+_SHORT = re.compile(r"[^\W_]+(?:[\s-][^\W_]+){0,2}|[\d]+×|×[\d]+")
 _VERB = re.compile(r"^(\w+)( that)?$")
 
 
-def answer(brief: Brief) -> Answer:
-    """The answer to a brief from its sources alone: same brief, same bytes.
+def answer(brief: Brief, run: Run | None = None) -> Answer:
+    """The answer to a brief from its sources alone, and from a run of its task on a photo: same input, same bytes.
 
     What the citation guard does not pass is left out, and the gap is said.
     """
@@ -35,11 +39,14 @@ def answer(brief: Brief) -> Answer:
     draft = Answer(made.reading.language, made.reading.task, models, papers, tuple(claims.values()), gaps)
     kept = clean(draft, brief)
     claims = {key: claim for key, claim in claims.items() if claim in kept.claims}
-    return replace(kept, markdown=_Page(brief, made, words, claims, kept.gaps).text())
+    page = _Page(brief, made, words, claims, kept.gaps)
+    done = None if run is None else told(run, words, made.reading.leaf.named(words.spoken))
+    return replace(kept, markdown=page.text(done), measured=done.measured if done else ())
 
 
 def to_json(made: Answer) -> dict[str, Any]:
-    """The answer as plain values: task, models, sources, claims with offsets, gaps, language."""
+    """The answer as plain values: task, models, sources, claims with offsets, gaps, language, and what was measured."""
+    measured = [{"text": one.text, "fields": list(one.fields)} for one in made.measured]
     return {
         "language": made.language,
         "task": {"id": made.task.id, "input": list(made.task.input), "output": list(made.task.output)},
@@ -50,7 +57,7 @@ def to_json(made: Answer) -> dict[str, Any]:
             for claim in made.claims
         ],
         "gaps": [{"kind": gap.kind, "text": gap.text} for gap in made.gaps],
-    }
+    } | ({"measured": measured} if measured else {})
 
 
 def _shown(name: str) -> str:
@@ -60,6 +67,10 @@ def _shown(name: str) -> str:
             name = name[: mention.start] + name[mention.end :]
     plain = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
     return " ".join(plain.split()) or "—"
+
+
+def _named(names: Iterable[str]) -> str:
+    return "; ".join(f"**{_shown(name)}**" for name in names)
 
 
 def _spoken(quote: Quote, words: Words) -> str:
@@ -135,10 +146,25 @@ class _Page:
         self.brief, self.plan, self.words, self.claims, self.gaps = brief, made, words, claims, gaps
         self.leaf = made.reading.leaf
 
-    def text(self) -> str:
-        """The whole page."""
-        parts = [self._task(), self._workflow(), self._sources(), self._uncovered(), self._notes()]
+    def text(self, done: Told | None) -> str:
+        """The whole page, with what a run showed in its second part."""
+        parts = [self._summary(), self._task(), self._workflow(), *([done.markdown] if done else []), self._sources()]
+        parts += [self._uncovered(), self._notes()]
         return "\n\n".join(part.strip() for part in parts) + "\n"
+
+    def _summary(self) -> str:
+        """What the rest comes to, in a sentence or two."""
+        words = self.words
+        fits = [model.profile.source.name for model in self.plan.models if model.match == "yes"]
+        labels = {paper.profile.source.name: paper.relevance for paper in self.plan.papers}
+        about = [name for name, relevance in labels.items() if relevance == "relevant"]
+        said = [words("short_fits", models=_named(fits))] if fits else [gap.text for gap in self.gaps[:1]]
+        if about:
+            said.append(words("short_papers", papers=_named(about)))
+        elif labels and self.leaf.id != NONE:
+            said.append(words("short_partly" if "partial" in labels.values() else "short_nothing"))
+        text = " ".join(said)
+        return f"**{words('short')}:** {text[:1].lower()}{text[1:]}"
 
     def _task(self) -> str:
         words, leaf = self.words, self.leaf
@@ -157,25 +183,17 @@ class _Page:
         return "\n".join(lines)
 
     def _told(self) -> list[str]:
-        """Up to four words of the question that told its task, in their order: only short runs of letters."""
+        """The up to four words of the question that tell its task best, in their order: only short runs of letters."""
         question = self.brief.question[:3000]
         folded = fold(question)
         if len(folded) != len(question):
             return []
         reading = self.plan.reading
-        names = {
-            name
-            for wanted, barred, weight in self.leaf.rules
-            if weight > 0 and wanted <= reading.concepts and not barred & reading.concepts
-            for name in wanted
-        }
-        spans = {match.span() for name in names for match in concepts(reading.language)[name].finditer(folded)}
-        if self.leaf.terms is not None:
-            spans |= {match.span() for match in self.leaf.terms.finditer(folded)}
+        spans = [span for name in reading.telling for span in reading.stated[name]]
         outer = [(a, b) for a, b in spans if not any(c <= a and b <= d and (a, b) != (c, d) for c, d in spans)]
-        told = [question[start:end].strip() for start, end in sorted(outer)]
-        plain = [word for word in told if re.fullmatch(r"[^\W_]+(?:[\s-][^\W_]+){0,2}|[\d]+×|×[\d]+", word)]
-        return list(dict.fromkeys(word for word in plain if not mentions(word)))[:4]
+        plain = {span: question[slice(*span)].strip() for span in outer}
+        short = [span for span, word in plain.items() if _SHORT.fullmatch(word) and not mentions(word)]
+        return list(dict.fromkeys(plain[span] for span in sorted(short[:4])))
 
     def _workflow(self) -> str:
         words, leaf = self.words, self.leaf
@@ -314,17 +332,17 @@ class _Page:
         return words(sentence.get(paper.why, "role_none_plain"))
 
     def _listed(self, profile: Profile, role: str, kind: str, number: int) -> str:
+        words = self.words
         source: Source = profile.source
         lines = [f"- **{_shown(source.name)}** — {role}"]
         if kind == "paper":
-            said = [
-                self.claims[kind, source.name, at] for at in range(number) if (kind, source.name, at) in self.claims
-            ]
-            lines += [f"  - {claim.text}" for claim in said]
-        if links := [link for link in source.links if not hidden(link)]:
-            lines.append(f"  - {self.words('links')}: {'  '.join(links)}")
-        else:
-            lines.append(f"  - {self.words('links')}: {self.words('link_none')}")
+            above = {claim for key, claim in self.claims.items() if key[0] == "wish"}
+            said = [claim for key, claim in self.claims.items() if key[:2] == (kind, source.name) and key[2] < number]
+            lines += [f"  - {words('quoted_above') if claim in above else claim.text}" for claim in said]
+        plain = [link for link in source.links if not hidden(link)]
+        links = [link for link in plain if not _ENDS_A_LINK.search(link)]
+        shown = [*links, *([words("link_broken")] if len(links) < len(plain) else [])]
+        lines.append(f"  - {words('links')}: {'  '.join(shown) or words('link_none')}")
         return "\n".join(lines)
 
     def _uncovered(self) -> str:

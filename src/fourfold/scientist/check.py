@@ -2,6 +2,7 @@
 
 An answer may hold only links that a field of the brief gives, character for character; only sources that exist; only
 quotes found in their own source outside of untrusted text; only numbers that its quotes hold; and no planted words.
+Where the task was carried out on a photo, every figure must be one that a quote holds or that the run gave.
 """
 
 import re
@@ -9,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from fourfold.scientist.measured import Record, faults, stray
+from fourfold.scientist.tasks import leaves
 from fourfold.scientist.trust import HOLE, hidden, instructs, mentions, normal, reveal, without
-from fourfold.scientist.values import Answer, Brief, Claim, Gap, GapKind, Source
+from fourfold.scientist.values import Answer, Brief, Claim, Gap, GapKind, Measured, Source
 
 ViolationKind = Literal[
     "outside link",
@@ -24,6 +27,7 @@ ViolationKind = Literal[
     "quote not found",
     "untrusted quote",
     "number not in quote",
+    "figure not in run",
     "planted text",
     "malformed",
 ]
@@ -89,16 +93,18 @@ class _Parts:
     claims: tuple[Claim, ...]
     gaps: tuple[str, ...]
     markdown: str
+    measured: tuple[Measured, ...] = ()
     malformed: tuple[str, ...] = ()
 
 
-def guard(answer: Answer | Mapping[str, object] | str, brief: Brief) -> list[Violation]:
-    """Everything in an answer that the brief does not permit; an empty list lets it pass.
+def guard(answer: Answer | Mapping[str, object] | str, brief: Brief, run: Record | None = None) -> list[Violation]:
+    """Everything in an answer that the brief and the run do not permit; an empty list lets it pass.
 
     Args:
-        answer: an answer, its JSON form (keys ``models``, ``sources``, ``claims``, ``gaps`` and perhaps ``markdown``),
-            or plain markdown, of which only links, identifiers, “quotes” and planted words can be checked.
-        brief: the only sources it may use.
+        answer: an answer, its JSON form (keys ``models``, ``sources``, ``claims``, ``gaps``, and perhaps ``measured``
+            and ``markdown``), or plain markdown, of which only links, identifiers, “quotes” and planted words can be
+            checked.
+        brief: the only sources it may use. run: the record of the run that its measured sentences tell of.
     """
     parts = _parts(answer)
     known = _Known(brief)
@@ -113,7 +119,22 @@ def guard(answer: Answer | Mapping[str, object] | str, brief: Brief) -> list[Vio
     if parts.markdown:
         found += _text(parts.markdown, known)
         found += _quotes(parts.markdown, known)
+    found += _run(parts, known, run)
     return list(dict.fromkeys(found))
+
+
+def _run(parts: _Parts, known: "_Known", run: Record | None) -> Iterator[Violation]:
+    """Figures that neither the run nor the brief gives."""
+    for sentence in parts.measured:
+        yield from _text(sentence.text, known)
+        for why in faults(sentence, run or {}):
+            yield Violation("figure not in run", sentence.text, why)
+        if parts.markdown and sentence.text not in parts.markdown:
+            yield Violation("figure not in run", sentence.text, "stands otherwise in the text")
+    if run is not None and parts.markdown:
+        permitted = [*(one.text for one in parts.measured), *(claim.text for claim in parts.claims), *known.notes]
+        for figure in stray(parts.markdown, [*permitted, *known.given], known.names, known.haystack):
+            yield Violation("figure not in run", figure, "stands in no measured sentence and in no quote")
 
 
 def clean(answer: Answer, brief: Brief) -> Answer:
@@ -149,6 +170,7 @@ class _Known:
         self.question = normal(brief.question)
         self.sources = brief.sources
         self.names = tuple(source.name for source in brief.sources)
+        self.notes = brief.notes
         links = self.given = tuple(dict.fromkeys(link for source in brief.sources for link in source.links))
         self.links = (*links, *_identifiers(links))
         self.trusted = {source: _trusted(source) for source in brief.sources}
@@ -158,7 +180,7 @@ class _Known:
         slashes = [mention for mention in slashes if mention.kind == "repository"]
         asked = {mention.text for mention in mentions(self.question)}
         slashes += [mention for mention in mentions(self.question, every_slash=True) if mention.text not in asked]
-        self.slashes = {mention.text for mention in slashes}
+        self.slashes = {mention.text for mention in slashes} | leaves().keys()
         self.words = set(re.findall(r"\w+", "\n".join([self.haystack, *links])))
         self.planted = _planted(brief, self.haystack)
 
@@ -328,7 +350,8 @@ def _parts(answer: Answer | Mapping[str, object] | str) -> _Parts:
         return _Parts((), (), (), (), answer)
     if isinstance(answer, Answer):
         models, papers = (tuple(name for name, _ in pairs) for pairs in (answer.models, answer.sources))
-        return _Parts(models, papers, answer.claims, tuple(gap.text for gap in answer.gaps), answer.markdown)
+        gaps = tuple(gap.text for gap in answer.gaps)
+        return _Parts(models, papers, answer.claims, gaps, answer.markdown, answer.measured)
     bad: list[str] = []
     claims = []
     for item in _items(answer, "claims", bad):
@@ -338,8 +361,11 @@ def _parts(answer: Answer | Mapping[str, object] | str) -> _Parts:
     models = tuple(_string(item, "name", bad) for item in _items(answer, "models", bad))
     papers = tuple(_string(item, "title", bad) for item in _items(answer, "sources", bad))
     gaps = tuple(_string(item, "text", bad) for item in _items(answer, "gaps", bad))
+    measured = tuple(
+        Measured(_string(item, "text", bad), _strings(item, "fields", bad)) for item in _items(answer, "measured", bad)
+    )
     markdown = _string(answer, "markdown", bad) if "markdown" in answer else ""
-    return _Parts(models, papers, tuple(claims), gaps, markdown, tuple(bad))
+    return _Parts(models, papers, tuple(claims), gaps, markdown, measured, tuple(bad))
 
 
 def _items(answer: Mapping[str, object], name: str, bad: list[str]) -> list[Mapping[str, object]]:
@@ -356,3 +382,11 @@ def _string(item: Mapping[str, object], name: str, bad: list[str]) -> str:
         bad.append(f"'{name}' is no text")
         return ""
     return value
+
+
+def _strings(item: Mapping[str, object], name: str, bad: list[str]) -> tuple[str, ...]:
+    value = item.get(name)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        bad.append(f"'{name}' is no list of texts")
+        return ()
+    return tuple(value)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
-from fourfold.scientist.tasks import Leaf, leaves
+from fourfold.scientist.lexicon import flat
+from fourfold.scientist.tasks import Leaf, leaves, terms
 from fourfold.scientist.trust import hidden, key, mentions, sentences
 from fourfold.scientist.values import Brief, Source
 
@@ -32,6 +33,9 @@ _LISTED = re.compile(
     r"\bcompared with\b|\binspired by\b|\bsuccess of\b|\bdownstream tasks\b)",
     re.IGNORECASE,
 )
+_ACHIEVED = re.compile(r"\b(?:achiev|reach|set|outperform|surpass|cover|obtain|improv)\w*\b", re.IGNORECASE)
+_OWN_TASKS = 5
+_BY_TERM = 2.5
 _RESULT = re.compile(r"\W{1,3}\(?\s*[\d.]+ ")
 _STRIPPED = re.compile(r"[^a-z0-9]+")
 _UNQUOTABLE = re.compile(r"[“”<>`|]|\]\(|://|\bwww\.|\bgithub\b", re.IGNORECASE)
@@ -53,7 +57,8 @@ class Profile:
 
     Attributes:
         source: the source; served: the related paper that describes the same work, or None.
-        does: tasks it is about, by weight; names: tasks it only mentions; results: those with a figure beside them.
+        does: tasks it is about, by weight; names: tasks it only mentions; listed: those of them in a list of tasks;
+            results: those with a figure beside them.
         told_by: for each task, the part of the source's name that tells it, if a part of the name does.
         sentences: what may be quoted.
     """
@@ -61,6 +66,7 @@ class Profile:
     source: Source
     does: dict[str, float]
     names: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
     results: frozenset[str] = frozenset()
     told_by: dict[str, str] = field(default_factory=dict)
     sentences: tuple[Sentence, ...] = ()
@@ -117,7 +123,7 @@ def _model(source: Source, paper: Profile | None) -> Profile:
     if paper is None:
         return Profile(source, does, told_by=told)
     merged = does or dict(paper.does)
-    return Profile(source, merged, paper.names, paper.results, told, (), paper.source)
+    return Profile(source, merged, paper.names, paper.listed, paper.results, told, (), paper.source)
 
 
 def _by_name(name: str) -> tuple[dict[str, float], dict[str, str]]:
@@ -131,10 +137,9 @@ def _by_name(name: str) -> tuple[dict[str, float], dict[str, str]]:
             weight = weight / 3 if leaf.is_method else weight + (0.5 if weight and position == 0 else 0.0)
             if weight > scores.get(id_, 0.0):
                 scores[id_], told[id_] = weight, part
-    for id_, leaf in leaves().items():
-        if leaf.terms is not None and (match := leaf.terms.search(re.sub(r"[-_]+", " ", name))):
-            scores[id_] = scores.get(id_, 0.0) + 2.5
-            told.setdefault(id_, match.group())
+    for id_, part in {id_: name[start:end] for id_, start, end in _terms(name)}.items():
+        scores[id_] = scores.get(id_, 0.0) + _BY_TERM
+        told.setdefault(id_, part)
     return scores, told
 
 
@@ -152,12 +157,15 @@ def _paper(source: Source) -> Profile:
     quotes = quotable(source)
     weights = _by_title(source)
     listed: set[str] = set()
+    own: set[str] = set()
     results: set[str] = set()
     for sentence in quotes:
         begin = _LISTED.search(sentence.text)
         for id_, start, end in _terms(sentence.text):
             if begin is not None and start > begin.start():
                 listed.add(id_)
+                if _ACHIEVED.search(sentence.text, 0, begin.start()):
+                    own.add(id_)
                 if _RESULT.match(sentence.text[end:]):
                     results.add(id_)
                 continue
@@ -165,9 +173,12 @@ def _paper(source: Source) -> Profile:
             weight = 2.0 if proposed else 1.3 if sentence.own else 0.7 if sentence.background else 1.0
             weights[id_] = min(weights.get(id_, 0.0) + weight, 8.0)
     strongest = max(weights.values(), default=0.0)
-    does = {id_: weight for id_, weight in weights.items() if weight >= max(1.9, 0.3 * strongest)}
+    least = max(1.9, 0.3 * strongest) if strongest >= 1.9 else max(1.0, strongest)
+    does = {id_: weight for id_, weight in weights.items() if weight >= least}
     names = frozenset(listed | {id_ for id_ in weights if id_ not in does})
-    return Profile(source, does, names - set(does), frozenset(results), {}, quotes)
+    if not does and len(own) <= _OWN_TASKS:
+        does = dict.fromkeys(sorted(own), 1.0)
+    return Profile(source, does, names - set(does), frozenset(listed) - set(does), frozenset(results), {}, quotes)
 
 
 def _by_title(source: Source) -> dict[str, float]:
@@ -195,12 +206,7 @@ def _repository_tasks(link: str) -> Iterable[str]:
 @lru_cache(maxsize=512)
 def _terms(text: str) -> list[tuple[str, int, int]]:
     """``(task, start, end)`` of every term in a text, longest first in: "video super-resolution" holds no other."""
-    found = [
-        (id_, *match.span())
-        for id_, leaf in leaves().items()
-        if leaf.terms is not None
-        for match in leaf.terms.finditer(text)
-    ]
+    found = [(id_, start, end) for id_, spans in terms().find(flat(text)).items() for start, end in spans]
     return [
         (id_, start, end)
         for id_, start, end in found

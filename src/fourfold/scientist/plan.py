@@ -1,17 +1,19 @@
 """The plan of an answer: which sources fit, which words of theirs say so, and the workflow that types allow."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 from fourfold.scientist.index import Profile, Sentence, bm25, profiles, terms_in
-from fourfold.scientist.lexicon import fold, pattern, table
+from fourfold.scientist.lexicon import Phrases, Span, flat, fold, mentioned, table
 from fourfold.scientist.tasks import NONE, Leaf, Reading, leaves, read
 from fourfold.scientist.values import Brief, Match, Relevance
 
 _LONGEST = 30
 _SHORTEST = 8
+_REST = 3
 _NEAR = {
     "zero-shot-object-detection": {"object-detection"},
     "object-detection": {"zero-shot-object-detection"},
@@ -157,8 +159,9 @@ class Plan:
 
 def plan(brief: Brief) -> Plan:
     """Reads the question, profiles the sources, and judges each of them against the task."""
-    reading = read(brief.question)
     known = profiles(brief)
+    offered = Counter(id_ for profile in known.values() if profile.served is None for id_ in profile.does)
+    reading = read(brief.question, offered)
     wanted = wishes_of(brief.question, reading)
     papers = tuple(_paper(known[source.name], reading.leaf, wanted, brief.question) for source in brief.papers)
     models = tuple(_model(known[source.name], reading.leaf) for source in brief.models)
@@ -167,23 +170,19 @@ def plan(brief: Brief) -> Plan:
 
 
 @cache
-def _slot(name: str, code: str) -> re.Pattern[str]:
-    slot = table("slots.toml")[name]
-    words = "|".join(slot[known] for known in dict.fromkeys(("en", code)) if known in slot)
-    made = pattern(words)
-    parts = [made.pattern if made else "", slot.get("regex", "")]
-    return re.compile("|".join(part for part in parts if part), re.IGNORECASE)
+def _sources_say() -> Phrases:
+    """What sources say when they speak of a wish, by wish; of a language, its English name."""
+    slots = ((name, slot["met"]) for name, slot in table("slots.toml").items())
+    tongues = ((f"language:{code}", words["en"]) for code, words in table("tongues.toml").items())
+    return Phrases((*slots, *tongues))
 
 
-@cache
-def _met(name: str) -> re.Pattern[str]:
-    if name.startswith("language:"):
-        own = table("tongues.toml")[name.removeprefix("language:")]["en"]
-        return re.compile(rf"\b(?:{own})", re.IGNORECASE)
-    slot = table("slots.toml")[name]
-    made = pattern(slot["met"])
-    parts = [made.pattern if made else "", slot.get("met_regex", "")]
-    return re.compile("|".join(part for part in parts if part), re.IGNORECASE)
+def _met(name: str, text: str) -> Span | None:
+    """Where a text of a source first speaks of a wish."""
+    spans = _sources_say().find(flat(text)).get(name, [])
+    if marks := table("slots.toml").get(name, {}).get("met_regex"):
+        spans = sorted([*spans, *(match.span() for match in re.finditer(marks, text, re.IGNORECASE))])
+    return spans[0] if spans else None
 
 
 def wishes_of(question: str, reading: Reading) -> tuple[str, ...]:
@@ -191,24 +190,19 @@ def wishes_of(question: str, reading: Reading) -> tuple[str, ...]:
     if reading.leaf.id == NONE:
         return ()
     folded = fold(question)[:3000]
+    asked = mentioned("slots.toml", folded, reading.language)
     found = [
         name
         for name, slot in table("slots.toml").items()
-        if reading.leaf.id in slot.get("tasks", reading.leaf.id).split("|")
-        and _slot(name, reading.language).search(folded)
+        if name in asked and reading.leaf.id in slot.get("tasks", reading.leaf.id).split("|")
     ]
     if {"text", "audio", "documents", "spans"} & {*reading.leaf.input, *reading.leaf.output}:
-        tongues = table("tongues.toml")
-        named = [code for code, words in tongues.items() if _tongue(words, reading.language).search(folded)]
-        if not named and reading.language in tongues and reading.leaf.id not in _NO_TONGUE:
-            named = [reading.language]
-        found += [f"language:{code}" for code in named]
+        named = mentioned("tongues.toml", folded, reading.language)
+        codes = [code for code in table("tongues.toml") if code in named]
+        if not codes and reading.language in table("tongues.toml") and reading.leaf.id not in _NO_TONGUE:
+            codes = [reading.language]
+        found += [f"language:{code}" for code in codes]
     return tuple(found)
-
-
-def _tongue(words: dict[str, str], code: str) -> re.Pattern[str]:
-    made = pattern("|".join(words[known] for known in dict.fromkeys(("en", code)) if known in words))
-    return made or re.compile("(?!)")
 
 
 def _wish(name: str, papers: Iterable[Paper]) -> Wish:
@@ -217,8 +211,8 @@ def _wish(name: str, papers: Iterable[Paper]) -> Wish:
         if paper.relevance == "irrelevant":
             break
         for sentence in paper.profile.sentences:
-            if not sentence.background and (hit := _met(name).search(sentence.text)):
-                return Wish(name, paper.profile.source.name, cut(sentence, hit.span()))
+            if not sentence.background and (hit := _met(name, sentence.text)):
+                return Wish(name, paper.profile.source.name, cut(sentence, hit))
     return Wish(name)
 
 
@@ -229,7 +223,7 @@ def _model(profile: Profile, leaf: Leaf) -> Model:
         return Model(profile, "unknown", None, "")
     if leaf.id in profile.does:
         return Model(profile, "yes", leaf, profile.told_by.get(leaf.id, ""))
-    if leaf.id in profile.names and profile.served is not None:
+    if leaf.id in profile.listed and profile.served is not None:
         return Model(profile, "partial", first, told)
     near = _NEAR.get(leaf.id, set()) & set(profile.does)
     return Model(profile, "partial" if near else "no", first, told)
@@ -260,9 +254,7 @@ def _relevance(profile: Profile, leaf: Leaf, wanted: Iterable[str]) -> tuple[Rel
         kinds = [_MODALITY[kind] for kind in leaf.input if kind in _MODALITY]
         if any(re.search(kind, text, re.IGNORECASE) for kind in kinds):
             for name in wanted:
-                if name in ("detail", "on_device", "real_time", "no_training", "long_input") and _met(name).search(
-                    text
-                ):
+                if name in ("detail", "on_device", "real_time", "no_training", "long_input") and _met(name, text):
                     return "partial", "wish", name
     return "irrelevant", "none", first.id if first else ""
 
@@ -315,14 +307,17 @@ def _overlap(one: str, other: str) -> float:
 
 
 def cut(sentence: Sentence, anchor: tuple[int, int] | None) -> Quote:
-    """A span of 8 to 30 words of a sentence that holds the anchor, from the object of "we propose" on where it can."""
+    """A span of 8 to 30 words of a sentence that holds the anchor, from the object of "we propose" on where it can.
+
+    A rest of three words is not cut off.
+    """
     text = sentence.text.rstrip(" .。")
     start, verb = 0, ""
     claim = _CLAIM.search(text)
     if claim and len(text[claim.end() :].split()) >= _SHORTEST and (anchor is None or anchor[1] > claim.end()):
         start, verb = claim.end(), claim["verb"].casefold() + (" that" if claim["that"] else "")
     words = [(match.start(), match.end()) for match in re.finditer(r"\S+", text) if match.start() >= start]
-    if len(words) <= _LONGEST:
+    if len(words) <= _LONGEST + _REST:
         return Quote(text[start:], sentence.start + start, verb)
     if anchor is not None and anchor[1] > words[_LONGEST - 1][1]:
         start, verb = _clause_before(text, anchor), ""

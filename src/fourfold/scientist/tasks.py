@@ -1,24 +1,29 @@
-"""Which task a question is about: ~54 leaves, told by what people say, how papers say it, and example questions."""
+"""Which task a question is about: 52 leaves, told by what people say and how often they say it for each task.
+
+A question is read as the set of concepts of words.toml that it states. taxonomy.toml grades how often each concept is
+said of each task; the task is the one under which the whole set is likeliest (naive Bayes with Bernoulli features).
+"""
 
 import math
-import re
-from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from fourfold.scientist.lexicon import concepts, fold, hits, language, pattern, table, unwanted
+from fourfold.scientist.lexicon import Phrases, fold, language, mentioned, table
+from fourfold.scientist.scope import Scope, scopes
 from fourfold.scientist.values import Task
 
 NONE = "none"
-_FLOOR = 1.5
-_LOW_FLOOR = 0.6
-_MEDIA = {"photo", "video", "audio", "music", "text", "page", "table", "series", "face"}
-_MARGIN = 0.8
+GRADES = {"always": 0.9, "often": 0.6, "some": 0.3, "rare": 0.12}
+UNGRADED = 0.03
 _LONGEST = 3000
-_GAP = re.compile(r"[\W_]+")
-_KEPT_WHEN_UNWANTED = {"openlabels"}
-_KEPT_WHEN_WITHOUT = {"openlabels", "cutout", "split", "tableq", "click", "dark", "bw"}
-_DONE_STEPS = {"transcribe", "caption", "translate", "summary", "detect", "track", "read", "pixels", "classify"}
+# Log odds. Everyday questions are more various than those of any one task; two sources about a task are no accident,
+# while one may be the trap.
+_TERM = 3.0
+_EVERYDAY = 2.0
+_OFFERED = (0.0, 2.0, 6.0)
+_MARGIN = 1.5
+_TELLING = 2.5
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,8 @@ class Leaf:
     Attributes:
         id, origin: its id, and whether Hugging Face has it ("HF") or only we ("EXT").
         input, output: types; names: language to ``(name, what it means)``.
-        rules: ``(wanted, unwanted, weight)`` over the concepts of a question.
-        terms: how papers write it; tokens, nets, data: parts of model names that tell it.
-        examples: questions of this task.
+        said: how likely a question of this task states a concept, 0..1, for the concepts that are graded.
+        tokens, nets, data: parts of model names that tell it.
     """
 
     id: str
@@ -38,12 +42,10 @@ class Leaf:
     input: tuple[str, ...]
     output: tuple[str, ...]
     names: dict[str, tuple[str, str]]
-    rules: tuple[tuple[frozenset[str], frozenset[str], float], ...]
-    terms: re.Pattern[str] | None
+    said: dict[str, float]
     tokens: frozenset[str]
     nets: frozenset[str]
     data: frozenset[str]
-    examples: tuple[str, ...]
 
     @property
     def parent(self) -> str:
@@ -63,6 +65,12 @@ class Leaf:
         """What it means in plain words of a language, English where there is none."""
         return self.names.get(code, self.names["en"])[1]
 
+    def log_likelihood(self, stated: Collection[str]) -> float:
+        """Of a set of concepts, up to a constant that is the same for every task."""
+        listed = sum(math.log(chance if name in stated else 1 - chance) for name, chance in self.said.items())
+        others = sum(name not in self.said for name in stated)
+        return listed + others * math.log(UNGRADED) - len(self.said) * math.log(1 - UNGRADED)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -70,18 +78,28 @@ class Reading:
 
     Attributes:
         leaf: the task; runner_up: the next one where the two are close, else None.
-        language: of the question; concepts: which concepts of words.toml it holds.
+        language: of the question; stated: concepts it states, with the offsets in its folded text.
     """
 
     leaf: Leaf
     runner_up: Leaf | None
     language: str
-    concepts: frozenset[str]
+    stated: Mapping[str, tuple[tuple[int, int], ...]]
 
     @property
     def task(self) -> Task:
         """The task with its types."""
         return Task(self.leaf.id, self.leaf.input, self.leaf.output)
+
+    @property
+    def telling(self) -> list[str]:
+        """The stated concepts that are said of the task far more often than of others, the most telling first."""
+        others = [leaf for leaf in leaves().values() if not leaf.is_method]
+        lift = {
+            name: self.leaf.said.get(name, 0.0) * len(others) / sum(leaf.said.get(name, UNGRADED) for leaf in others)
+            for name in self.stated
+        }
+        return sorted((name for name in lift if lift[name] >= _TELLING), key=lambda name: (-lift[name], name))
 
 
 @cache
@@ -90,105 +108,68 @@ def leaves() -> dict[str, Leaf]:
     return {id_: _leaf(id_, entry) for id_, entry in table("taxonomy.toml").items()}
 
 
-def _leaf(id_: str, entry: dict[str, object]) -> Leaf:
-    text = {name: str(entry[name]) for name in ("origin", "terms", "tokens", "nets", "data")}
-    lists = {name: [str(item) for item in entry[name]] for name in ("input", "output", "rules", "examples")}  # type: ignore[attr-defined]
+@cache
+def terms() -> Phrases:
+    """How papers, and people who know the terms, write each task."""
+    return Phrases((id_, entry["terms"]) for id_, entry in table("taxonomy.toml").items())
+
+
+def _leaf(id_: str, entry: Mapping[str, str]) -> Leaf:
     names = {}
     for code in ("en", "ko", "es"):
-        name, _, meaning = str(entry[code]).partition(": ")
+        name, _, meaning = entry[code].partition(": ")
         names[code] = (name, meaning)
-    parts = {name: frozenset(text[name].split("|")) - {""} for name in ("tokens", "nets", "data")}
-    rules = tuple(_rule(rule) for rule in lists["rules"])
-    input_, output = tuple(lists["input"]), tuple(lists["output"])
-    examples = tuple(lists["examples"])
-    return Leaf(id_, text["origin"], input_, output, names, rules, pattern(text["terms"]), **parts, examples=examples)
+    said = {name: chance for grade, chance in GRADES.items() for name in entry[grade].split()}
+    parts = {name: frozenset(entry[name].split("|")) - {""} for name in ("tokens", "nets", "data")}
+    return Leaf(id_, entry["origin"], tuple(entry["input"]), tuple(entry["output"]), names, said, **parts)
 
 
-def _rule(rule: str) -> tuple[frozenset[str], frozenset[str], float]:
-    condition, _, weight = rule.rpartition("=")
-    names = re.findall(r"([+-]?)(\w+)", condition)
-    wanted = frozenset(name for sign, name in names if sign != "-")
-    return wanted, frozenset(name for sign, name in names if sign == "-"), float(weight)
+def read(question: str, offered: Mapping[str, int] | None = None) -> Reading:
+    """The task of a question, from its words; where they leave a doubt, one that the sources are about.
 
-
-def read(question: str) -> Reading:
-    """The task of a question, from its words alone.
-
-    A question that reaches no floor, or reads most like an everyday one, is ``none``; the floor is lower where it
-    names something to work on: a photo, a recording, a table. Every step counts occurrences
-    in at most 3,000 characters, so that a long text costs no more.
+    Args:
+        question: read up to 3,000 characters, so that a long text costs no more.
+        offered: how many sources of the brief offer a task, by its id.
     """
     code = language(question[:_LONGEST])
     folded = fold(question[:_LONGEST])
-    present = _present(folded, code)
-    scores = _scores(folded, present)
-    ranked = sorted(scores, key=lambda id_: (-scores[id_], id_))
-    first, second = ranked[0], ranked[1]
-    if scores[first] < (_LOW_FLOOR if present & _MEDIA and "notai" not in present else _FLOOR):
-        first, second = NONE, first if scores[first] > _FLOOR / 2 else NONE
-    close = second not in (NONE, first) and scores[second] > max(_FLOOR, scores[ranked[0]] - _MARGIN)
-    return Reading(leaves()[first], leaves()[second] if close else None, code, present)
+    limits = scopes(folded, code)
+    stated = _stated(folded, code, limits)
+    named = {id_ for id_, spans in terms().find(folded).items() if _free(spans, limits)}
+    alone = {
+        id_: leaf.log_likelihood(stated) + _TERM * (id_ in named) + _EVERYDAY * (id_ == NONE)
+        for id_, leaf in leaves().items()
+        if not leaf.is_method
+    }
+    known = offered or {}
+    scores = {id_: score + _OFFERED[min(2, known.get(id_, 0))] for id_, score in alone.items()}
+    first, second = sorted(scores, key=lambda id_: (-scores[id_], id_))[:2]
+    other = max(alone, key=lambda id_: (alone[id_], id_))
+    if other == first and scores[first] - scores[second] < _MARGIN:
+        other = second
+    doubtful = other != first and NONE not in (other, first)
+    return Reading(leaves()[first], leaves()[other] if doubtful else None, code, stated)
 
 
-def _present(folded: str, code: str) -> frozenset[str]:
-    refused, lacking, done = unwanted(folded)
-    present = set()
-    for name, found in concepts(code).items():
-        outside = list(refused) if name not in _KEPT_WHEN_UNWANTED else []
-        outside += lacking if name not in _KEPT_WHEN_WITHOUT else []
-        outside += done if name in _DONE_STEPS else []
-        if hits(found, folded, outside):
-            present.add(name)
-    return frozenset(present)
+def _stated(folded: str, code: str, limits: list[Scope]) -> dict[str, tuple[tuple[int, int], ...]]:
+    """The concepts that a question states, without those it refuses, lacks, or tells as a step that is done.
+
+    A thing is there even where something done with it is refused.
+    """
+    words = table("words.toml")
+    stated = {}
+    for name, spans in mentioned("words.toml", folded, code).items():
+        kinds = {"lacking"}
+        kinds |= {"done"} if words[name].get("step") else set()
+        kinds |= set() if words[name].get("thing") else {"refused"}
+        if free := _free(spans, [scope for scope in limits if scope.kind in kinds]):
+            stated[name] = free
+    if tongues := [span for spans in mentioned("tongues.toml", folded, code).values() for span in spans[:1]]:
+        stated["tongue"] = tuple(tongues)
+        if len(tongues) > 1:
+            stated["tongues"] = tuple(tongues)
+    return stated
 
 
-def _scores(folded: str, present: frozenset[str]) -> dict[str, float]:
-    refused, lacking, done = unwanted(folded)
-    alike = _likeness(folded)
-    scores = {}
-    for id_, leaf in leaves().items():
-        if leaf.is_method:
-            continue
-        score = sum(weight for wanted, barred, weight in leaf.rules if wanted <= present and not barred & present)
-        if leaf.terms is not None and hits(leaf.terms, folded, [*refused, *lacking, *done]):
-            score += 2.0
-        scores[id_] = score + 2.5 * alike.get(id_, 0.0)
-    return scores
-
-
-def _grams(text: str) -> Counter[str]:
-    text = f" {_GAP.sub(' ', text).strip()} "
-    return Counter(text[at : at + size] for size in (3, 4, 5) for at in range(len(text) - size + 1))
-
-
-@cache
-def _examples() -> tuple[dict[str, float], dict[str, list[tuple[str, float]]]]:
-    """Inverse document frequencies, and for every run of letters the example questions that hold it, with weights."""
-    counted = [(id_, _grams(fold(text))) for id_, leaf in leaves().items() for text in leaf.examples]
-    seen = Counter(gram for _, grams in counted for gram in grams)
-    idf = {gram: math.log((1 + len(counted)) / (1 + number)) for gram, number in seen.items()}
-    postings: dict[str, list[tuple[str, float]]] = {}
-    for number, (id_, grams) in enumerate(counted):
-        for gram, weight in _vector(grams, idf).items():
-            postings.setdefault(gram, []).append((f"{number} {id_}", weight))
-    return idf, postings
-
-
-def _vector(grams: Counter[str], idf: dict[str, float]) -> dict[str, float]:
-    weights = {gram: (1 + math.log(number)) * idf[gram] for gram, number in grams.items() if gram in idf}
-    length = math.sqrt(math.fsum(weight * weight for weight in weights.values())) or 1.0
-    return {gram: weight / length for gram, weight in weights.items()}
-
-
-def _likeness(folded: str) -> dict[str, float]:
-    """The greatest cosine similarity, 0..1, of a question to each task's examples, over runs of 3 to 5 letters."""
-    idf, postings = _examples()
-    dots: dict[str, float] = {}
-    for gram, weight in _vector(_grams(folded), idf).items():
-        for example, other in postings[gram]:
-            dots[example] = dots.get(example, 0.0) + weight * other
-    found: dict[str, float] = {}
-    for example, dot in dots.items():
-        id_ = example.split(" ")[1]
-        found[id_] = max(found.get(id_, 0.0), dot)
-    return found
+def _free(spans: list[tuple[int, int]], limits: list[Scope]) -> tuple[tuple[int, int], ...]:
+    return tuple(span for span in spans if not any(scope.covers(span) for scope in limits))

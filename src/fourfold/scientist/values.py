@@ -73,6 +73,19 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """One sentence of the answer whose figures a run gave.
+
+    Attributes:
+        text: the sentence, in the question's language.
+        fields: where in the run's record each figure stands, in the order of the sentence, see ``scientist.measured``.
+    """
+
+    text: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Gap:
     """Something the sources do not cover: which kind of gap, and the sentence that says so."""
 
@@ -98,6 +111,7 @@ class Answer:
         task: the person's task; models: ``(name, match)``; sources: ``(title, relevance)`` of each related paper.
         claims: every supported sentence; gaps: what the sources do not cover.
         markdown: the three parts, the gaps and the reading notes.
+        measured: every sentence that a run supports, where the task was carried out on a photo.
     """
 
     language: str
@@ -107,3 +121,4 @@ class Answer:
     claims: tuple[Claim, ...] = ()
     gaps: tuple[Gap, ...] = ()
     markdown: str = field(default="", repr=False)
+    measured: tuple[Measured, ...] = ()

@@ -26,10 +26,19 @@ class Words:
 
     def __call__(self, sentence: str, /, **parts: str) -> str:
         """The sentence of that name, with the parts filled in."""
-        text = str(self._prose[sentence]).format(**parts).strip()
+        return self.filled(str(self._prose[sentence]), parts)
+
+    def filled(self, template: str, parts: Mapping[str, str]) -> str:
+        """A template with its parts, whose names may hold dots, filled in."""
+        text = re.sub(r"\{([\w.]+)\}", lambda match: parts[match[1]], template).strip()
         if self.spoken == "es":
             return re.sub(r"\b(de|a) el\b", lambda match: f"{match[1]}l", text)
         return _particles(text) if self.spoken == "ko" else text
+
+    def table(self, name: str) -> Mapping[str, str]:
+        """The sentences of one table of the prose."""
+        found: Mapping[str, str] = self._prose[name]
+        return found
 
     def types(self, kinds: tuple[str, ...]) -> str:
         """Types in plain words: "a picture and text"."""

@@ -10,17 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fourfold.imaging import degrade
 from fourfold.imaging.resize import bicubic
 
 HELD_OUT_EVERY = 24
+
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Pair:
     """A photo and its quarter: ``high`` is ``4H×4W×3`` and ``low`` ``H×W×3``, both ``uint8``."""
 
-    high: NDArray[np.uint8]
-    low: NDArray[np.uint8]
+    high: Picture
+    low: Picture
 
 
 def split(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -44,8 +47,14 @@ def _read_pair(path: Path) -> Pair:
     return Pair(high, bicubic(high, (height // 4, width // 4)))
 
 
-def batch(pairs: Sequence[Pair], size: int, patch: int, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def batch(
+    pairs: Sequence[Pair], size: int, patch: int, rng: np.random.Generator, degraded: bool = False
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Random aligned patches, turned and mirrored at random, photos drawn in proportion to their pixels.
+
+    Args:
+        pairs: to draw from; size: number of patches B; patch: their side in low resolution; rng: decides everything.
+        degraded: make the low-resolution patches from the high ones by ``degrade.photo`` instead of clean shrinking.
 
     Returns:
         ``B×3×patch×patch`` and ``B×3×4patch×4patch`` in ``uint8``.
@@ -57,8 +66,8 @@ def batch(pairs: Sequence[Pair], size: int, patch: int, rng: np.random.Generator
         pair = pairs[index]
         y = int(rng.integers(pair.low.shape[0] - patch + 1))
         x = int(rng.integers(pair.low.shape[1] - patch + 1))
-        low = pair.low[y : y + patch, x : x + patch]
         high = pair.high[4 * y : 4 * (y + patch), 4 * x : 4 * (x + patch)]
+        low = degrade.photo(high, rng) if degraded else pair.low[y : y + patch, x : x + patch]
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
         for patches, piece in ((lows, low), (highs, high)):
             turned = np.rot90(piece, turns)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fourfold.core.errors import InvalidInput
-from fourfold.imaging.degrade import Camera, Window, photographed
+from fourfold.imaging.camera import Camera, Window, photographed
 from fourfold.training.data import HELD_OUT_EVERY, split
 
 Picture = NDArray[np.uint8]

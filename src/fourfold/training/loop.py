@@ -3,14 +3,20 @@
 import json
 import math
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from fourfold.catalog import load as catalog
+from fourfold.catalog.card import Card
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.upscaler import Upscaler
+from fourfold.runtimes import pytorch, weights
 from fourfold.training import data, losses
 from fourfold.training.recipe import Recipe
 
@@ -30,7 +36,7 @@ def train(recipe: Recipe, photos: Path, folder: Path) -> Path:
     train_paths, held_paths = data.split(photos)
     pairs = data.read_pairs(train_paths[: recipe.photos or None])
     held = data.read_pairs(held_paths)
-    network = Upscaler(recipe.channels, recipe.depth, recipe.expansion).to(device)
+    network = _start(recipe).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = {k: v.detach().clone() for k, v in network.state_dict().items()}
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr, betas=(0.9, 0.99))
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,21 +47,22 @@ def train(recipe: Recipe, photos: Path, folder: Path) -> Path:
         optimiser.load_state_dict(state["optimiser"])
         mean, step, seconds = state["mean"], state["step"], state["seconds"]
 
+    batches = _batches(recipe, pairs, step)
+    inner = slice(4 * recipe.margin, 4 * (recipe.patch - recipe.margin))
+    bf16 = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     while step < recipe.steps:
         started = time.perf_counter()
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, step)
-        rng = np.random.default_rng([recipe.seed, step])
-        low, high = (
-            torch.from_numpy(a).to(device).float().div_(255) for a in data.batch(pairs, recipe.batch, recipe.patch, rng)
-        )
-        inner = slice(4 * recipe.margin, 4 * (recipe.patch - recipe.margin))
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        low, high = (one.to(device, torch.float32, memory_format=torch.channels_last) / 255 for one in next(batches))
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             output = network(low)
+        output, high = output[..., inner, inner].float(), high[..., inner, inner]
         loss = losses.reconstruction(
-            output[..., inner, inner].float(), high[..., inner, inner], recipe.luma_weight,
-            squared=step >= recipe.steps * (1 - recipe.polish),
-        )  # fmt: skip
+            output, high, recipe.luma_weight, squared=step >= recipe.steps * (1 - recipe.polish)
+        )
+        if recipe.texture_weight:
+            loss = loss + recipe.texture_weight * losses.texture(output, high)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -81,6 +88,34 @@ def train(recipe: Recipe, photos: Path, folder: Path) -> Path:
             print(json.dumps(entry), flush=True)
     torch.save(_folded(recipe, mean).state_dict(), folder / "final.pt")
     return folder / "final.pt"
+
+
+def _start(recipe: Recipe) -> Upscaler:
+    """A network with random weights, or one grown from a published network and computing the same as that."""
+    if not recipe.start:
+        return Upscaler(recipe.channels, recipe.depth, recipe.expansion)
+    card = catalog.card(recipe.start)
+    assert isinstance(card, Card)
+    trained = pytorch.build(card.network)
+    assert isinstance(trained, Upscaler)
+    pytorch.fill(trained, {key: torch.from_numpy(value) for key, value in weights.state(card).items()}, card.id)
+    return trained.grow(recipe.channels, recipe.depth).unfold(recipe.expansion)
+
+
+def _batches(recipe: Recipe, pairs: list[data.Pair], step: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches from a step on, each made from its own seed in another thread while the one before is used."""
+
+    def make(step: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng([recipe.seed, step])
+        low, high = data.batch(pairs, recipe.batch, recipe.patch, rng, degraded=recipe.degraded)
+        return torch.from_numpy(low), torch.from_numpy(high)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(make, step)
+        while True:
+            step += 1
+            here, coming = coming, pool.submit(make, step)
+            yield here.result()
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -33,10 +33,13 @@ class Recipe(Settings):
 
     Attributes:
         name: folder and weights name; channels, depth, expansion: see ``networks.upscaler.Upscaler``.
+        start: id of a published upscaler to start from, no wider or deeper than this one; empty for random weights.
+        degraded: whether the low-resolution patches are spoiled as real photos are, see ``imaging.camera``.
         steps: optimiser steps; batch: patches a step; patch: side of a low-resolution patch in pixels;
         margin: low-resolution pixels at each patch edge that the loss ignores, since they saw zero padding.
         lr: peak learning rate of Adam, reached after ``warmup`` steps, then cosine down to ``lr_end``.
         luma_weight: weight of the error of BT.601 luma beside that of RGB, both as means over pixels.
+        texture_weight: weight of the difference of local amplitude spectra, see ``losses.texture``.
         polish: last share of the steps trained on the squared error instead of the Charbonnier error.
         ema: decay of the running mean of the weights, which is what is kept.
         seed: of initialisation and of every patch; photos: use only the first N photos (0: all).
@@ -49,6 +52,8 @@ class Recipe(Settings):
     channels: int = 24
     depth: int = 8
     expansion: int = 4
+    start: str = ""
+    degraded: bool = False
     steps: int = 24_000
     batch: int = 16
     patch: int = 56
@@ -57,6 +62,7 @@ class Recipe(Settings):
     lr_end: float = 1e-6
     warmup: int = 200
     luma_weight: float = 1.0
+    texture_weight: float = 0.0
     polish: float = 0.2
     ema: float = 0.999
     seed: int = 1
@@ -70,7 +76,7 @@ class DeblurRecipe(Settings):
 
     Attributes:
         name: folder and weights name; wf, scale, vscale: see ``networks.mssnet.MSSNet``.
-        data: ``photos`` (sharp ones, shaken by ``imaging.degrade``) or ``pairs`` (folders ``blur`` and ``sharp``).
+        data: ``photos`` (sharp ones, shaken by ``imaging.camera``) or ``pairs`` (folders ``blur`` and ``sharp``).
         steps: optimiser steps; batch: crops a step; patch: side of a crop in pixels, a multiple of 16.
         epoch: steps between changes of the learning rate; warmup: epochs of linear rise to ``lr``, the peak of Adam's
         learning rate; then it follows a cosine down to ``lr_end``.

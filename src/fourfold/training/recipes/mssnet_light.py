@@ -1,7 +1,7 @@
 """The light deblurring network: MSSNet of 16, 16 and 24 channels, 577,793 parameters, for photos shaken by hand.
 
 Command:  fourfold train mssnet_light --photos ../shared/data/photos
-Claim:    TBD
+Claim:    none yet.
 """
 
 from fourfold.training.recipe import DeblurRecipe

@@ -1,0 +1,203 @@
+"""Answering by doing: a brief's task carried out on a photo, and the page that shows it."""
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from fourfold.api.session import Session
+from fourfold.api.workflows import Watch, kept_in, run_workflow
+from fourfold.catalog import load as catalog
+from fourfold.core.contract import Levels
+from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, Pair, TileMap, html
+from fourfold.imaging import files
+from fourfold.imaging.resize import bicubic
+from fourfold.methods.upscale import Size
+from fourfold.scientist.plan import plan
+from fourfold.scientist.run import Proposal, Run, propose, rows
+from fourfold.scientist.values import Answer, Brief
+from fourfold.scientist.wording import Words
+from fourfold.workflow.nodes import NODES
+from fourfold.workflow.ports import Carried, ImageType, Picture
+from fourfold.workflow.schema import Workflow, find, presets
+
+_SIDE, _CLOSER, _SMALL = 1600, 560, 480
+"""Longest sides in pixels of the whole photo, of the closer look and of the photo under the tile map."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A brief's task, carried out or not.
+
+    Attributes:
+        run: what was proposed and the record of its run.
+        pictures: the photo and what became of it, as the run kept them; None if nothing was run.
+    """
+
+    run: Run
+    pictures: tuple[Picture, Picture] | None = None
+
+    def page(self, brief: Brief, answer: Answer) -> str:
+        """``answer.html``: the answer with its marks, pictures before and after, workflow, tiles and figures."""
+        words, record = Words(answer.language), self.run.record
+        table = words.table("page")
+        links = tuple(link for source in brief.sources for link in source.links)
+        marks = tuple(_marks(brief, answer, table))
+        text = AnswerPage(words.spoken, table, brief.question, answer.markdown, words("run_heading"), links, marks)
+        if record is None or self.pictures is None:
+            return html(text)
+        figures = tuple(Figure(name, one.text, one.fields[0]) for name, one in rows(record, words))
+        shown = replace(text, pairs=tuple(_pairs(*self.pictures, table)), boxes=tuple(_boxes(record)))
+        return html(replace(shown, tiles=_tiles(self.pictures[0], record), figures=figures))
+
+
+class Doer:
+    """Carries out tasks on one photo, each way of doing it once, and keeps networks loaded in between.
+
+    Args:
+        photo: the person's; folder: for the pictures and the manifest; watch: as of ``run_workflow``.
+    """
+
+    def __init__(self, photo: Path, folder: Path, watch: Watch | None = None) -> None:
+        self._photo, self._folder, self._watch = photo, folder, watch
+        self._session = Session()
+        self._done: dict[tuple[str, str | None], tuple[Mapping[str, Any], tuple[Picture, Picture] | None]] = {}
+
+    def carry_out(self, brief: Brief) -> Done:
+        """Choose the workflow for a brief's task and run it, every step of it, on the photo.
+
+        Raises:
+            PictureError: the photo cannot be read, or the result cannot be written.
+            ModelError, NotEnough: as the names say.
+        """
+        known = {workflow.answers: workflow for workflow in map(find, presets()) if workflow.answers}
+        proposal = propose(plan(brief), catalog.all_entries(), known)
+        if not proposal.task:
+            files.probe(self._photo)  # a photo that is none is said, whatever the question
+            return Done(Run(proposal, None))
+        way = proposal.task, proposal.model
+        if way not in self._done:
+            self._done[way] = self._run(known[proposal.task], proposal)
+        record, pictures = self._done[way]
+        return Done(Run(proposal, record), pictures)
+
+    def _run(self, workflow: Workflow, proposal: Proposal) -> tuple[Mapping[str, Any], tuple[Picture, Picture] | None]:
+        inputs: dict[str, Any] = {"photo": self._photo}
+        if proposal.model is not None:
+            named = [step.name for step in workflow.steps.values() if "model" in NODES[str(step.node.value)].parameters]
+            inputs |= {f"{name}.model": proposal.model for name in named}
+        made = run_workflow(
+            workflow, inputs, self._folder, session=self._session, watch=self._watch, fresh=True, overwrite=True
+        )
+        if made.failed:
+            raise made.failed[0].error
+        record = made.manifest["runs"][0]
+        return record, _pictures(self._folder, record)
+
+
+def _pictures(folder: Path, record: Mapping[str, Any]) -> tuple[Picture, Picture] | None:
+    """The photo that was loaded and the picture that was saved: as the run kept them, else from their files."""
+    loaded = next(step for step in record["steps"].values() if not step["inputs"])
+    saved = next((step for step in record["steps"].values() if NODES[step["node"]].writes), None)
+    if saved is None:
+        return None
+    name, _, output = saved["inputs"]["image"].partition(".")
+    made = record["steps"][name]
+    return (
+        _picture(folder, loaded["key"], "image", Path(loaded["parameters"]["file"]["path"])),
+        _picture(folder, made["key"], output, folder / saved["outputs"]["report"]["file"]),
+    )
+
+
+def _picture(folder: Path, key: str, output: str, path: Path) -> Picture:
+    kept = kept_in(folder).get(key)
+    picture: Picture | None = kept[output] if kept else None
+    return Picture.of(files.read(path), ImageType()) if picture is None or picture.gone else picture
+
+
+def _marks(brief: Brief, answer: Answer, table: Mapping[str, str]) -> Iterator[Mark]:
+    """Claims and measured sentences; and where a line holds none, a source's name or words of the question."""
+    for claim in answer.claims:
+        if claim.text.strip("“”") != claim.quote:
+            yield Mark(claim.text, "cited", claim.quote, claim.source)
+    for sentence in answer.measured:
+        yield Mark(sentence.text, "measured", ", ".join(sentence.fields), "manifest.json")
+    for source in sorted(brief.sources, key=lambda source: len(source.name), reverse=True):
+        yield Mark(source.name, "cited", source.name, ", ".join(source.links), weak=True)
+    for quote in dict.fromkeys(re.findall(r"“[^“”]+”", answer.markdown)):
+        if quote[1:-1] in brief.question:
+            yield Mark(quote, "cited", brief.question, table["question"], weak=True)
+
+
+def _pairs(small: Picture, large: Picture, table: Mapping[str, str]) -> Iterator[Pair]:
+    """The whole photo, and the part of it with most detail at the result's own pixels."""
+    before, after = small.levels, large.levels
+    yield Pair(table["whole"], _jpeg(_within(before, _SIDE), small), _jpeg(_within(after, _SIDE), large))
+    rows, columns, over = _busiest(before, after.shape[:2])
+    plain = bicubic(before[rows, columns], over[0])
+    yield Pair(table["closer"], _jpeg(plain, small), _jpeg(after[over[1], over[2]], large))
+
+
+def _busiest(small: Levels, size: Size) -> tuple[slice, slice, tuple[Size, slice, slice]]:
+    """Where the photo's gradients are steepest: rows and columns, and size, rows and columns in the large picture."""
+    bright = small.astype(np.int32).sum(axis=2)
+    steep = np.abs(np.diff(bright, axis=1, prepend=bright[:, :1]))
+    high, wide = (max(1, min(_CLOSER * side // large, side)) for side, large in zip(bright.shape, size, strict=True))
+    sums = np.pad(steep, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    inside = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    row, column = (int(at) for at in np.unravel_index(int(inside.argmax()), inside.shape))
+    rows, columns = (
+        slice(first * large // side, (first + length) * large // side)
+        for first, length, large, side in zip((row, column), (high, wide), size, bright.shape, strict=True)
+    )
+    over = (rows.stop - rows.start, columns.stop - columns.start), rows, columns
+    return slice(row, row + high), slice(column, column + wide), over
+
+
+def _within(levels: Levels, side: int) -> Levels:
+    """Levels shrunk to ``side`` pixels at most."""
+    longest = max(levels.shape[:2])
+    height, width = (max(1, round(length * side / longest)) for length in levels.shape[:2])
+    return levels if longest <= side else bicubic(levels, (height, width))
+
+
+def _jpeg(levels: Levels, of: Picture) -> bytes:
+    """Levels of a picture for the page, with its colours and without anything else that the photo's file may tell."""
+    data = io.BytesIO()
+    profile = of.carried.profile
+    colours = profile if profile and profile[16:20] == b"RGB " else None
+    shown = Picture(of.type, Carried(), read=lambda: levels).image.rgb8()
+    Pillow.fromarray(shown).save(data, "JPEG", quality=90, subsampling=0, icc_profile=colours)
+    return data.getvalue()
+
+
+def _boxes(record: Mapping[str, Any]) -> Iterator[Box]:
+    for name, step in record["steps"].items():
+        model = step["outputs"].get("report", {}).get("model", "")
+        after = dict.fromkeys(source.partition(".")[0] for source in step["inputs"].values())
+        yield Box(name, step["node"], model, tuple(after))
+
+
+def _tiles(small: Picture, record: Mapping[str, Any]) -> TileMap | None:
+    """The first map of tiles that a step reports: rows of words, or of truth values under the name they are true of."""
+    for step in record["steps"].values():
+        for name, grid in _grids(step["outputs"].get("report", {})):
+            words = {True: name, False: "little"}
+            rows = tuple(tuple(words[one] if isinstance(one, bool) else str(one) for one in row) for row in grid)
+            height, width = small.levels.shape[:2]
+            return TileMap(_jpeg(_within(small.levels, _SMALL), small), (width, height), rows)
+    return None
+
+
+def _grids(values: Mapping[str, Any]) -> Iterator[tuple[str, list[list[str | bool]]]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _grids(value)
+        rows = [row for row in value if isinstance(row, list) and row] if isinstance(value, list) else []
+        if rows and len(rows) == len(value) and all(isinstance(one, str | bool) for row in rows for one in row):
+            yield name, rows

@@ -1,0 +1,124 @@
+"""Which networks a picture goes through, and the loaded ones."""
+
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourfold.catalog import load as catalog
+from fourfold.catalog.card import Card, Style, Task
+from fourfold.core.contract import Runner
+from fourfold.core.errors import UsageError
+from fourfold.core.image import Image
+from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.imaging import tiling
+from fourfold.methods import route
+from fourfold.methods.blend import Blended
+from fourfold.methods.condition import condition
+from fourfold.runtimes.guard import Guarded
+
+TASK: Task = "image-to-image/super-resolution"
+_SHARE_OF_NETWORKS = 0.85
+"""Of a time budget: reading, measuring and writing take the rest, see bench/README.md."""
+
+
+def choose_style(image: Image, options: UpscaleOptions) -> tuple[Style, str]:
+    """The style for a picture, as asked for or as its pixels suggest, and a sentence that says why."""
+    if options.model is not None:
+        return catalog.card(options.model, TASK).style, "the network was asked for by name"
+    if options.style is not None:
+        style, reason = options.style, "asked for"
+    else:
+        style, reason = condition(image).style
+    return ("faithful", "strength 0") if style == "photo" and options.strength == 0 else (style, reason)
+
+
+def choose_cards(options: UpscaleOptions, style: Style) -> tuple[Card, ...]:
+    """The networks that the options ask for: one, or a little one and the big one its hard tiles go on to.
+
+    Raises:
+        ModelError: there is none such. UsageError: a time budget where there is nothing to choose.
+    """
+    if options.model is not None:
+        found: tuple[Card, ...] = (catalog.card(options.model, TASK),)
+    elif options.route is not None:
+        found = (catalog.find(TASK, 4, options.route, style),)
+    else:
+        big = catalog.find(TASK, 4, "big", style)
+        found = (catalog.card(big.gate.little), big) if big.gate is not None else (big,)
+    if options.time_budget is not None and len(found) == 1:
+        raise UsageError("a time budget chooses between two networks; leave --route and --model on auto")
+    return found
+
+
+@dataclass
+class Networks:
+    """Loaded networks, the least recently used given up first.
+
+    Attributes:
+        keeps: how many compiled tile shapes to hold.
+    """
+
+    keeps: int
+    _runners: "OrderedDict[tuple[object, ...], Guarded]" = field(default_factory=OrderedDict, init=False, repr=False)
+
+    def runner(self, card: Card, shape: tuple[int, int], options: UpscaleOptions) -> Runner:
+        """The card's network for a tile shape; at less than full strength mixed with its faithful counterpart."""
+        own = self.loaded(card, shape, options)
+        if card.style == "faithful" or options.strength == 1:
+            return own
+        plain = catalog.find(card.task, card.scale, card.tier, "faithful")
+        return Blended(self.loaded(plain, shape, options), own, options.strength)
+
+    def routes(
+        self, image: Image, plan: tiling.Plan, cards: tuple[Card, ...], options: UpscaleOptions
+    ) -> tuple[route.Routes | None, tuple[str, ...]]:
+        """Which parts of a picture go on from the first network to the second, if there is one; notes on the time."""
+        if len(cards) == 1:
+            return None, ()
+        started = time.perf_counter()
+        gate = cards[1].gate
+        assert gate is not None
+        tiles = tiling.finer(plan, route.HALO, route.LARGEST)
+        big = self.runner(cards[1], tiles.shape, options)
+        expected = route.expected_psnr(image.pixels, tiles, gate.coefficients)
+        threshold = gate.threshold if options.route_threshold is None else options.route_threshold
+        notes: tuple[str, ...] = ()
+        if options.time_budget is not None:
+            little = _seconds_a_tile(self.runner(cards[0], plan.shape, options))
+            spare = options.time_budget - (time.perf_counter() - started)
+            most = (spare * _SHARE_OF_NETWORKS - little * plan.count) / _seconds_a_tile(big)
+            threshold = route.affordable(expected, threshold, max(0, math.floor(most)))
+            if most < 0:
+                needed = little * plan.count / _SHARE_OF_NETWORKS
+                notes = (f"the little network alone needs about {needed:.1f} s for this picture on this machine",)
+        return route.Routes(tiles, big, expected, expected < threshold, threshold), notes
+
+    def loaded(self, card: Card, shape: tuple[int, int], options: UpscaleOptions | DeblurOptions) -> Guarded:
+        """The card's network itself, compiled for a tile shape, from the last time if it is still held."""
+        key = (card.id, shape, options.runtime, options.precision, options.threads)
+        if key not in self._runners:
+            from fourfold import runtimes  # engines only when a network is really needed
+
+            self._runners[key] = runtimes.load(
+                card, tile=shape, runtime=options.runtime or "auto", threads=options.threads,
+                precision=options.precision or "auto",
+            )  # fmt: skip
+            while len(self._runners) > self.keeps:
+                self._runners.popitem(last=False)
+        self._runners.move_to_end(key)
+        return self._runners[key]
+
+
+def _seconds_a_tile(runner: Runner) -> float:
+    """The least of two runs on a tile of grey; what is in it does not matter to the time."""
+    tile: NDArray[np.float32] = np.full((1, 3, *runner.tile), 0.5, np.float32)
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        runner.levels(tile)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

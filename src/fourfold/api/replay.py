@@ -1,0 +1,141 @@
+"""Workflows run again, from the manifest of a run or from the recipe in a picture, and compared to the byte."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fourfold.api.session import Session
+from fourfold.api.workflows import Watch, WorkflowRun, Workshop, bound, place_in, run_all
+from fourfold.core.errors import QualityGate, UsageError
+from fourfold.imaging import files
+from fourfold.imaging.metadata import recipe_of
+from fourfold.workflow.graph import Graph
+from fourfold.workflow.nodes import NODES
+from fourfold.workflow.schema import from_plain
+
+
+def replay(
+    path: Path,
+    inputs: Mapping[str, Any] | None = None,
+    folder: str | Path = ".",
+    *,
+    session: Session | None = None,
+    watch: Watch | None = None,
+    overwrite: bool = False,
+) -> WorkflowRun:
+    """Do again what a manifest or a picture's recipe tells, every step, and compare the files to the byte.
+
+    Args:
+        path: the manifest (``.json``), or a picture that holds a recipe.
+        inputs: to use instead of a manifest's own, for example where photos have been moved; a recipe, which knows no
+            names, needs ``photo``, and ``photo2`` and so on where there were more.
+        folder, session, watch, overwrite: as ``run_workflow``.
+
+    Raises:
+        UsageError: this is no manifest and holds no recipe, or an input is not the file it was.
+        QualityGate: a file came out otherwise; the message says what else is different.
+    """
+    told = _manifest(path) if path.suffix == ".json" else _from_recipe(path)
+    workflow = from_plain(told["workflow"], told["source"])
+    shop = Workshop(session or Session(), _engine(told))
+    graphs: list[tuple[dict[str, str], Graph]] = []
+    for run in told["runs"]:
+        graphs += bound(workflow, {**run["given"], **(inputs or {})}, shop)
+        _require_same_files(graphs[-1][1], run, path)
+    made = run_all(workflow, graphs, shop, place_in(Path(folder), fresh=True, overwrite=overwrite), watch)
+    if made.failed:
+        raise made.failed[0].error
+    _compare(told, made.manifest, path)
+    return made
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return {name: told[name] for name in ("workflow", "source", "runs", "models", "made_with")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: expected the manifest.json of a run: {error}") from error
+
+
+def _from_recipe(path: Path) -> dict[str, Any]:
+    """What a picture's recipe tells, in the form of a manifest."""
+    recipe = recipe_of(files.read(path).metadata)
+    if recipe is None or not isinstance(recipe.get("steps"), list):
+        raise UsageError(f"{path}: expected a manifest.json, or a picture that holds the recipe of its workflow")
+    photos: list[str] = []
+    try:
+        steps = {f"s{number}": _lines(step, photos) for number, step in enumerate(recipe["steps"])}
+        report = {"runtime": recipe.get("engine", "").partition(" ")[0], "sha256": files.digest(path)}
+        ran: dict[str, dict[str, Any]] = {name: {"parameters": {}, "outputs": {}} for name in steps}
+        ran[[*steps][-1]] = {
+            "parameters": {f"file{number}": {"sha256": photo} for number, photo in enumerate(photos)},
+            "outputs": {"report": report},
+        }
+        return {
+            "workflow": {"inputs": {_input(number): None for number in range(len(photos))}, "steps": steps},
+            "source": path.name,
+            "runs": [{"given": {}, "steps": ran}],
+            "models": recipe["models"],
+            "made_with": {"engines": {"fourfold": recipe["fourfold"]}},
+        }
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise UsageError(f"{path}: the recipe in this picture cannot be read: {error!r}") from error
+
+
+def _lines(step: Mapping[str, Any], photos: list[str]) -> dict[str, Any]:
+    """A step of a recipe as a step of a workflow; a file becomes an input, and is added to ``photos``."""
+    node, found = NODES[step["node"]], {}
+    for name, value in step.items():
+        if name in node.inputs:
+            found[name] = f"s{value[0]}.{value[1]}"
+        elif name in node.parameters and node.parameters[name].kind is Path:
+            found[name] = f"${_input(len(photos))}"
+            photos.append(value)
+        elif name != "version":
+            found[name] = value
+    return found
+
+
+def _input(number: int) -> str:
+    return f"photo{number + 1 if number else ''}"
+
+
+def _require_same_files(graph: Graph, run: Mapping[str, Any], path: Path) -> None:
+    values = [value for step in run["steps"].values() for value in step["parameters"].values()]
+    was = {value["sha256"] for value in values if isinstance(value, dict)}
+    for _, file in graph.files():
+        if files.digest(file) not in was:
+            raise UsageError(f"{file}: expected a file that {path} tells of, this one has another content")
+
+
+def _engine(told: Mapping[str, Any]) -> str | None:
+    """The inference engine of then: the one choice that is measured rather than made by parameters."""
+    for run in told["runs"]:
+        for step in run["steps"].values():
+            if runtime := step["outputs"].get("report", {}).get("runtime"):
+                return str(runtime)
+    return None
+
+
+def _compare(told: Mapping[str, Any], made: Mapping[str, Any], path: Path) -> None:
+    for before, after in zip(told["runs"], made["runs"], strict=True):
+        for name, step in before["steps"].items():
+            was, now = (one.get("report", {}) for one in (step["outputs"], after["steps"][name]["outputs"]))
+            if was.get("sha256") != now.get("sha256"):
+                raise QualityGate(
+                    f"{now['file']}: expected the very bytes that {path} tells of, got others "
+                    f"({'; '.join(_differences(told, made)) or 'with the same versions and weights'})"
+                )
+
+
+def _differences(told: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
+    was, now = told["made_with"], made["made_with"]
+    for name, version in was["engines"].items():
+        if version != now["engines"].get(name):
+            yield f"{name} {version} then, {now['engines'].get(name, 'none')} now"
+    for key in ("cpu", "threads", "python"):
+        if key in was and was[key] != now[key]:
+            yield f"{key}: {was[key]} then, {now[key]} now"
+    if told["models"] != made["models"]:
+        yield "other weights"

@@ -1,0 +1,254 @@
+"""Workflows run: on one photo or many, with a manifest of what was done."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fourfold.api.inspect import measure
+from fourfold.api.networks import choose_cards
+from fourfold.api.session import Session
+from fourfold.api.targets import Failure, expanded
+from fourfold.catalog.card import STYLES
+from fourfold.core.atomic import write_text
+from fourfold.core.contract import Progress
+from fourfold.core.errors import FourfoldError, PictureError, UsageError
+from fourfold.core.image import Image
+from fourfold.core.options import UpscaleOptions
+from fourfold.evaluation.results import environment
+from fourfold.methods.upscale import Size, visible
+from fourfold.runtimes.classifier import Classifier, Encoding
+from fourfold.workflow import engine
+from fourfold.workflow.cache import LIMIT, Cache
+from fourfold.workflow.engine import Event, Place, Record
+from fourfold.workflow.graph import Graph, check
+from fourfold.workflow.node import Restoration
+from fourfold.workflow.nodes import NODES
+from fourfold.workflow.ports import Write
+from fourfold.workflow.schema import Workflow, find
+
+Watch = Callable[[str, Event], None]
+"""Told of every event of a run, with the name of its photo; may raise to stop between two tiles."""
+
+
+def kept_in(folder: Path) -> Cache:
+    """Where the results of steps are kept beside what they made; it may be deleted at any time."""
+    return Cache(folder / ".fourfold")
+
+
+@dataclass
+class Workshop:
+    """What nodes may ask for, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
+
+    Attributes:
+        session: whose networks are used; runtime: the engine where a step leaves it open, None to measure.
+    """
+
+    session: Session = field(default_factory=Session)
+    runtime: str | None = None
+    _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
+
+    def models(self, options: UpscaleOptions) -> dict[str, str]:
+        """As ``workflow.node.Tools`` says."""
+        styles = STYLES if options.style is None else (options.style,)
+        cards = [card for style in styles for card in choose_cards(options, style)]
+        return {card.id: card.stored("onnx").sha256 for card in cards}
+
+    def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
+        """As ``workflow.node.Tools`` says."""
+        started = time.perf_counter()
+        if options.runtime is None and self.runtime is not None:
+            options = options.changed(runtime=self.runtime)
+        prepared = self.session.prepare(image, options, keeps_whole=True)
+        work, runner = prepared.work, prepared.work.runner
+
+        def figures() -> dict[str, Any]:
+            found = prepared.report(started, ())
+            told = {name: value for name, value in asdict(found).items() if value != ""}
+            big = found.routing.big if found.routing else [[False] * len(row) for row in work.plan.rows]
+            return told | {"tile_map": [[prepared.cards[one].tier for one in row] for row in big]}
+
+        pour = partial(work.pour, progress=progress)
+        return _Restoration(work.target, f"{runner.runtime} {runner.precision}", pour, figures)
+
+    def measure(self, large: Image, small: Image) -> dict[str, Any]:
+        """As ``workflow.node.Tools`` says."""
+        seen = [visible(image.pixels, image.alpha) for image in (large, small)]
+        return asdict(measure(*seen))
+
+    def classifier(self, path: Path, encoding: Encoding) -> Classifier:
+        """As ``workflow.node.Tools`` says."""
+        if (path, encoding) not in self._classifiers:
+            self._classifiers[path, encoding] = Classifier(path, encoding)
+        return self._classifiers[path, encoding]
+
+
+@dataclass(frozen=True)
+class _Restoration:
+    size: Size
+    engine: str
+    pour: Callable[[Write], None]
+    figures: Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class WorkflowRun:
+    """What a workflow made.
+
+    Attributes:
+        manifest: everything about the run, plain values; path: the file it was written to.
+        files: the pictures that were saved; failed: inputs that gave nothing, and why.
+    """
+
+    manifest: dict[str, Any]
+    path: Path
+    files: tuple[Path, ...]
+    failed: tuple[Failure, ...]
+
+
+def run_workflow(
+    workflow: str | Path | Workflow,
+    inputs: Mapping[str, Any] | None = None,
+    folder: str | Path = ".",
+    *,
+    session: Session | None = None,
+    watch: Watch | None = None,
+    fresh: bool = False,
+    overwrite: bool = False,
+) -> WorkflowRun:
+    """Run a workflow, once or for each of many photos; steps whose results an earlier run kept are not repeated.
+
+    Args:
+        workflow: name of a preset, or a file.
+        inputs: values of its inputs, or of parameters as ``step.parameter``. One of them may be a list or a folder of
+            photos: the workflow is then run for each, and a photo that fails never stops the rest.
+        folder: for pictures, ``manifest.json``, and results of steps in a folder ``.fourfold``; made if need be.
+        session: whose loaded networks are used.
+        watch: told of every event, with the photo's name.
+        fresh: compute every step anew; overwrite: replace files of the same name.
+
+    Raises:
+        WorkflowProblems: the workflow cannot be run; every reason at once.
+        UsageError, ModelError: as the names say. PictureError: the folder cannot be written.
+    """
+    opened = workflow if isinstance(workflow, Workflow) else find(str(workflow))
+    shop = Workshop(session or Session())
+    graphs = list(bound(opened, inputs or {}, shop))
+    return run_all(opened, graphs, shop, place_in(Path(folder), fresh=fresh, overwrite=overwrite), watch)
+
+
+def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
+    """Where runs write: a folder, made if need be; raises ``PictureError`` if it cannot be."""
+    kept = kept_in(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise PictureError(f"{folder}: expected a folder to write to: {error.strerror}") from error
+    return Place(folder, "", kept, fresh, overwrite=overwrite)
+
+
+def bound(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iterator[tuple[dict[str, str], Graph]]:
+    """The workflow bound to each photo, with the values it is bound to; problems show before any work.
+
+    Raises:
+        UsageError: several inputs have several values. WorkflowProblems: the workflow cannot be run.
+    """
+    names = set(_file_inputs(workflow))
+    lists: dict[str, list[str]] = {}
+    for name, value in inputs.items():
+        values = [str(one) for one in (value if isinstance(value, list | tuple) else [value])]
+        lists[name] = list(expanded(values)) if name in names else values
+    many = [name for name, values in lists.items() if len(values) != 1]
+    if len(many) > 1:
+        raise UsageError(f"expected several values for one input at most, got them for {' and '.join(many)}")
+    single = {name: values[0] for name, values in lists.items() if name not in many}
+    for value in lists[many[0]] if many else [None]:
+        given = single if value is None else {**single, many[0]: value}
+        lasting = {name: str(Path(text).resolve()) if name in names else text for name, text in given.items()}
+        yield lasting, check(workflow, NODES, shop, given)
+
+
+def _file_inputs(workflow: Workflow) -> Iterator[str]:
+    """Names under which files can be given."""
+    for step in workflow.steps.values():
+        node = NODES.get(step.node.value or "")
+        for name, parameter in node.parameters.items() if node else ():
+            if parameter.kind is Path:
+                yield f"{step.name}.{name}"
+                text = step.arguments.get(name)
+                yield (text.value or "").removeprefix("$") if text else ""
+
+
+def run_all(
+    workflow: Workflow,
+    graphs: Sequence[tuple[dict[str, Any], Graph]],
+    shop: Workshop,
+    place: Place,
+    watch: Watch | None,
+) -> WorkflowRun:
+    """Run a workflow bound to each photo; the manifest holds what was done even if the last one is interrupted."""
+    runs: list[dict[str, Any]] = []
+    failed: list[Failure] = []
+    models: dict[str, str] = {}
+    taken = {path.resolve() for _, graph in graphs for _, path in graph.files()}
+    try:
+        for given, graph in graphs:
+            first = next((path for _, path in graph.files()), Path("picture"))
+            here = Place(place.folder, first.stem, place.cache, place.fresh, frozenset(taken), place.overwrite)
+            try:
+                told = partial(watch or _unseen, str(first))
+                runs.append({"input": str(first), **_run_one(given, graph, shop, here, told)})
+                taken |= {(place.folder / name).resolve() for name in runs[-1]["saved"]}
+            except FourfoldError as error:
+                failed.append(Failure(str(first), error))
+            for task in graph.tasks:
+                models |= task.node.models(shop, task.arguments)
+            if place.cache.added > LIMIT // 4:
+                place.cache.prune()
+    finally:
+        manifest = {
+            "made_with": asdict(environment()),
+            "source": workflow.source,
+            "workflow": workflow.plain(),
+            "models": models,
+            "runs": runs,
+            "failed": [{"input": one.input, "error": str(one.error)} for one in failed],
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        path = place.folder / "manifest.json"
+        _write(path, text + "\n")
+        place.cache.prune()
+    saved = tuple(place.folder / name for run in runs for name in run["saved"])
+    return WorkflowRun(json.loads(text), path, saved, tuple(failed))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise PictureError(f"{path}: expected to write the manifest here: {error.strerror}") from error
+
+
+def _run_one(given: dict[str, Any], graph: Graph, shop: Workshop, place: Place, watch: engine.Watch) -> dict[str, Any]:
+    began = time.perf_counter()
+    records = engine.run(graph, shop, place, watch)
+    return {
+        "given": given,
+        "seconds": round(time.perf_counter() - began, 4),
+        "steps": {name: record.plain() for name, record in records.items()},
+        "saved": list(_saved(records.values())),
+    }
+
+
+def _unseen(_name: str, _event: Event) -> None:
+    """Nobody watches."""
+
+
+def _saved(records: Iterable[Record]) -> Iterator[str]:
+    for record in records:
+        if record.task.node.writes:
+            yield from (output.figures["file"] for output in record.outputs.values())

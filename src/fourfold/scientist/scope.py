@@ -1,0 +1,66 @@
+"""What of a question is wanted: its clauses, and what in them is refused, lacking, or done already."""
+
+import re
+from dataclasses import dataclass
+
+from fourfold.scientist.lexicon import Span, phrases
+
+_CLAUSE_END = re.compile(
+    r"[.;:!?。！？；\n,，、()]+|(?:지만|데|니까|아니라|아니고|말고|대신|(?<![라다])고)(?=[\s,])|(?:けど|ので|ではなく|じゃなく)"
+)
+_FEW_WORDS = re.compile(r"(?:\W*[^\W_]+){0,5}")
+_SPACED = re.compile(r"\S+")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A stretch of a question and why it does not tell the task.
+
+    Attributes:
+        kind: "refused", "lacking" or "done"; start, end: offsets; sign: offsets of the words that say so.
+    """
+
+    kind: str
+    start: int
+    end: int
+    sign: Span
+
+    def covers(self, span: Span) -> bool:
+        """Whether something said lies in it. What holds the sign itself says what it says: "no training data"."""
+        start, end = span
+        return self.start <= start < self.end and (end <= self.sign[0] or start >= self.sign[1])
+
+
+def scopes(folded: str, code: str) -> list[Scope]:
+    """Every stretch of a folded question of one language that is refused, lacking or done, in order."""
+    found = phrases("scope.toml", code).find(folded)
+    ends = {match.end() for match in _CLAUSE_END.finditer(folded)} | {start for start, _ in found.get("turn", ())}
+    cuts = [0, *sorted(ends), len(folded)]
+    idioms = found.get("idiom", ())
+    made = []
+    for name in ("refused", "dismissed", "lacking", "done"):
+        for sign in found.get(name, ()):
+            if any(start <= sign[0] and sign[1] <= end for start, end in idioms):
+                continue
+            begin = max(cut for cut in cuts if cut <= sign[0])
+            end = min(cut for cut in cuts if cut > sign[0])
+            if name == "lacking" and code in ("ko", "ja"):
+                begin = max(begin, _before(folded, sign[0]))
+            elif name in ("refused", "lacking"):
+                begin = sign[0]
+            if name == "lacking":
+                end = min(end, _after(folded, sign[1]))
+            made.append(Scope("refused" if name == "dismissed" else name, begin, max(end, sign[1]), sign))
+    return sorted(made, key=lambda scope: (scope.start, scope.end, scope.kind))
+
+
+def _before(folded: str, at: int) -> int:
+    """The start of the two words before an offset, for languages that say first what is lacking."""
+    words = list(_SPACED.finditer(folded, 0, at))
+    return words[-2].start() if len(words) > 1 else 0
+
+
+def _after(folded: str, at: int) -> int:
+    """The end of the few words that follow an offset."""
+    match = _FEW_WORDS.match(folded, at)
+    return match.end() if match else at

@@ -1,0 +1,227 @@
+"""Nodes: a node is a function, and its annotations are its ports and parameters.
+
+``Annotated[Picture, Port("…")]`` is an input, ``Annotated[float, Param("…", 0, 1)]`` a parameter, a parameter dataclass
+marked with ``Options`` is as many parameters as it has described fields; what is returned is the output, or the outputs
+if it is a named tuple of annotated fields. The first paragraph of the docstring is the node's help.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
+
+from fourfold.core.contract import Progress
+from fourfold.core.image import Image
+from fourfold.core.options import UpscaleOptions
+from fourfold.core.params import Parameter, parameters
+from fourfold.runtimes.classifier import Classifier, Encoding
+from fourfold.workflow.ports import KINDS, ImageType, Write
+
+Values = Mapping[str, Any]
+"""Arguments of a node by the names of its parameters and of the fields of its options."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """Marks what flows into a node or out of it; ``help`` is one sentence for the person."""
+
+    help: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """Marks a dataclass whose described fields are parameters of the node: ``only`` some of them, or all but some."""
+
+    only: frozenset[str] = frozenset()
+    but: frozenset[str] = frozenset()
+
+    def takes(self, name: str) -> bool:
+        """Whether the field of that name is a parameter of the node."""
+        return name in self.only if self.only else name not in self.but
+
+
+class Restoration(Protocol):
+    """A picture that a network is about to make."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width it will have."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """The inference engine and its precision."""
+        ...
+
+    def pour(self, write: Write, /) -> None:
+        """Compute it, band by band."""
+
+    def figures(self) -> dict[str, Any]:
+        """The figures of the finished picture, plain values."""
+        ...
+
+
+class Tools(Protocol):
+    """What nodes may ask of the program around them; it keeps networks loaded from one picture to the next."""
+
+    def models(self, options: UpscaleOptions) -> dict[str, str]:
+        """The networks the options lead to, id → SHA-256 of their weights; raises ``ModelError`` if there is none."""
+        ...
+
+    def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
+        """Load the network for a picture and plan its tiles."""
+        ...
+
+    def measure(self, large: Image, small: Image) -> dict[str, Any]:
+        """How an enlarged picture relates to the one it was made from, plain values."""
+        ...
+
+    def classifier(self, path: Path, encoding: Encoding) -> Classifier:
+        """A classifier from its file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step knows of the run it is part of.
+
+    Attributes:
+        tools: what it may ask for; progress: to be called with tiles done and planned, may raise to stop.
+        target: the file it is to write, without its suffix; scratch: the folder it writes that file to, from where the
+            engine moves it into place.
+        recipe: how its picture was made, plain values, for the picture's metadata.
+        originals: files that must not be written; overwrite: whether another one that is there may be replaced.
+    """
+
+    tools: Tools
+    progress: Progress
+    target: Path
+    scratch: Path
+    recipe: dict[str, Any] = field(default_factory=dict)
+    originals: frozenset[Path] = frozenset()
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class PortSpec:
+    """A port of a node: its kind, see ``ports.KINDS``, its help, and whether it must be connected."""
+
+    kind: str
+    help: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Node:
+    """A function taken apart; call it as the function.
+
+    Attributes:
+        name, help: of the function; version: to be raised whenever the same inputs give another result.
+        inputs, outputs: its ports by name; parameters: by name, those of its options among them.
+        infer: from the types of its image inputs and all its arguments to the type of its image output; raises
+            ``UsageError`` where they cannot be; None for a node that gives no image and takes any.
+        models: the networks its arguments lead to, id → SHA-256; raises ``ModelError`` if there is none.
+        writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``; it pours
+            its picture once and asks for nothing else of its rows.
+    """
+
+    function: Callable[..., Any]
+    version: int
+    inputs: dict[str, PortSpec]
+    outputs: dict[str, PortSpec]
+    parameters: dict[str, Parameter]
+    infer: Callable[[Mapping[str, ImageType], Values], ImageType | None]
+    models: Callable[[Tools, Values], dict[str, str]]
+    writes: bool
+    _options: dict[str, tuple[type, Options]]
+    _context: str
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.function.__name__
+
+    @property
+    def help(self) -> str:
+        """What it does, in a sentence."""
+        return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
+
+    def arguments(self, parsed: Values) -> dict[str, Any]:
+        """Keyword arguments of the function from parameters by name, each parsed; options become their dataclass."""
+        found = dict(parsed)
+        for keyword, (owner, options) in self._options.items():
+            fields = {name: found.pop(name) for name in parameters(owner) if options.takes(name) and name in found}
+            found[keyword] = owner(**fields)
+        return found
+
+    def __call__(self, arguments: Values, inputs: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Outputs by name."""
+        given = {self._context: context} if self._context else {}
+        result = self.function(**inputs, **arguments, **given)
+        return result._asdict() if hasattr(result, "_asdict") else {next(iter(self.outputs)): result}
+
+
+def _any(_types: Mapping[str, ImageType], _values: Values) -> None:
+    return None
+
+
+def _none(_tools: Tools, _values: Values) -> dict[str, str]:
+    return {}
+
+
+def node(
+    *,
+    version: int,
+    infer: Callable[[Mapping[str, ImageType], Values], ImageType | None] = _any,
+    models: Callable[[Tools, Values], dict[str, str]] = _none,
+    writes: bool = False,
+) -> Callable[[Callable[..., Any]], Node]:
+    """Make a function a node; arguments as of ``Node``.
+
+    Raises:
+        TypeError: a parameter or the result is not annotated as this module says.
+    """
+
+    def made(function: Callable[..., Any]) -> Node:
+        hints = get_type_hints(function, include_extras=True)
+        own = parameters(function)
+        inputs: dict[str, PortSpec] = {}
+        options: dict[str, tuple[type, Options]] = {}
+        context = ""
+        for name, parameter in inspect.signature(function).parameters.items():
+            kind, mark = _parts(hints.get(name))
+            if isinstance(mark, Port):
+                inputs[name] = _port(kind, mark, required=parameter.default is parameter.empty)
+            elif isinstance(mark, Options):
+                options[name] = kind, mark
+                own |= {key: value for key, value in parameters(kind).items() if mark.takes(key)}
+            elif kind is Context:
+                context = name
+            elif name not in own:
+                raise TypeError(f"{function.__name__}: annotate {name} with Port, Param or Options")
+        outputs = _outputs(function.__name__, hints.get("return"))
+        return Node(function, version, inputs, outputs, own, infer, models, writes, options, context)
+
+    return made
+
+
+def _parts(hint: Any) -> tuple[Any, Any]:
+    return get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, None)
+
+
+def _port(kind: Any, mark: Port, *, required: bool = True) -> PortSpec:
+    kinds = [one for one in (get_args(kind) or (kind,)) if one is not type(None)]
+    return PortSpec(KINDS[kinds[0]], mark.help, required)
+
+
+def _outputs(name: str, hint: Any) -> dict[str, PortSpec]:
+    kind, mark = _parts(hint)
+    if isinstance(mark, Port):
+        port = _port(kind, mark)
+        return {port.kind: port}
+    fields = get_type_hints(kind, include_extras=True) if isinstance(kind, type) and issubclass(kind, tuple) else {}
+    found = {key: _port(*_parts(value)) for key, value in fields.items() if isinstance(_parts(value)[1], Port)}
+    if not found or len(found) != len(fields):
+        raise TypeError(f"{name}: annotate what is returned with Port, or return a named tuple of such fields")
+    return found

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import skimage.data
+
+from fourfold import Session
+from fourfold.api.networks import choose_cards, choose_style
+from fourfold.catalog import load
+from fourfold.core.errors import UsageError
+from fourfold.core.image import Image
+from fourfold.core.options import UpscaleOptions
+from fourfold.imaging import degrade
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return np.ascontiguousarray(skimage.data.astronaut()[:130, 100:260])
+
+
+@pytest.fixture(scope="module")
+def session():
+    return Session(UpscaleOptions(style="faithful", threads=1))
+
+
+def options(**given):
+    return UpscaleOptions(**given)
+
+
+def test_auto_routes_from_the_little_network_of_the_style_to_its_big_one():
+    for style in ("faithful", "photo"):
+        little, big = choose_cards(options(), style)
+        assert (little.tier, big.tier, little.style, big.style) == ("little", "big", style, style)
+        assert big.gate.little == little.id
+    assert [card.tier for card in choose_cards(options(route="big"), "photo")] == ["big"]
+    named = load.find("image-to-image/super-resolution", 4, "little", "photo")
+    assert choose_cards(options(model=named.id), "photo") == (named,)
+
+
+@pytest.mark.parametrize("given", [{"route": "little"}, {"route": "big"}])
+def test_a_budget_needs_a_choice(given):
+    with pytest.raises(UsageError, match="leave --route and --model on auto"):
+        choose_cards(options(time_budget=2.0, **given), "faithful")
+
+
+def test_the_style_is_as_asked_or_as_the_pixels_say(photo):
+    clean = Image(photo.astype(np.float32) / np.float32(255))
+    spoiled = Image(degrade.jpeg(photo, 35).astype(np.float32) / np.float32(255), lossy=True)
+    assert choose_style(clean, options())[0] == "faithful"
+    assert choose_style(spoiled, options())[0] == "photo"
+    assert choose_style(spoiled, options(style="faithful")) == ("faithful", "asked for")
+    big = load.find("image-to-image/super-resolution", 4, "big", "photo")
+    assert choose_style(clean, options(model=big.id))[0] == "photo"
+
+
+def test_the_tile_map_says_who_answered(session, photo):
+    report = session.upscale(photo).report
+    tiles, routing = report.tiles, report.routing
+    assert tiles["total"] == tiles["little"] + tiles["big"] == sum(map(len, routing.big))
+    assert tiles["big"] == sum(map(sum, routing.big)) > 0
+    for expected, measured, big in zip(
+        sum(routing.expected, ()), sum(routing.measured, ()), sum(routing.big, ()), strict=True
+    ):
+        assert big == (expected < routing.threshold) or abs(expected - routing.threshold) < 0.11
+        assert (measured is not None) == big
+    assert routing.seconds_little + routing.seconds_big == pytest.approx(report.seconds_model, abs=2e-4)
+    assert " + " in report.model
+
+
+def test_the_threshold_goes_from_the_little_network_to_the_big_one(session, photo):
+    little, big = (session.upscale(photo, route=route).image for route in ("little", "big"))
+    np.testing.assert_array_equal(session.upscale(photo, route_threshold=0.0).image, little)
+    every = session.upscale(photo, route_threshold=100.0)
+    assert every.report.tiles["little"] == 0
+    assert np.abs(every.image.astype(int) - big).mean() < 0.5
+    assert np.abs(every.image.astype(int) - big).mean() < np.abs(little.astype(int) - big).mean() / 4
+
+
+def test_a_routed_picture_has_no_step_at_the_borders_that_it_has_not_inside(session, photo):
+    routed = session.upscale(photo).image.astype(int)
+    big = session.upscale(photo, route="big").image.astype(int)
+    little = session.upscale(photo, route="little").image.astype(int)
+    for axis in (0, 1):
+        step = np.abs(np.diff(routed, axis=axis))
+        own = np.maximum(np.abs(np.diff(big, axis=axis)), np.abs(np.diff(little, axis=axis)))
+        assert np.percentile(step - own, 99.9) <= 4
+
+
+def test_a_budget_keeps_tiles_little_and_says_when_it_is_too_short(session, photo):
+    short = session.upscale(photo, time_budget=0.01).report
+    assert short.tiles["big"] == 0
+    assert any("the little network alone needs about" in note for note in short.warnings)
+    ample = session.upscale(photo, time_budget=600.0).report
+    assert ample.tiles == session.upscale(photo).report.tiles
+    assert not ample.warnings
+
+
+def test_strength_goes_from_faithful_to_photo(session, photo):
+    faithful, strong = (session.upscale(photo, style=style, route="little").image for style in ("faithful", "photo"))
+    half = session.upscale(photo, style="photo", strength=0.5, route="little")
+    np.testing.assert_allclose(half.image, (faithful.astype(float) + strong) / 2, atol=0.51)
+    none = session.upscale(photo, style="photo", strength=0.0, route="little")
+    np.testing.assert_array_equal(none.image, faithful)
+    assert (none.report.style, none.report.style_reason) == ("faithful", "strength 0")
+    whole = session.upscale(photo, style="photo", route="little")
+    assert half.report.gmacs == pytest.approx(2 * whole.report.gmacs, abs=2e-3)
+    assert (half.report.style, half.report.strength) == ("photo", 0.5)
+    assert (faithful != strong).mean() > 0.3
+
+
+def test_photo_style_repairs_what_faithful_enlarges(session):
+    truth = np.ascontiguousarray(skimage.data.astronaut()[:256, 64:320])
+    rng = np.random.default_rng(2)
+    from fourfold.imaging.metrics import psnr_y
+    from fourfold.imaging.resize import bicubic
+
+    low = degrade.jpeg(degrade.noise(bicubic(truth, (64, 64)), 10, rng), 60)
+    faithful, repaired = (psnr_y(session.upscale(low, style=style).image, truth) for style in ("faithful", "photo"))
+    assert repaired > faithful + 0.3
