@@ -13,7 +13,7 @@ from torch import nn
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging.metrics import psnr
 from fourfold.networks.mssnet import MSSNet
-from fourfold.training import deblur_data, deblur_loop, losses
+from fourfold.training import deblur_data, deblur_loop, losses, start
 from fourfold.training.recipe import DeblurRecipe
 from fourfold.training.recipes import mssnet_gopro, mssnet_light
 
@@ -201,3 +201,34 @@ def test_a_crop_can_be_learnt_by_heart():
 def test_settings_convert_to_their_types():
     recipe: DeblurRecipe = mssnet_light.recipe.override("lr=0.5", "steps=7", "precision=fp32", "clip=0")
     assert (recipe.lr, recipe.steps, recipe.precision, recipe.clip) == (0.5, 7, "fp32", 0.0)
+
+
+def test_a_truth_value_is_read_as_one():
+    assert mssnet_light.recipe.override("scaled=false").scaled is False
+    assert mssnet_light.recipe.override("scaled=True").scaled is True
+    with pytest.raises(InvalidInput, match="expected scaled as bool, got 'no idea'"):
+        mssnet_light.recipe.override("scaled=no idea")
+
+
+def test_scaled_starting_weights_answer_to_contrast_with_set_deviations():
+    torch.manual_seed(0)
+    network = MSSNet(8, 2, 2)
+    pictures = torch.rand(4, 3, 16, 16).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    start.prepare(network, pictures)
+    with torch.no_grad():
+        estimates = network(pictures)
+        flat = network.shallow_feat3[0](torch.full((1, 3, 8, 8), 0.7))[0, :, 1:-1, 1:-1]
+    for estimate in estimates[1:]:
+        assert (estimate - pictures).std().item() == pytest.approx(0.01, rel=0.01)
+    assert flat.abs().amax((1, 2)).gt(1e-4).tolist() == [True, False, False, False] * 2
+
+
+def test_crops_are_taken_where_there_is_detail(tmp_path):
+    picture = np.full((200, 400, 3), 90, np.uint8)
+    picture[:, 300:] = np.random.default_rng(1).integers(0, 256, (200, 100, 3), np.uint8)
+    for number in range(24):
+        Image.fromarray(picture).save(tmp_path / f"{number:02}.png")
+    photos = deblur_data.ShakenPhotos(tmp_path, still=1)
+    rng = np.random.default_rng(2)
+    rough = sum(photos.crop(64, rng)[1].std() > 10 for _ in range(20))
+    assert rough >= 18  # of windows drawn at random, under half hold any

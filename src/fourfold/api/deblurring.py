@@ -25,6 +25,8 @@ from fourfold.methods import deblur as method
 
 T = TypeVar("T")
 
+TASK: Task = "image-to-image/deblurring"
+
 
 @dataclass(frozen=True)
 class DeblurReport:
@@ -97,8 +99,8 @@ def deblur_picture(image: Any, options: DeblurOptions | None = None, session: Se
     started = time.perf_counter()
     picture, back = taken(image)
     options = options or DeblurOptions()
-    done = _restored(picture, options, session or Session(), lambda _done, _all: None)
-    return DeblurResult(back(done.image.levels()) if done.work else image, _report(done, options, started))
+    done = restored(picture, options, session or Session(), lambda _done, _all: None)
+    return DeblurResult(back(done.image.levels()) if done.work else image, done.report(options, started))
 
 
 def deblur_files(
@@ -145,14 +147,13 @@ def choose_card(options: DeblurOptions) -> Card:
     Raises:
         ModelError: there is none such.
     """
-    task: Task = "image-to-image/deblurring"
     if options.model is not None:
-        return catalog.card(options.model, task)
-    return catalog.find(task=task, scale=1, tier="little", style="faithful")
+        return catalog.card(options.model, TASK)
+    return catalog.find(task=TASK, scale=1, tier="little", style="faithful")
 
 
 @dataclass(frozen=True)
-class _Restored:
+class Restored:
     """A picture, what was seen of its blur, and the work that was done on it, if any."""
 
     image: Image
@@ -160,13 +161,44 @@ class _Restored:
     card: Card | None = None
     work: method.Deblurring | None = None
 
+    def report(
+        self,
+        options: DeblurOptions,
+        started: float,
+        source: str = "",
+        output: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> DeblurReport:
+        """The figures; ``started`` is the ``time.perf_counter()`` at the beginning."""
+        seconds = time.perf_counter() - started
+        (height, width), work = self.image.size, self.work
+        computed = work.windows.count * math.prod(work.windows.shape) if work else 0
+        return DeblurReport(
+            input=source,
+            output=output,
+            size=(width, height),
+            changed=work is not None,
+            blur=self.blur,
+            strength=options.strength,
+            model=self.card.id if self.card else "",
+            runtime=work.runner.runtime if work else "",
+            precision=work.runner.precision if work else "",
+            seconds=round(seconds, 4),
+            seconds_model=round(work.seconds_model, 4) if work else 0.0,
+            megapixels_per_second=round(height * width / 1e6 / seconds, 3),
+            gmacs=round(computed * self.card.macs_per_pixel / 1e9, 3) if self.card else 0.0,
+            tiles=work.windows.count if work else 0,
+            peak_memory_mb=peak_memory_mb(),
+            warnings=(*self.image.notes, *notes),
+        )
 
-def _restored(image: Image, options: DeblurOptions, session: Session, progress: Progress) -> _Restored:
+
+def restored(image: Image, options: DeblurOptions, session: Session, progress: Progress) -> Restored:
     """The picture deblurred, or left alone where there is nothing to do; its notes say which and why."""
     seen = estimate(image.pixels)
     if options.strength == 0 or (seen.kind == "sharp" and options.when == "blurred"):
         reason = "a strength of 0 changes nothing" if options.strength == 0 else f"{seen}: it was left as it is"
-        return _Restored(replace(image, notes=(*image.notes, reason)), seen)
+        return Restored(replace(image, notes=(*image.notes, reason)), seen)
     card = choose_card(options)
     (height, width), channels = image.size, image.pixels.shape[2]
     needed = method.memory_needed(image.size, channels, card, options.tile)
@@ -175,7 +207,7 @@ def _restored(image: Image, options: DeblurOptions, session: Session, progress: 
     work = method.Deblurring(image, session.networks.loaded(card, windows.shape, options), windows, options.strength)
     result = work.result(progress)
     notes = image.notes if seen.kind == "motion" else (*image.notes, f"{seen}, and the network knows motion only")
-    return _Restored(replace(result, notes=notes), seen, card, work)
+    return Restored(replace(result, notes=notes), seen, card, work)
 
 
 @dataclass(frozen=True)
@@ -192,7 +224,7 @@ class _Job:
         files.Spec(kind.name, header.height, header.width, channels=3)  # refuses what the format cannot hold
         path = self.targets.path_for(source, header.format, kind, "deblurred")
         image = fitting(files.read(data), kind)
-        done = _restored(image, self.options, self.session, progress)
+        done = restored(image, self.options, self.session, progress)
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         asked = self.options.quality is not None or self.options.metadata != "keep"
         if done.work is None and kind.name == header.format and not asked:
@@ -203,35 +235,4 @@ class _Job:
             notes = files.write(replace(done.image, metadata=carried), to, kind.name, self.options.quality)
         if path is not None:
             self.targets.wrote(path)
-        return _report(done, self.options, started, source, "-" if path is None else str(path), notes)
-
-
-def _report(
-    done: _Restored,
-    options: DeblurOptions,
-    started: float,
-    source: str = "",
-    output: str = "",
-    notes: tuple[str, ...] = (),
-) -> DeblurReport:
-    seconds = time.perf_counter() - started
-    (height, width), work = done.image.size, done.work
-    computed = work.windows.count * math.prod(work.windows.shape) if work else 0
-    return DeblurReport(
-        input=source,
-        output=output,
-        size=(width, height),
-        changed=work is not None,
-        blur=done.blur,
-        strength=options.strength,
-        model=done.card.id if done.card else "",
-        runtime=work.runner.runtime if work else "",
-        precision=work.runner.precision if work else "",
-        seconds=round(seconds, 4),
-        seconds_model=round(work.seconds_model, 4) if work else 0.0,
-        megapixels_per_second=round(height * width / 1e6 / seconds, 3),
-        gmacs=round(computed * done.card.macs_per_pixel / 1e9, 3) if done.card else 0.0,
-        tiles=work.windows.count if work else 0,
-        peak_memory_mb=peak_memory_mb(),
-        warnings=(*done.image.notes, *notes),
-    )
+        return done.report(self.options, started, source, "-" if path is None else str(path), notes)

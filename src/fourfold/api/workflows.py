@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fourfold.api.deblurring import choose_card, restored
 from fourfold.api.inspect import measure
 from fourfold.api.networks import choose_cards
 from fourfold.api.session import Session
@@ -17,7 +18,7 @@ from fourfold.core.atomic import write_text
 from fourfold.core.contract import Progress
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.evaluation.results import environment
 from fourfold.methods.upscale import Size, visible
 from fourfold.runtimes.classifier import Classifier, Encoding
@@ -25,7 +26,7 @@ from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
 from fourfold.workflow.engine import Event, Place, Record
 from fourfold.workflow.graph import Graph, check
-from fourfold.workflow.node import Restoration
+from fourfold.workflow.node import Deblurred, Restoration
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.ports import Write
 from fourfold.workflow.schema import Workflow, find
@@ -51,8 +52,11 @@ class Workshop:
     runtime: str | None = None
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
 
-    def models(self, options: UpscaleOptions) -> dict[str, str]:
+    def models(self, options: UpscaleOptions | DeblurOptions) -> dict[str, str]:
         """As ``workflow.node.Tools`` says."""
+        if isinstance(options, DeblurOptions):
+            card = choose_card(options)
+            return {card.id: card.stored("onnx").sha256}
         styles = STYLES if options.style is None else (options.style,)
         cards = [card for style in styles for card in choose_cards(options, style)]
         return {card.id: card.stored("onnx").sha256 for card in cards}
@@ -60,8 +64,7 @@ class Workshop:
     def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
         """As ``workflow.node.Tools`` says."""
         started = time.perf_counter()
-        if options.runtime is None and self.runtime is not None:
-            options = options.changed(runtime=self.runtime)
+        options = options.changed(runtime=options.runtime or self.runtime)
         prepared = self.session.prepare(image, options, keeps_whole=True)
         work, runner = prepared.work, prepared.work.runner
 
@@ -73,6 +76,22 @@ class Workshop:
 
         pour = partial(work.pour, progress=progress)
         return _Restoration(work.target, f"{runner.runtime} {runner.precision}", pour, figures)
+
+    def deblur(self, image: Image, options: DeblurOptions, progress: Progress) -> Deblurred:
+        """As ``workflow.node.Tools`` says."""
+        started = time.perf_counter()
+        options = options.changed(runtime=options.runtime or self.runtime)
+        done = restored(image, options, self.session, progress)
+        report = done.report(options, started)
+        moved = report.changed and report.blur.kind == "motion"
+        figures: dict[str, Any] = {"model": report.model} if report.changed else {}
+        figures |= {
+            "blur": report.blur.kind, "blur_pixels": report.blur.extent if moved else None,
+            "blur_degrees": report.blur.direction if moved else None, "seconds_deblurring": report.seconds,
+            "gmacs_deblurring": report.gmacs, "warnings": report.warnings,
+        }  # fmt: skip
+        engine = f"{report.runtime} {report.precision}"
+        return Deblurred(done.image if report.changed else None, engine, figures)
 
     def measure(self, large: Image, small: Image) -> dict[str, Any]:
         """As ``workflow.node.Tools`` says."""

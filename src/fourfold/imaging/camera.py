@@ -61,7 +61,7 @@ def shake(rng: np.random.Generator, extent: float, size: tuple[int, int], roll: 
     time = np.linspace(-0.5, 0.5, _MOMENTS)
     modes = np.arange(1, _MODES + 1)
     waves = np.cos(np.pi * np.outer(time + 0.5, modes)) / modes ** rng.uniform(1, 3)
-    tremor = 0.0 if rng.random() < 0.3 else 10 ** rng.uniform(-1, 0.5)
+    tremor = 0.0 if rng.random() < 0.3 else 10 ** rng.uniform(-1.5, 0)
     drift = rng.normal(size=3)
     path = np.outer(time, drift / np.linalg.norm(drift[:2])) + tremor * (waves @ rng.normal(size=(_MODES, 3)))
     path -= path.mean(axis=0)
@@ -182,7 +182,8 @@ class Camera:
     """What a hand-held camera may do to a picture.
 
     Attributes:
-        extent: the shortest and the longest path of its shake, in pixels; still: share of pictures without shake.
+        extent: the shortest and the longest path of its shake, in pixels; each octave between is as likely.
+        still: share of pictures without shake.
         defocus: the smallest and the largest radius of its circle of confusion, in pixels.
         roll: see ``shake``; glare: how many times brighter than the sensor's limit the brightest spots are, at most.
         plain: share of pictures whose values are in proportion to light; grey: share without colour.
@@ -190,16 +191,16 @@ class Camera:
         quality: the lowest JPEG quality; raw: share of pictures that are not compressed.
     """
 
-    extent: tuple[float, float] = (2.0, 20.0)
+    extent: tuple[float, float] = (2.0, 16.0)
     still: float = 0.0
     defocus: tuple[float, float] = (0.0, 0.0)
     roll: float = 0.5
     glare: float = 4.0
-    plain: float = 0.2
+    plain: float = 0.1
     grey: float = 0.1
-    shot: float = 2e-4
-    read: float = 2e-3
-    quality: int = 80
+    shot: float = 5e-5
+    read: float = 1e-3
+    quality: int = 85
     raw: float = 0.5
 
 
@@ -215,7 +216,7 @@ def photographed(
         The blurry and the sharp picture, ``h×w×3``.
     """
     window = window or Window(0, scene.shape[0], 0, scene.shape[1])
-    extent = 0.0 if rng.random() < camera.still else rng.uniform(*camera.extent)
+    extent = 0.0 if rng.random() < camera.still else float(np.exp(rng.uniform(*np.log(camera.extent))))
     path = shake(rng, extent, scene.shape[:2], camera.roll)
     around = int(np.ceil(max(np.abs(path.at(y, x)).max() for y in window[:2] for x in window[2:])))
     rows, columns = (

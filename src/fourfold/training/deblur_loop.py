@@ -5,6 +5,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.mssnet import MSSNet
-from fourfold.training import deblur_data, losses
+from fourfold.training import deblur_data, losses, start
 from fourfold.training.recipe import DeblurRecipe
 
 
@@ -36,6 +37,8 @@ def train(recipe: DeblurRecipe, photos: Path, folder: Path) -> Path:
     def batch(step: int) -> tuple[deblur_data.Picture, deblur_data.Picture]:
         return deblur_data.batch(pairs, recipe.batch, recipe.patch, np.random.default_rng([recipe.seed, step]))
 
+    if run.step == 0 and recipe.scaled:
+        run.prepare(batch(recipe.steps)[0])
     with ThreadPoolExecutor(max_workers=1) as worker:
         coming = worker.submit(batch, run.step)
         while run.step < recipe.steps:
@@ -46,7 +49,7 @@ def train(recipe: DeblurRecipe, photos: Path, folder: Path) -> Path:
             run.seconds += time.perf_counter() - started
             last = run.step == recipe.steps
             if run.step % recipe.check_every == 0 or last:
-                run.log({"step": run.step, "loss": loss, **validate(run.averaged(), held, recipe.precision),
+                run.log({"step": run.step, "loss": loss, **validate(run.averaged(), held, recipe, run.step),
                          "seconds": round(run.seconds), "device": str(run.device)})  # fmt: skip
             if run.step % recipe.save_every == 0 or last:
                 run.save()
@@ -77,6 +80,11 @@ class Run:
             self._optimiser.load_state_dict(state["optimiser"])
             self._mean, self.step, self.seconds = state["mean"], state["step"], state["seconds"]
 
+    def prepare(self, blurry: deblur_data.Picture) -> None:
+        """Scale the starting weights to ``B×3×H×W`` levels, see ``start``."""
+        start.prepare(self._network, _values(blurry, self.device))
+        self._mean = [p.detach().clone() for p in self._network.parameters()]
+
     def update(self, blurry: deblur_data.Picture, sharp: deblur_data.Picture) -> float:
         """One step of Adam on ``B×3×H×W`` levels; returns the loss.
 
@@ -87,7 +95,8 @@ class Run:
             group["lr"] = learning_rate(self._recipe, self.step)
         asked, wanted = (_values(levels, self.device) for levels in (blurry, sharp))
         with autocast(self.device, self._recipe.precision):
-            outputs = self._network.train()(asked)
+            network = self._network.train()
+            outputs = network.coarse(asked) if self.step < self._recipe.coarse else network(asked)
         loss = losses.multi_scale([output.float() for output in outputs], wanted)
         if not math.isfinite(loss.item()):
             raise ArithmeticError(
@@ -137,7 +146,7 @@ def learning_rate(recipe: DeblurRecipe, step: int) -> float:
     return recipe.lr_end + (recipe.lr - recipe.lr_end) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def validate(network: MSSNet, held: list[deblur_data.Pair], precision: str) -> dict[str, float]:
+def validate(network: MSSNet, held: list[deblur_data.Pair], recipe: DeblurRecipe, step: int) -> dict[str, float]:
     """How the network does on held-out pairs, in dB (mean PSNR-Y of 8-bit pictures).
 
     Returns:
@@ -145,10 +154,11 @@ def validate(network: MSSNet, held: list[deblur_data.Pair], precision: str) -> d
         pictures that went through the network though there was nothing to do.
     """
     blurry, deblurred, spared = [], [], []
+    run = partial(_run, network, recipe.precision, step <= recipe.coarse)
     for before, sharp in held:
         blurry.append(psnr_y(before, sharp, border=0))
-        deblurred.append(psnr_y(_run(network, before, precision), sharp, border=0))
-        spared.append(psnr_y(_run(network, sharp, precision), sharp, border=0))
+        deblurred.append(psnr_y(run(before), sharp, border=0))
+        spared.append(psnr_y(run(sharp), sharp, border=0))
     return {
         "blurry": round(float(np.mean(blurry)), 3),
         "gain": round(float(np.mean(deblurred) - np.mean(blurry)), 3),
@@ -173,8 +183,8 @@ def _values(levels: deblur_data.Picture, device: torch.device) -> Tensor:
     return torch.from_numpy(levels).to(device, memory_format=torch.channels_last).float().div_(255)
 
 
-def _run(network: MSSNet, picture: deblur_data.Picture, precision: str) -> deblur_data.Picture:
+def _run(network: MSSNet, precision: str, coarse: bool, picture: deblur_data.Picture) -> deblur_data.Picture:
     asked = _values(np.ascontiguousarray(picture.transpose(2, 0, 1)[None]), torch.device("cpu"))
     with torch.inference_mode(), autocast(asked.device, precision):
-        answer: Tensor = network(asked)[0]
+        answer: Tensor = (network.coarse(asked)[-1] if coarse else network(asked))[0]
     return (answer.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()

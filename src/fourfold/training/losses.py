@@ -19,8 +19,8 @@ def multi_scale(outputs: Sequence[Tensor], sharp: Tensor, frequency_weight: floa
     """The loss of MSSNet: mean absolute error plus ``frequency_weight`` times ``frequency``, summed over its outputs.
 
     Args:
-        outputs: the six estimates ``B×3×H×W``, the first half as large; sharp: ``B×3×H×W``. The first is compared
-            with the target shrunk as the network shrinks its input.
+        outputs: the estimates ``B×3×H×W``, the first half as large; sharp: ``B×3×H×W``. The first is compared with the
+            target shrunk as the network shrinks its input.
     """
     half = resize(0.5, align_corners=True)(sharp)
     total = sharp.new_zeros(())

@@ -5,6 +5,8 @@ from typing import ClassVar, Self
 
 from fourfold.core.errors import InvalidInput
 
+_TRUTH = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -21,8 +23,8 @@ class Settings:
             if not sign or key not in known:
                 raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
             try:
-                changes[key] = known[key](value)
-            except ValueError:
+                changes[key] = _TRUTH[value] if known[key] is bool else known[key](value)
+            except (ValueError, KeyError):
                 raise InvalidInput(f"expected {key} as {known[key].__name__}, got {value!r}") from None
         return replace(self, **changes)
 
@@ -78,6 +80,8 @@ class DeblurRecipe(Settings):
         name: folder and weights name; wf, scale, vscale: see ``networks.mssnet.MSSNet``.
         data: ``photos`` (sharp ones, shaken by ``imaging.camera``) or ``pairs`` (folders ``blur`` and ``sharp``).
         steps: optimiser steps; batch: crops a step; patch: side of a crop in pixels, a multiple of 16.
+        coarse: first steps in which only the first two of the three scales are trained, which costs a sixth.
+        scaled: whether the starting weights are scaled to the data, see ``start``, and not PyTorch's as in the paper.
         epoch: steps between changes of the learning rate; warmup: epochs of linear rise to ``lr``, the peak of Adam's
         learning rate; then it follows a cosine down to ``lr_end``.
         still: share of photos that are not shaken, so that the network learns to leave sharp ones alone.
@@ -97,6 +101,8 @@ class DeblurRecipe(Settings):
     steps: int = 8_000
     batch: int = 8
     patch: int = 128
+    coarse: int = 0
+    scaled: bool = False
     epoch: int = 1
     warmup: int = 200
     lr: float = 1e-3
