@@ -21,7 +21,7 @@ from fourfold.imaging import blur
 from fourfold.imaging.camera import Camera, Window, photographed
 from fourfold.training.data import split
 
-CAMERA = Camera(plain=0.1)
+CAMERA = Camera(tremor=10**0.5, shot=2e-4, read=2e-3, quality=80)  # worse than the one that networks are trained for
 SHAKES = ((3.0, 8.0), (8.0, 16.0), (16.0, 24.0))
 WINDOW = 512
 PENALTY = 1e-3

@@ -84,11 +84,11 @@ class Doer:
             return Done(Run(proposal, None))
         way = proposal.task, proposal.model
         if way not in self._done:
-            self._done[way] = self._run(known[self._needed(proposal.task)], proposal)
+            self._done[way] = self._run(known[self.needed(proposal.task)], proposal)
         record, pictures = self._done[way]
         return Done(Run(proposal, record), pictures)
 
-    def _needed(self, task: str) -> str:
+    def needed(self, task: str) -> str:
         """The task to carry out for one that was asked for: a blurred photo is deblurred before it is enlarged."""
         blurred = task == networks.TASK and estimate(files.read(self._photo).pixels).kind == "motion"
         return deblurring.TASK if blurred else task

@@ -50,20 +50,23 @@ class Shake:
         return np.asarray(self.shifts + self.rolls[:, None] * lever)
 
 
-def shake(rng: np.random.Generator, extent: float, size: tuple[int, int], roll: float = 0.5) -> Shake:
+def shake(
+    rng: np.random.Generator, extent: float, size: tuple[int, int], roll: float = 0.5, tremor: float = 1.0
+) -> Shake:
     """A random path whose shifts span ``extent`` pixels.
 
     Args:
         extent: the longest way between two points of the path of shifts; 0 for a still camera.
         size: ``(height, width)`` of the picture, about whose middle the camera rolls.
         roll: at most this share of ``extent`` is what the roll alone spans at the picture's corners.
+        tremor: how strong it is beside the drift, at most; at least it is a thirtieth of that, or none.
     """
     time = np.linspace(-0.5, 0.5, _MOMENTS)
     modes = np.arange(1, _MODES + 1)
     waves = np.cos(np.pi * np.outer(time + 0.5, modes)) / modes ** rng.uniform(1, 3)
-    tremor = 0.0 if rng.random() < 0.3 else 10 ** rng.uniform(-1.5, 0)
+    trembling = 0.0 if rng.random() < 0.3 else tremor * 10 ** rng.uniform(-1.5, 0)
     drift = rng.normal(size=3)
-    path = np.outer(time, drift / np.linalg.norm(drift[:2])) + tremor * (waves @ rng.normal(size=(_MODES, 3)))
+    path = np.outer(time, drift / np.linalg.norm(drift[:2])) + trembling * (waves @ rng.normal(size=(_MODES, 3)))
     path -= path.mean(axis=0)
     shifts = path[:, :2] * (extent / _span(path[:, :2]))
     corner = np.hypot(*size) / 2
@@ -185,7 +188,8 @@ class Camera:
         extent: the shortest and the longest path of its shake, in pixels; each octave between is as likely.
         still: share of pictures without shake.
         defocus: the smallest and the largest radius of its circle of confusion, in pixels.
-        roll: see ``shake``; glare: how many times brighter than the sensor's limit the brightest spots are, at most.
+        roll, tremor: see ``shake``.
+        glare: how many times brighter than the sensor's limit the brightest spots are, at most.
         plain: share of pictures whose values are in proportion to light; grey: share without colour.
         shot: variance of the noise at full light; read: deviation of the noise in the dark, both at most.
         quality: the lowest JPEG quality; raw: share of pictures that are not compressed.
@@ -195,6 +199,7 @@ class Camera:
     still: float = 0.0
     defocus: tuple[float, float] = (0.0, 0.0)
     roll: float = 0.5
+    tremor: float = 1.0
     glare: float = 4.0
     plain: float = 0.1
     grey: float = 0.1
@@ -217,7 +222,7 @@ def photographed(
     """
     window = window or Window(0, scene.shape[0], 0, scene.shape[1])
     extent = 0.0 if rng.random() < camera.still else float(np.exp(rng.uniform(*np.log(camera.extent))))
-    path = shake(rng, extent, scene.shape[:2], camera.roll)
+    path = shake(rng, extent, scene.shape[:2], camera.roll, camera.tremor)
     around = int(np.ceil(max(np.abs(path.at(y, x)).max() for y in window[:2] for x in window[2:])))
     rows, columns = (
         mirrored(first - around, last - first + 2 * around, length)
