@@ -23,7 +23,7 @@ Picture = NDArray[np.uint8]
 # name, left and top of the detail shown, seed of the shake
 PHOTOS = (("astronaut", 140, 30, 1), ("coffee", 200, 100, 5), ("chelsea", 110, 60, 9))
 DETAIL = 220
-CAMERA = Camera(extent=(8, 10), plain=0, grey=0)
+CAMERA = Camera(extent=(5, 7), plain=0, grey=0)
 
 
 def beside(pictures: list[Picture]) -> Picture:

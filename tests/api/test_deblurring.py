@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import fourfold
-from fourfold.api.deblurring import deblur, deblur_files, deblur_picture
+from fourfold.api.deblurring import deblur_files, deblur_picture
 from fourfold.api.targets import Failure
 from fourfold.core.errors import ModelError, PictureError, UsageError
 from fourfold.core.options import DeblurOptions
@@ -66,7 +66,7 @@ def test_the_same_kind_of_picture_comes_back(kind, options):
         "uint16": levels.astype(np.uint16) * 257,
         "RGBA": np.dstack([levels, levels[..., :1]]),
     }[kind]
-    result = deblur(image, model=options.model, **MOVED)
+    result = fourfold.deblur(image, model=options.model, **MOVED)
     assert type(result) is type(image)
     if isinstance(image, np.ndarray):
         assert (result.shape, result.dtype) == (image.shape, image.dtype)
@@ -133,18 +133,18 @@ def test_a_bad_file_never_stops_the_rest(tmp_path, brought):
 def test_a_path_gives_a_path(tmp_path, brought):
     photo = tmp_path / "photo.png"
     Image.fromarray(checks()).save(photo)
-    assert deblur(photo, model=brought.id) == tmp_path / "photo_deblurred.png"
-    assert deblur(str(photo), model=brought.id, overwrite=True) == str(tmp_path / "photo_deblurred.png")
+    assert fourfold.deblur(photo, model=brought.id) == tmp_path / "photo_deblurred.png"
+    assert fourfold.deblur(str(photo), model=brought.id, overwrite=True) == str(tmp_path / "photo_deblurred.png")
 
 
 def test_a_network_for_something_else_is_refused(brought):
     upscaler = fourfold.catalog.load.find("image-to-image/super-resolution", 4, "little", "faithful").id
     with pytest.raises(ModelError, match="expected a model for image-to-image/deblurring"):
-        deblur(moved(checks()), model=upscaler)
+        fourfold.deblur(moved(checks()), model=upscaler)
     with pytest.raises(ModelError, match="expected a model for image-to-image/super-resolution"):
         fourfold.upscale(checks(), model=brought.id)
     with pytest.raises(UsageError, match="strength lies between 0 and 1"):
-        deblur(checks(), strength=1.5)
+        fourfold.deblur(checks(), strength=1.5)
 
 
 def test_a_picture_too_large_for_memory_is_refused(options, monkeypatch):

@@ -145,21 +145,27 @@ def deblurring(data: Path | None) -> blurring.DeblurReport:
     """
     folder = datasets.data_folder(data)
     held = split(folder / "photos")[1]
-    session = Session()
-
-    def deblur(options: DeblurOptions) -> blurring.Deblur:
-        return lambda picture: deblur_picture(picture, options, session).image
-
-    careful, always = deblur(DeblurOptions()), deblur(DeblurOptions(when="always"))
+    careful, always = _deblurrer(DeblurOptions()), _deblurrer(DeblurOptions(when="always"))
     return blurring.DeblurReport(
-        sets=(
-            blurring.score(blurring.SHAKEN, blurring.shaken(held), always),
-            blurring.score(blurring.LEVIN, blurring.levin(folder / "blurred" / "levin"), always, align=True),
-        ),
+        sets=deblurred_sets(folder, DeblurOptions(when="always")),
         sharp=blurring.score_sharp(held, careful, always),
         judged=blurring.judged(held),
         costs=tuple(_costs(choose_card(DeblurOptions()))),
     )
+
+
+def deblurred_sets(folder: Path, options: DeblurOptions) -> tuple[blurring.SetScore, ...]:
+    """The scores on both sets of pairs of a data folder; raises as ``deblurring``."""
+    run = _deblurrer(options)
+    return (
+        blurring.score(blurring.SHAKEN, blurring.shaken(split(folder / "photos")[1]), run),
+        blurring.score(blurring.LEVIN, blurring.levin(folder / "blurred" / "levin"), run, align=True),
+    )
+
+
+def _deblurrer(options: DeblurOptions) -> blurring.Deblur:
+    session = Session()
+    return lambda picture: deblur_picture(picture, options, session).image
 
 
 def _costs(card: Card) -> Iterator[blurring.Cost]:

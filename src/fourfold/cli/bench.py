@@ -12,9 +12,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow"),
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring"),
         help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, or what a workflow costs over the direct way.",
+        "the processor can do, fitting cascades, what a workflow costs over the direct way, or deblurring.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
