@@ -53,9 +53,13 @@ bench: .venv/installed-bench
 	$(BIN)/fourfold bench roofline --save
 	$(BIN)/fourfold bench cascade --save
 	$(BIN)/fourfold bench workflow --save
+	$(BIN)/fourfold bench deblurring --save
 
 results: .venv/installed-bench
 	$(BIN)/python scripts/results.py
+
+shaken: .venv/installed-dev
+	$(BIN)/python scripts/shaken.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache build dist demo

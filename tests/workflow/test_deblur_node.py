@@ -31,7 +31,7 @@ def run(tools):
 
 
 def test_a_sharp_picture_goes_on_as_it_is():
-    tools = Tools(Deblurred(None, "", {"blur": "sharp"}))
+    tools = Tools(Deblurred(None, {}, {"blur": "sharp"}))
     given, made = run(tools)
     assert made["image"] is given
     assert made["report"].figures == {"blur": "sharp"}
@@ -40,7 +40,7 @@ def test_a_sharp_picture_goes_on_as_it_is():
 
 def test_a_deblurred_picture_keeps_its_size_and_says_its_engine():
     changed = Image(np.full((6, 8, 3), 0.25, np.float32))
-    given, made = run(Tools(Deblurred(changed, "openvino bf16", {"blur": "motion", "blur_pixels": 7.5})))
+    given, made = run(Tools(Deblurred(changed, {"net": "openvino bf16"}, {"blur": "motion", "blur_pixels": 7.5})))
     assert made["image"].type == given.type
-    assert made["image"].carried.engine == "openvino bf16"
+    assert made["image"].carried.engines == {"net": "openvino bf16"}
     np.testing.assert_array_equal(made["image"].levels, 64)

@@ -4,7 +4,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -193,7 +193,9 @@ class Restored:
         )
 
 
-def restored(image: Image, options: DeblurOptions, session: Session, progress: Progress) -> Restored:
+def restored(
+    image: Image, options: DeblurOptions, session: Session, progress: Progress, engines: Mapping[str, str] | None = None
+) -> Restored:
     """The picture deblurred, or left alone where there is nothing to do; its notes say which and why."""
     seen = estimate(image.pixels)
     if options.strength == 0 or (seen.kind == "sharp" and options.when == "blurred"):
@@ -204,7 +206,9 @@ def restored(image: Image, options: DeblurOptions, session: Session, progress: P
     needed = method.memory_needed(image.size, channels, card, options.tile)
     require(needed, f"deblurring {width}×{height} pixels", "or use a smaller --tile")
     windows = method.windows(image.size, card, options.tile)
-    work = method.Deblurring(image, session.networks.loaded(card, windows.shape, options), windows, options.strength)
+    work = method.Deblurring(
+        image, session.networks.loaded(card, windows.shape, options, engines or {}), windows, options.strength
+    )
     result = work.result(progress)
     notes = image.notes if seen.kind == "motion" else (*image.notes, f"{seen}, and the network knows motion only")
     return Restored(replace(result, notes=notes), seen, card, work)

@@ -99,7 +99,7 @@ class _Job:
         size = (header.height, header.width)
         target = target_size(size, self.options.scale, self.options.width, self.options.height)
         files.Spec(kind.name, *target, channels=3)  # refuses what the format cannot hold, before any work
-        require_memory(size, target, header.channels, header.depth, not kind.streams)
+        require_memory(size, target, header.channels, header.depth, not kind.streams, self.options.consistent)
         path = self.targets.path_for(source, header.format, kind, f"x{target[1] / size[1]:.3g}")
         image = fitting(files.read(data), kind)
         prepared = self.session.prepare(image, self.options, not kind.streams)
@@ -116,7 +116,7 @@ class _Job:
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         with files.open_writer(to, spec) as writer:
             prepared.work.pour(writer.write, progress)
-            kept = prepared.work.consistency_psnr
+            kept = prepared.work.fidelity.consistency
             if self.min_consistency is not None and kept < self.min_consistency:
                 raise QualityGate(
                     f"{source}: expected a consistency of at least {self.min_consistency:g} dB, "
@@ -125,4 +125,6 @@ class _Job:
         if path is not None:
             self.targets.wrote(path)
         notes = (*image.notes, *writer.notes)
+        if self.options.consistent and kind.lossy and (kind.name, spec.quality) != ("WEBP", 100):
+            notes += (f"{kind.name} changes pixels after --consistent made them fit; --format png keeps them",)
         return prepared.report(started, notes, source, "-" if path is None else str(path))

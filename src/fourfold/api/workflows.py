@@ -15,12 +15,12 @@ from fourfold.api.session import Session
 from fourfold.api.targets import Failure, expanded
 from fourfold.catalog.card import STYLES
 from fourfold.core.atomic import write_text
-from fourfold.core.contract import Progress
+from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.evaluation.results import environment
-from fourfold.methods.upscale import Size, visible
+from fourfold.methods.upscale import Size
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
@@ -45,11 +45,11 @@ class Workshop:
     """What nodes may ask for, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
 
     Attributes:
-        session: whose networks are used; runtime: the engine where a step leaves it open, None to measure.
+        session: whose networks are used; engines: of networks where a step leaves them open, see ``Session.prepare``.
     """
 
     session: Session = field(default_factory=Session)
-    runtime: str | None = None
+    engines: Mapping[str, str] = field(default_factory=dict)
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
 
     def models(self, options: UpscaleOptions | DeblurOptions) -> dict[str, str]:
@@ -64,9 +64,8 @@ class Workshop:
     def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
         """As ``workflow.node.Tools`` says."""
         started = time.perf_counter()
-        options = options.changed(runtime=options.runtime or self.runtime)
-        prepared = self.session.prepare(image, options, keeps_whole=True)
-        work, runner = prepared.work, prepared.work.runner
+        prepared = self.session.prepare(image, options, keeps_whole=True, engines=self.engines)
+        work = prepared.work
 
         def figures() -> dict[str, Any]:
             found = prepared.report(started, ())
@@ -75,13 +74,12 @@ class Workshop:
             return told | {"tile_map": [[prepared.cards[one].tier for one in row] for row in big]}
 
         pour = partial(work.pour, progress=progress)
-        return _Restoration(work.target, f"{runner.runtime} {runner.precision}", pour, figures)
+        return _Restoration(work.target, prepared.engines, pour, figures)
 
     def deblur(self, image: Image, options: DeblurOptions, progress: Progress) -> Deblurred:
         """As ``workflow.node.Tools`` says."""
         started = time.perf_counter()
-        options = options.changed(runtime=options.runtime or self.runtime)
-        done = restored(image, options, self.session, progress)
+        done = restored(image, options, self.session, progress, self.engines)
         report = done.report(options, started)
         moved = report.changed and report.blur.kind == "motion"
         figures: dict[str, Any] = {"model": report.model} if report.changed else {}
@@ -90,13 +88,13 @@ class Workshop:
             "blur_degrees": report.blur.direction if moved else None, "seconds_deblurring": report.seconds,
             "gmacs_deblurring": report.gmacs, "warnings": report.warnings,
         }  # fmt: skip
-        engine = f"{report.runtime} {report.precision}"
-        return Deblurred(done.image if report.changed else None, engine, figures)
+        if not report.changed:
+            return Deblurred(None, {}, figures)
+        return Deblurred(done.image, {report.model: f"{report.runtime} {report.precision}"}, figures)
 
-    def measure(self, large: Image, small: Image) -> dict[str, Any]:
+    def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
         """As ``workflow.node.Tools`` says."""
-        seen = [visible(image.pixels, image.alpha) for image in (large, small)]
-        return asdict(measure(*seen))
+        return asdict(measure(large, small))
 
     def classifier(self, path: Path, encoding: Encoding) -> Classifier:
         """As ``workflow.node.Tools`` says."""
@@ -108,7 +106,7 @@ class Workshop:
 @dataclass(frozen=True)
 class _Restoration:
     size: Size
-    engine: str
+    engines: Mapping[str, str]
     pour: Callable[[Write], None]
     figures: Callable[[], dict[str, Any]]
 

@@ -20,7 +20,7 @@ Tier = Literal["little", "big"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Style = Literal["faithful", "photo"]
 STYLES: tuple[Style, ...] = get_args(Style)
-Format = Literal["onnx", "onnx-int8", "safetensors"]
+Format = Literal["onnx", "onnx-int8", "safetensors", "ncnn-param", "ncnn-bin"]
 Precision = Literal["fp16", "fp32", "int8"]
 
 
@@ -49,6 +49,12 @@ class SizeRule:
         """The smallest accepted side that is at least ``side`` pixels."""
         return -(-max(side, self.minimum) // self.multiple_of) * self.multiple_of
 
+    def side(self, largest: int) -> int | None:
+        """The side to tile by, about ``largest``, where not every multiple of 8 is accepted; else None."""
+        if max(self.minimum, self.multiple_of) <= 8 and 8 % self.multiple_of == 0:
+            return None
+        return self.padded(largest // self.multiple_of * self.multiple_of)
+
 
 @dataclass(frozen=True)
 class Training:
@@ -67,6 +73,7 @@ class Weights:
     """One file of weights: its bare name, format, stored precision, SHA-256 in hex, and size in bytes.
 
     ``onnx-int8`` is the network quantised after training, for engines that find it faster; see ``runtimes.quantise``.
+    ``folder`` is where a file lies that is used where it is; all others are looked for in ``catalog.load.folders``.
     """
 
     file: str
@@ -74,6 +81,7 @@ class Weights:
     precision: Precision
     sha256: str
     bytes: int
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if PurePath(self.file).name != self.file or "\\" in self.file:
@@ -124,6 +132,7 @@ class Card:
         parameters: numbers in the folded network.
         receptive_field: how far, in input pixels to each side, an output pixel looks.
         macs_per_pixel: multiply-accumulates of the convolutions for each input pixel.
+        network: None for a network of others that is known by its files alone, see ``runtimes.foreign``.
         training: None for a network of others, of which that is not known.
         gate: of a big network that can be routed to.
     """
@@ -140,12 +149,17 @@ class Card:
     parameters: int
     receptive_field: int
     macs_per_pixel: int
-    network: Network
     size: SizeRule
+    network: Network | None = None
     training: Training | None = None
     weights: tuple[Weights, ...] = ()
     scores: tuple[Score, ...] = ()
     gate: Gate | None = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is a network of others, known by its files alone."""
+        return self.network is None
 
     def offers(self, format: Format) -> bool:  # noqa: A002
         """Whether the card lists a weights file of the given format."""

@@ -2,8 +2,16 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourfold.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from fourfold.runtimes.exchange import Kind
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -13,14 +21,24 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("list", "One line a model."),
         ("show", "Everything known of one model."),
         ("verify", "Check the weights against their checksums."),
-        ("import", "Make a network of others usable here: a checkpoint of MSSNet in its authors' form."),
+        (
+            "import",
+            "Make a network of others usable here: .onnx, ncnn's files, an MSSNet, or weights that spandrel knows.",
+        ),
+        ("export", "Write a network for other programs: ONNX, safetensors (ComfyUI, chaiNNer), ncnn (Upscayl)."),
     ):
         action = actions.add_parser(name, help=text, description=text)
-        if name in ("show", "verify"):
-            action.add_argument("id", nargs=None if name == "show" else "?", metavar="ID", help="The model's id.")
+        if name in ("show", "verify", "export"):
+            action.add_argument("id", nargs="?" if name == "verify" else None, metavar="ID", help="The model's id.")
         if name == "import":
-            action.add_argument("file", type=Path, metavar="FILE", help="A .pt, .pth or .safetensors file.")
+            action.add_argument("file", type=Path, metavar="FILE", help="A .onnx, .param, .bin, .safetensors or .pth.")
             action.add_argument("--id", metavar="ID", help="The id to use it by; default imported-FILE.")
+            action.add_argument(
+                "--licence", metavar="TEXT", help="Its licence, as its makers state it; else asked for."
+            )
+        if name == "export":
+            action.add_argument("--format", choices=("onnx", "safetensors", "ncnn"), default="onnx", help="For whom.")
+            action.add_argument("-o", "--output", type=Path, default=Path(), metavar="FOLDER", help="Default: here.")
         action.add_argument("--json", action="store_true", help="Print one JSON document.")
 
 
@@ -31,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "verify":
         return _verify(args.id, args.json)
     if args.action == "import":
-        from fourfold.runtimes.importing import import_checkpoint
-
-        return _show(import_checkpoint(args.file, args.id).id, args.json)
+        return _show(_imported(args.file, args.licence, args.id), args.json)
+    if args.action == "export":
+        return _export(args.id, args.format, args.output, args.json)
     return _show(args.id, args.json)
 
 
@@ -67,6 +85,41 @@ def _show(name: str, as_json: bool) -> int:
             print("\n".join("  - " + ", ".join(f"{k} {v}" for k, v in part.items()) for part in value))
         else:
             print(f"{key}: {value}")
+    return 0
+
+
+def _imported(file: Path, licence: str | None, name: str | None) -> str:
+    """The id of what was imported: a checkpoint of a network that is built here, or any other file as it is."""
+    from fourfold.runtimes import foreign
+
+    if file.suffix.lower() in (".pt", ".pth", ".safetensors") and find_spec("torch"):
+        from fourfold.runtimes import importing
+
+        if importing.known(file):  # nobody states a licence for these
+            return importing.import_checkpoint(file, name, licence or foreign.UNKNOWN).id
+    return foreign.adopted(file, licence or _licence(file), name).id
+
+
+def _licence(file: Path) -> str:
+    """What the person says when asked; nothing is imported of which nobody knows whether it may be used."""
+    asked = f"Licence of {file.name}, as its makers state it: "
+    said = input(asked).strip() if sys.stdin.isatty() else ""
+    if not said:
+        raise ModelError(f"{file}: expected its licence; give --licence TEXT, 'unknown' if it is, and it will be shown")
+    return said
+
+
+def _export(name: str, form: "Kind", folder: Path, as_json: bool) -> int:
+    from fourfold.catalog import load as catalog
+    from fourfold.runtimes.exchange import exported
+
+    card = catalog.card(name)
+    files = [str(path) for path in exported(card, form, folder)]
+    if as_json:
+        print(json.dumps({"id": card.id, "format": form, "files": files, "licence": card.licence}, indent=2))
+    else:
+        print("\n".join(files))
+        print(f"licence: {card.licence}")
     return 0
 
 

@@ -7,7 +7,6 @@ from fourfold.core.params import Param, checked
 
 Metadata = Literal["keep", "strip", "strip-location"]
 
-Model = Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)]
 Runtime = Annotated[
     Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
 ]
@@ -46,7 +45,9 @@ class UpscaleOptions(Options):
     scale: Annotated[float, Param("How many times as wide and high.", 1, 8, short="s")] = 4.0
     width: Annotated[int | None, Param("Width of the result instead of a scale.", 1, 65535, "pixels")] = None
     height: Annotated[int | None, Param("Height of the result instead of a scale.", 1, 65535, "pixels")] = None
-    model: Model = None
+    model: Annotated[
+        str | None, Param("Network by its id, see `fourfold models list`, or a file of one.", short="m", auto=True)
+    ] = None
     style: Annotated[
         Literal["faithful", "photo"] | None,
         Param("faithful: only what the input supports; photo: also repair noise and JPEG damage.", auto=True),
@@ -66,6 +67,7 @@ class UpscaleOptions(Options):
         float | None,
         Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
     ] = None
+    consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
     runtime: Runtime = None
     precision: Precision = None
     tile: Annotated[int | None, Param("Side of a tile of the input.", 32, 2048, "pixels", short="t", auto=True)] = None
@@ -83,7 +85,7 @@ class DeblurOptions(Options):
     when: Annotated[
         Literal["blurred", "always"], Param("blurred: leave sharp photos alone; always: trust no estimate.")
     ] = "blurred"
-    model: Model = None
+    model: Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)] = None
     runtime: Runtime = None
     precision: Precision = None
     tile: Annotated[int | None, Param("Side of a tile at most.", 384, 2048, "pixels", short="t", auto=True)] = None

@@ -1,17 +1,14 @@
-"""Networks that a person brings: a checkpoint becomes weights files and a card in the person's data folder.
+"""Checkpoints of others for a network that is built here: they become weights files and a card in the person's folder.
 
-Nothing of it becomes part of fourfold, and no licence is assumed: the card says that it is not known.
+Other files, which are run as they are, are for ``runtimes.foreign``.
 """
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
-from fourfold.catalog import load
-from fourfold.catalog.card import Card, SizeRule, Weights, parse
-from fourfold.core.atomic import replacing, write_text
-from fourfold.core.errors import MissingExtra, ModelError, UsageError
+from fourfold.catalog.card import Card, SizeRule, Weights
+from fourfold.core.errors import MissingExtra, ModelError
 
 try:
     import torch
@@ -20,7 +17,7 @@ except ImportError as missing:
     raise MissingExtra("importing networks", "torch") from missing
 
 from fourfold.networks.mssnet import MULTIPLE, REACH, MSSNet
-from fourfold.runtimes import export
+from fourfold.runtimes import export, foreign
 from fourfold.runtimes.pytorch import read_state
 
 _CARD = """\
@@ -31,7 +28,7 @@ task = "image-to-image/deblurring"
 tier = "big"
 style = "faithful"
 scale = 1
-licence = "unknown: imported; ask its authors before you pass it or its results on"
+licence = {licence}
 provenance = {provenance}
 parameters = {parameters}
 receptive_field = {reach}
@@ -49,12 +46,20 @@ multiple_of = {multiple}
 {weights}"""
 
 
-def import_checkpoint(path: Path, identifier: str | None = None) -> Card:
+def known(path: Path) -> bool:
+    """Whether a file holds weights of an MSSNet."""
+    try:
+        return "shallow_feat3.0.weight" in read_state(path)
+    except ModelError:
+        return False
+
+
+def import_checkpoint(path: Path, identifier: str | None = None, licence: str = foreign.UNKNOWN) -> Card:
     """Make a checkpoint of others usable: its weights are converted, checked, and described by a card.
 
     Args:
         path: ``.pt``, ``.pth`` or ``.safetensors``, see ``pytorch.read_state``; the size is read from its tensors.
-        identifier: the id to ask for it by; by default made from the file's name.
+        identifier, licence: as of ``foreign.adopted``.
 
     Returns:
         The card; it and the weights lie in the person's data folder, see ``catalog.load.folders``.
@@ -63,11 +68,7 @@ def import_checkpoint(path: Path, identifier: str | None = None) -> Card:
         ModelError: not the weights of a network known here, an export would differ, or the folder is not writable.
         UsageError: the id is no name, or taken.
     """
-    identifier = identifier or "imported-" + re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", identifier):
-        raise UsageError(f"expected an id of lower-case letters, digits, '-', '_' and '.', got {identifier!r}")
-    if identifier in {entry.id for entry in (*load.all_entries(), *load.imported())}:
-        raise UsageError(f"there is a model {identifier} already; give another --id")
+    identifier = foreign.free(path, identifier)
     try:
         network = MSSNet.from_state_dict(read_state(path))
         blobs = export.checked(network, scale=1, size=SizeRule(MULTIPLE, MULTIPLE))
@@ -77,26 +78,16 @@ def import_checkpoint(path: Path, identifier: str | None = None) -> Card:
         Weights(f"{identifier}.{form}", form, "fp32", hashlib.sha256(content).hexdigest(), len(content))
         for form, content in blobs.items()
     ]
-    text = _card(path, identifier, network, stored)
-    card = parse(text, f"{identifier}.toml")
-    assert isinstance(card, Card)
-    folder = load.folders()[1]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for weights in stored:
-            with replacing(folder / weights.file) as file:
-                file.write(blobs[weights.format])
-        write_text(folder / f"{identifier}.toml", text)  # last: without it the weights are nothing
-    except OSError as error:
-        raise ModelError(f"{folder}: expected to write the imported network here: {error.strerror}") from error
-    return card
+    text = _card(path, licence, identifier, network, stored)
+    return foreign.place(identifier, text, {one.file: blobs[one.format] for one in stored})
 
 
-def _card(path: Path, identifier: str, network: MSSNet, stored: list[Weights]) -> str:
+def _card(path: Path, licence: str, identifier: str, network: MSSNet, stored: list[Weights]) -> str:
     name = "".join(letter for letter in path.name if letter.isprintable())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return _CARD.format(
         identifier=identifier,
+        licence=json.dumps(licence, ensure_ascii=False),
         provenance=json.dumps(f"Imported from {name} (sha256 {digest}).", ensure_ascii=False),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         reach=REACH,

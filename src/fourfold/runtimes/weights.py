@@ -17,8 +17,9 @@ def locate(card: Card, format: Format) -> Path:  # noqa: A002
     Raises:
         ModelError: no folder has it; the message names them.
     """
-    name = card.stored(format).file
-    for folder in folders():
+    stored = card.stored(format)
+    name = stored.file
+    for folder in (Path(stored.folder),) if stored.folder else folders():
         if (folder / name).is_file():
             return folder / name
     searched = ", ".join(map(str, folders()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
-from fourfold.core.contract import Progress
+from fourfold.core.contract import Levels, Progress
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.params import Parameter, parameters
@@ -50,8 +50,8 @@ class Restoration(Protocol):
         ...
 
     @property
-    def engine(self) -> str:
-        """The inference engine and its precision."""
+    def engines(self) -> Mapping[str, str]:
+        """By the id of each network, its inference engine and precision."""
         ...
 
     def pour(self, write: Write, /) -> None:
@@ -67,12 +67,12 @@ class Deblurred:
     """What became of a picture that may have been blurred.
 
     Attributes:
-        image: the result, None if the picture was left as it is; engine: that computed it, with its precision.
+        image: the result, None if the picture was left as it is; engines: as of ``Restoration``.
         figures: what was found and done, plain values.
     """
 
     image: Image | None
-    engine: str
+    engines: Mapping[str, str]
     figures: dict[str, Any]
 
 
@@ -91,8 +91,8 @@ class Tools(Protocol):
         """Undo the motion blur of a picture, if there is any."""
         ...
 
-    def measure(self, large: Image, small: Image) -> dict[str, Any]:
-        """How an enlarged picture relates to the one it was made from, plain values."""
+    def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
+        """How an enlarged picture relates to the one it was made from, plain values; both ``H×W×C``, alpha last."""
         ...
 
     def classifier(self, path: Path, encoding: Encoding) -> Classifier:
