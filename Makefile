@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check-install docs bench results clean
+.PHONY: demo test lint check-install docs bench results shaken clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
