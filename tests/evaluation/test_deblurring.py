@@ -52,7 +52,10 @@ def test_sharp_pictures_left_alone_are_counted(photos):
     score = deblurring.score_sharp(photos, careful=lambda picture: picture, always=lambda picture: picture // 2)
     assert score.untouched == score.pictures == deblurring.PAIRS
     assert score.forced < 15
-    assert score.noisy_loss > 10
+    assert (score.noisy_loss, score.noisy_worst) == (0, 0)
+    changed = deblurring.score_sharp(photos, careful=lambda picture: picture // 2, always=lambda picture: picture)
+    assert changed.untouched == 0
+    assert 10 < changed.noisy_loss < changed.noisy_worst
 
 
 def test_a_folder_without_pairs_is_said(tmp_path):
@@ -62,7 +65,7 @@ def test_a_folder_without_pairs_is_said(tmp_path):
 
 def test_the_report_reads(photos):
     score = deblurring.score("shaken", deblurring.shaken(photos, Camera(), 2), lambda picture: picture)
-    sharp = deblurring.SharpScore(40, 40, 45.25, 0.1)
+    sharp = deblurring.SharpScore(40, 40, 45.25, 0.1, 0.5)
     costs = (deblurring.Cost("net", 577793, 0.1276, 0.9),)
     text = deblurring.table(deblurring.DeblurReport((score,), sharp, ((3, 0, 0), (0, 2, 1), (0, 0, 3)), costs))
     assert "of 40 sharp windows 40 come back bit for bit" in text

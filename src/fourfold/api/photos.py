@@ -12,15 +12,18 @@ from fourfold.api.networks import choose_cards
 from fourfold.api.session import Report, Session, require_memory
 from fourfold.api.targets import Failure, Targets, expanded, given
 from fourfold.catalog.card import STYLES
-from fourfold.core.contract import Progress
+from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, QualityGate
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import files
 from fourfold.imaging.formats import fitting
 from fourfold.imaging.metadata import for_output
-from fourfold.methods.upscale import target_size
+from fourfold.methods.upscale import Size, target_size
 
 T = TypeVar("T")
+
+Rows = Callable[[Levels, Size], None]
+"""Told of finished rows of a result, from the top, ``rows×W×C``, and of its whole ``(height, width)``."""
 
 
 def upscale(image: T, scale: float = 4, *, overwrite: bool = False, **options: Any) -> T:
@@ -53,6 +56,7 @@ def upscale_files(
     min_consistency: float | None = None,
     session: Session | None = None,
     progress: Callable[[str], Progress] = lambda _name: lambda _done, _all: None,
+    rows: Rows = lambda _levels, _size: None,
 ) -> Iterator[Report | Failure]:
     """Upscale files one after the other; a bad one never stops the rest.
 
@@ -64,6 +68,7 @@ def upscale_files(
         min_consistency: dB below which a result is refused and not kept.
         session: keeps networks loaded for the next call, too.
         progress: called with each input's name, returns what is called after each of its tiles.
+        rows: called with the rows of each result as they are written, from another thread.
 
     Yields:
         A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
@@ -76,7 +81,7 @@ def upscale_files(
         choose_cards(options, style)  # what no input can do anything about is said once
     sources = list(expanded(inputs))
     targets = Targets(output, options.format, len(sources) > 1, overwrite)
-    job = _Job(session or Session(), options, targets, min_consistency)
+    job = _Job(session or Session(), options, targets, min_consistency, rows)
     for source in sources:
         try:
             yield job.run(source, progress(source))
@@ -90,6 +95,7 @@ class _Job:
     options: UpscaleOptions
     targets: Targets
     min_consistency: float | None
+    rows: Rows
 
     def run(self, source: str, progress: Progress) -> Report:
         started = time.perf_counter()
@@ -114,8 +120,13 @@ class _Job:
             quality=self.options.quality or files.default_quality(kind.name, image.format, lossy=image.lossy),
         )
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
+
+        def write(band: Levels) -> None:
+            writer.write(band)
+            self.rows(band, target)
+
         with files.open_writer(to, spec) as writer:
-            prepared.work.pour(writer.write, progress)
+            prepared.work.pour(write, progress)
             kept = prepared.work.fidelity.consistency
             if self.min_consistency is not None and kept < self.min_consistency:
                 raise QualityGate(

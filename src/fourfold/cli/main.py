@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fourfold import __version__
-from fourfold.cli import ask, batch, bench, cascade, deblur, doctor, measure, models, run, train, upscale, workflow
+from fourfold.cli import (
+    ask,
+    batch,
+    bench,
+    cascade,
+    deblur,
+    doctor,
+    measure,
+    models,
+    run,
+    serve,
+    train,
+    upscale,
+    workflow,
+)
 from fourfold.core.errors import FourfoldError
 
 
@@ -34,6 +48,7 @@ COMMANDS: tuple[Verb, ...] = (
     workflow,
     models,
     cascade,
+    serve,
     doctor,
     bench,
     train,

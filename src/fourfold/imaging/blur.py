@@ -21,7 +21,7 @@ from fourfold.imaging import metrics
 Kind = Literal["sharp", "soft", "motion"]
 KINDS: tuple[Kind, ...] = ("sharp", "soft", "motion")
 
-SHARP = 0.2
+SHARP = 0.1
 """Probability from which on a picture counts as sharp: better leave a blurred one alone than change a sharp one."""
 
 _SIDE, _STRIDE, _SQUARES = 64, 32, 1024  # of the squares: their side, how close they lie, and how many there are
