@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from fourfold.core.errors import InvalidInput
-from fourfold.imaging.metrics import psnr
+from fourfold.imaging.metrics import psnr, psnr_y
 from fourfold.networks.mssnet import MSSNet
 from fourfold.training import deblur_data, deblur_loop, losses, start
 from fourfold.training.recipe import DeblurRecipe
@@ -126,7 +126,7 @@ def test_shaken_photos_are_seeded_and_of_the_asked_size(photos):
 
 def test_still_photos_are_almost_what_they_were(photos):
     blurry, sharp = deblur_data.ShakenPhotos(photos, still=1).crop(64, np.random.default_rng(1))
-    assert psnr(blurry, sharp) > 30
+    assert psnr_y(blurry, sharp) > 30
 
 
 def test_held_out_photos_are_the_same_each_time_and_never_cropped(photos):
@@ -231,4 +231,4 @@ def test_crops_are_taken_where_there_is_detail(tmp_path):
     photos = deblur_data.ShakenPhotos(tmp_path, still=1)
     rng = np.random.default_rng(2)
     rough = sum(photos.crop(64, rng)[1].std() > 10 for _ in range(20))
-    assert rough >= 18  # of windows drawn at random, under half hold any
+    assert rough >= 14  # of single windows drawn at random, three in ten hold any: 6 of 20
