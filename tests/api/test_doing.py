@@ -7,6 +7,7 @@ import pytest
 import skimage.data
 from PIL import Image as Pillow
 
+from fourfold.api import deblurring, networks
 from fourfold.api.doing import Doer, Done
 from fourfold.core.image import Image
 from fourfold.imaging.resize import bicubic
@@ -85,3 +86,19 @@ def test_a_photo_enlarged_before_gets_the_workflow_that_suits_it(tmp_path):
         assert f"it was taken for {found['name']}, with a share of {found['certainty']:.3g}." in told.markdown
     assert "resize" in nodes["enlarged"]
     assert "resize" not in nodes["small"]
+
+
+@pytest.mark.parametrize(
+    ("extent", "task", "carried_out"),
+    [
+        (0, networks.TASK, networks.TASK),
+        (14, networks.TASK, deblurring.TASK),
+        (0, deblurring.TASK, deblurring.TASK),
+    ],
+)
+def test_a_moved_photo_is_deblurred_before_it_is_enlarged(extent, task, carried_out, tmp_path):
+    levels = skimage.data.coffee()
+    wide = np.pad(levels.astype(np.float32), ((0, 0), (0, extent), (0, 0)), mode="edge")
+    moved = sum(wide[:, shift : shift + levels.shape[1]] for shift in range(extent + 1)) / (extent + 1)
+    Pillow.fromarray(np.rint(moved).astype(np.uint8)).save(tmp_path / "photo.png")
+    assert Doer(tmp_path / "photo.png", tmp_path).needed(task) == carried_out

@@ -13,7 +13,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from fourfold.api.photos import expanded
+from fourfold.api.targets import expanded
 from fourfold.catalog import load as catalog
 from fourfold.core.atomic import replacing
 from fourfold.core.contract import Progress

@@ -129,7 +129,7 @@ class Verified:
 
 
 def verify_models(identifier: str | None = None) -> list[Verified]:
-    """Check the weights of one model, or of all, against their checksums.
+    """Check the weights of one model, or of all, those that were imported included, against their checksums.
 
     Raises:
         ModelError: there is no model of that id, or it is only known.

@@ -46,8 +46,8 @@ def imported() -> tuple[Card, ...]:
 
 
 def shipped(identifier: str | None = None) -> tuple[Shipped, ...]:
-    """Every model whose weights belong to the package, or the one with this id; raises as ``card``."""
-    found = all_entries() if identifier is None else (entry(identifier),)
+    """Every model with weights here, of the package or imported, or the one with this id; raises as ``card``."""
+    found = (*all_entries(), *imported()) if identifier is None else (entry(identifier),)
     return tuple(one for one in found if isinstance(one, Shipped)) or (card(str(identifier)),)
 
 

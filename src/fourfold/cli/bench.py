@@ -12,9 +12,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "service", "adapting"),
-        help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, what a workflow or the service costs over the direct way, adapting.",
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring", "service", "adapting"),
+        help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against the "
+        "processor, fitting cascades, what a workflow or the service costs over the direct way, deblurring, adapting.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
@@ -27,7 +27,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import adapting, cascade_speed, overhead, quality, results, roofline, routing, speed
+    from fourfold.evaluation import (
+        cascade_speed,
+        deblurring,
+        quality,
+        results,
+        roofline,
+        routing,
+        speed,
+    )
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -36,6 +44,9 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = benchmark.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
         text = speed.table(report)
+    elif args.what == "deblurring":
+        report = benchmark.deblurring(args.data)
+        text = deblurring.table(report)
     elif args.what == "routing":
         found = benchmark.routing(args.data, rounds=args.rounds)
         report = routing.Routing(found)
@@ -45,14 +56,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.what == "roofline":
         report = benchmark.layers()
         text = roofline.table(report)
-    elif args.what == "workflow":
+    elif args.what in ("workflow", "adapting"):
         with tempfile.TemporaryDirectory() as folder:
-            report = benchmark.workflow(args.data, Path(folder), rounds=args.rounds)
-        text = overhead.table(report)
-    elif args.what == "adapting":
-        with tempfile.TemporaryDirectory() as folder:
-            report = benchmark.adapting(args.data, Path(folder))
-        text = adapting.table(report)
+            report, text = _in_folder(args, Path(folder))
     elif args.what == "service":
         from fourfold.serve import bench as service
 
@@ -66,3 +72,15 @@ def run(args: argparse.Namespace) -> int:
         path = results.save(args.what, report, results.environment(), Path("bench/results"))
         print(f"saved {path}" if not args.json else "", end="" if args.json else "\n")
     return 0
+
+
+def _in_folder(args: argparse.Namespace, folder: Path) -> tuple[Any, str]:
+    """The report and the table of a measurement that needs a folder of its own."""
+    from fourfold.api import benchmark
+    from fourfold.evaluation import adapting, overhead
+
+    if args.what == "adapting":
+        gains = benchmark.adapting(args.data, folder)
+        return gains, adapting.table(gains)
+    cost = benchmark.workflow(args.data, folder, rounds=args.rounds)
+    return cost, overhead.table(cost)

@@ -12,6 +12,7 @@ from fourfold.cli import (
     batch,
     bench,
     cascade,
+    deblur,
     doctor,
     measure,
     models,
@@ -39,8 +40,21 @@ class Verb(Protocol):
 
 
 COMMANDS: tuple[Verb, ...] = (
-    upscale, batch, measure, ask, run, workflow, models, cascade, adapt, serve, doctor, bench, train,
-)  # fmt: skip
+    upscale,
+    deblur,
+    batch,
+    measure,
+    ask,
+    run,
+    workflow,
+    models,
+    cascade,
+    adapt,
+    serve,
+    doctor,
+    bench,
+    train,
+)
 VERBS = {command.__name__.rpartition(".")[2]: command for command in COMMANDS}
 
 EXIT_CODES = """exit codes:

@@ -2,7 +2,7 @@
 
 A recogniser names the condition from the traces in windows all over the photo. Noise and JPEG blocks are measured
 besides, because its words are for plain damage ("heavily compressed") and slight damage is worth repairing, too. How a
-photo is moved, and whether undoing that is worth while, is not for it to say: it only names motion blur.
+photo is moved, and whether undoing that is worth while, is for ``imaging.blur`` to say: it only names motion blur.
 """
 
 from collections.abc import Callable
