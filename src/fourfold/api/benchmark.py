@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from fourfold.api.batch.run import Batch
 from fourfold.api.networks import TASK
 from fourfold.api.photos import Failure, upscale_files
 from fourfold.api.session import Session
@@ -17,7 +18,7 @@ from fourfold.api.workflows import run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import STYLES, TIERS
 from fourfold.core.options import UpscaleOptions
-from fourfold.evaluation import datasets, peers, results, roofline
+from fourfold.evaluation import datasets, peers, results, roofline, scaling
 from fourfold.evaluation import quality as scoring
 from fourfold.evaluation import routing as routed
 from fourfold.evaluation import speed as timing
@@ -27,6 +28,8 @@ from fourfold.runtimes.threads import available
 from fourfold.training.data import split
 
 _PHOTOS = 10
+_SMALL = 96
+_WAYS = (scaling.Way("local", 1), scaling.Way("local", 2), scaling.Way("ray", 2))
 _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 """In dB between the networks, around those that gates are fitted to."""
 
@@ -126,6 +129,44 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
             raise made.failed[0].error
 
     return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
+
+
+def batches(data: Path | None, folder: Path, *, photos: int, rounds: int) -> scaling.Scaling:
+    """Time batches of small JPEGs with one and two local workers and with two on Ray, in turns.
+
+    Args:
+        data: the benchmark data, of which the photos are parts; folder: for the files; photos, rounds: how many.
+
+    Raises:
+        UsageError: the data is not there. MissingExtra: Ray is not installed.
+    """
+    source, rng = folder / "photos", np.random.default_rng(0)
+    source.mkdir()
+    pictures = [one.load()[1] for a_set in datasets.benchmark_sets(datasets.data_folder(data)) for one in a_set.pairs]
+    large = [picture for picture in pictures if min(picture.shape[:2]) >= _SMALL]
+    for number in range(photos):
+        picture = large[number % len(large)]
+        top, left = (int(rng.integers(side - _SMALL + 1)) for side in picture.shape[:2])
+        part = picture[top : top + _SMALL, left : left + _SMALL * 3 // 4]
+        Pillow.fromarray(part).save(source / f"{number:05}.jpg", quality=92)
+
+    def once(way: scaling.Way) -> scaling.Run:
+        target = folder / "large"
+        options = UpscaleOptions(route="little", style="faithful", threads=way.workers if way.engine == "local" else 1)
+        batch = Batch(str(source), str(target), options, engine=way.engine, workers=way.workers)
+        plan, started = batch.plan(), time.perf_counter()
+        outcomes, ready = [], []
+        for outcome in batch.run(plan):
+            outcomes.append(outcome)
+            ready.append(time.perf_counter() - started)
+        figures = [outcome.figures for outcome in outcomes if outcome.figures is not None]
+        shutil.rmtree(target)
+        return scaling.timed(
+            way, ready, [one["peak_memory_mb"] for one in figures], sum(one["seconds"] for one in figures),
+            (sum(job.size for job in plan.jobs), sum(outcome.bytes for outcome in outcomes)),
+        )  # fmt: skip
+
+    return scaling.measure(_WAYS, once, rounds, available())
 
 
 def _own() -> tuple[scoring.Contender, ...]:

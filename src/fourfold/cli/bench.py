@@ -12,14 +12,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow"),
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "batch"),
         help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, or what a workflow costs over the direct way.",
+        "the processor can do, fitting cascades, what a workflow costs over the direct way, or batches "
+        "with more and more workers.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the paired run. Default: 15.")
-    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="Draw the curves of the routing run there.")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="Draw the curves of routing and batch there.")
+    parser.add_argument("--photos", type=int, default=2000, metavar="N", help="Photos of a batch. Default: 2000.")
     parser.add_argument("--save", action="store_true", help="Also write the results to bench/results.")
     parser.add_argument("--json", action="store_true", help="Print the results as one JSON document.")
 
@@ -27,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import cascade_speed, overhead, quality, results, roofline, routing, speed
+    from fourfold.evaluation import cascade_speed, overhead, quality, results, roofline, routing, scaling, speed
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -49,6 +51,12 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = benchmark.workflow(args.data, Path(folder), rounds=args.rounds)
         text = overhead.table(report)
+    elif args.what == "batch":
+        with tempfile.TemporaryDirectory() as folder:
+            report = benchmark.batches(args.data, Path(folder), photos=args.photos, rounds=args.rounds)
+        text = scaling.table(report)
+        if args.plot:
+            scaling.plot(args.plot / "batch-memory.png", report)
     else:
         report = cascade_speed.measure()
         text = cascade_speed.table(report)
