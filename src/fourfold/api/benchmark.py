@@ -131,8 +131,8 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
     return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
 
 
-def batches(data: Path | None, folder: Path, *, photos: int, rounds: int) -> scaling.Scaling:
-    """Time batches of small JPEGs with one and two local workers and with two on Ray, in turns.
+def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone: bool) -> scaling.Scaling:
+    """Time batches of small JPEGs with one and two local workers and, unless ``alone``, with two on Ray, in turns.
 
     Args:
         data: the benchmark data, of which the photos are parts; folder: for the files; photos, rounds: how many.
@@ -166,7 +166,8 @@ def batches(data: Path | None, folder: Path, *, photos: int, rounds: int) -> sca
             (sum(job.size for job in plan.jobs), sum(outcome.bytes for outcome in outcomes)),
         )  # fmt: skip
 
-    return scaling.measure(_WAYS, once, rounds, available())
+    ways = [way for way in _WAYS if not (alone and way.engine == "ray")]
+    return scaling.measure(ways, once, rounds, available())
 
 
 def _own() -> tuple[scoring.Contender, ...]:

@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "with more and more workers.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
-    parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
+    parser.add_argument("--alone", action="store_true", help="Leave out the networks of others, and Ray.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the paired run. Default: 15.")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="Draw the curves of routing and batch there.")
     parser.add_argument("--photos", type=int, default=2000, metavar="N", help="Photos of a batch. Default: 2000.")
@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
         text = overhead.table(report)
     elif args.what == "batch":
         with tempfile.TemporaryDirectory() as folder:
-            report = benchmark.batches(args.data, Path(folder), photos=args.photos, rounds=args.rounds)
+            report = benchmark.batches(
+                args.data, Path(folder), photos=args.photos, rounds=args.rounds, alone=args.alone
+            )
         text = scaling.table(report)
         if args.plot:
             scaling.plot(args.plot / "batch-memory.png", report)
