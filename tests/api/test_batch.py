@@ -310,3 +310,23 @@ def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypat
     assert "died over this photo 2 times" in outcomes.pop("a.png").error
     assert not [one for one in outcomes.values() if one.error]
     assert len(outcomes) == 3
+
+
+def test_what_nobody_expected_is_told_with_the_photo(photos, tmp_path, monkeypatch):
+    def break_down(image, options):
+        raise ZeroDivisionError("no such thing")
+
+    monkeypatch.setattr("fourfold.api.session.choose_style", break_down)
+    outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS))
+    assert {one.error for one in outcomes.values()} == {
+        f"{name}: ZeroDivisionError: no such thing" for name in outcomes
+    }
+
+
+def test_nothing_left_to_do_writes_nothing(photos, tmp_path):
+    done(Batch(str(photos), str(tmp_path / "large"), OPTIONS))
+    before = (tmp_path / "large/.fourfold/batch.jsonl").read_bytes()
+    again = Batch(str(photos), str(tmp_path / "large"), OPTIONS)
+    assert not done(again)
+    assert not list(again.outcomes())
+    assert (tmp_path / "large/.fourfold/batch.jsonl").read_bytes() == before

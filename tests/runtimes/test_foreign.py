@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from torch import nn
 
 import fourfold
+from fourfold.api.batch.run import Batch
 from fourfold.api.inspect import verify_models
 from fourfold.api.photos import upscale_files
 from fourfold.catalog import load
@@ -233,6 +234,8 @@ def test_weights_that_spandrel_knows(knows, tmp_path, photo):
         expected = np.asarray(small).repeat(2, 0).repeat(2, 1)
     assert np.array_equal(pixels, expected)
     assert made.runtime == "pytorch"
+    batch = Batch(str(tmp_path), str(tmp_path / "large"), UpscaleOptions(model=card.id, threads=1))
+    assert batch._prepared()[0].options.runtime is None  # there is no other, so none is kept in the journal
     safetensors.torch.save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match="spandrel knows no architecture"):
         foreign.described(tmp_path / "other.safetensors")

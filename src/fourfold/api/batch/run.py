@@ -96,7 +96,7 @@ class Batch:
         self._setting: Setting | None = None
         self.done = self.failed = 0
         self.full = False
-        self._start = 0
+        self._start: int | None = None
 
     def plan(self) -> Plan:
         """List what is there and tell what is left of it.
@@ -144,6 +144,8 @@ class Batch:
             UsageError: another batch is at work on the target, or watching with an engine that cannot.
             NotEnough, PictureError: the journal cannot be written. ModelError: the network cannot run.
         """
+        if not (plan.jobs or plan.refused or watch):
+            return
         setting, workers = self._prepared()
         with self.journal.writing(self._written(setting), anew=self._anew) as self._start:
             self._clear()  # what a batch that was killed left in the making
@@ -158,7 +160,7 @@ class Batch:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Everything this run wrote into the journal."""
-        return self.journal.outcomes(self._start)
+        return iter(()) if self._start is None else self.journal.outcomes(self._start)
 
     def _clear(self) -> None:
         if folder := self.target.scratch():
@@ -222,7 +224,8 @@ class Batch:
                     card, tile=(128, 128), runtime=options.runtime or "auto", threads=share,
                     precision=options.precision or "auto",
                 )  # fmt: skip
-                options = options.changed(runtime=runner.runtime, precision=runner.precision)
+                if card.offers("onnx"):  # what else a network of others needs leaves no choice
+                    options = options.changed(runtime=runner.runtime, precision=runner.precision)
             self._setting = Setting(self.source.url, self.target.url, options, self._min_consistency)
             self._workers = workers
         assert self._workers is not None
