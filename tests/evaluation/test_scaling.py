@@ -32,7 +32,7 @@ def test_ways_are_taken_in_turns_and_compared_within_their_round():
     assert asked == [ONE, TWO, TWO, ONE]
     rows = [line.split() for line in table(found).splitlines()[2:6]]
     assert [row[5] for row in rows] == ["1.00", "2.00", "2.00", "1.00"]
-    assert rows[0][6:] == ["110", "110"]
+    assert rows[0][6:] == ["900", "110", "110"]
 
 
 def test_a_busy_machine_is_told():

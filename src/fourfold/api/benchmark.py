@@ -1,5 +1,6 @@
 """The benchmarks: every super-resolution network of the catalog beside bicubic, Lanczos and the networks of others."""
 
+import os
 import shutil
 import time
 from functools import partial
@@ -155,14 +156,16 @@ def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone:
         options = UpscaleOptions(route="little", style="faithful", threads=way.workers if way.engine == "local" else 1)
         batch = Batch(str(source), str(target), options, engine=way.engine, workers=way.workers)
         plan, started = batch.plan(), time.perf_counter()
-        outcomes, ready = [], []
+        outcomes, ready, before = [], [], os.times()
         for outcome in batch.run(plan):
             outcomes.append(outcome)
             ready.append(time.perf_counter() - started)
         figures = [outcome.figures for outcome in outcomes if outcome.figures is not None]
         shutil.rmtree(target)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
         return scaling.timed(
-            way, ready, [one["peak_memory_mb"] for one in figures], sum(one["seconds"] for one in figures),
+            way, ready, [one["peak_memory_mb"] for one in figures], spent if way.engine == "local" else None,
             (sum(job.size for job in plan.jobs), sum(outcome.bytes for outcome in outcomes)),
         )  # fmt: skip
 

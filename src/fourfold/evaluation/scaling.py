@@ -28,7 +28,8 @@ class Run:
     Attributes:
         seconds: from the start to the last photo, starting the workers included; steady: photos a second from the first
             tenth of the photos on, when every worker is at work.
-        busy_seconds: of workers, as they timed their photos themselves; bytes_in, bytes_out: of all files.
+        processor_seconds: of all local workers together, which other programs disturb little; None on Ray, whose
+            workers are not ours to count. bytes_in, bytes_out: of all files.
         peak_mb: the most memory that a worker had taken, at photos evenly spaced in the order they were ready.
     """
 
@@ -36,7 +37,7 @@ class Run:
     photos: int
     seconds: float
     steady: float
-    busy_seconds: float
+    processor_seconds: float | None
     bytes_in: int
     bytes_out: int
     peak_mb: tuple[int, ...]
@@ -57,28 +58,43 @@ def measure(ways: Sequence[Way], run: Callable[[Way], Run], rounds: int, threads
     return Scaling(runs, busy(before, load_average(), threads))
 
 
-def timed(way: Way, ready: Sequence[float], peaks: Sequence[int], busy_seconds: float, sizes: tuple[int, int]) -> Run:
+def timed(
+    way: Way, ready: Sequence[float], peaks: Sequence[int], processor_seconds: float | None, sizes: tuple[int, int]
+) -> Run:
     """A run from the moments at which its photos were ready, in seconds from its start, and workers' memory then."""
     first = len(ready) // 10
     spaced = range(0, len(peaks), max(1, len(peaks) // _KEPT))
     steady = (len(ready) - 1 - first) / (ready[-1] - ready[first])
     return Run(
-        way, len(ready), round(ready[-1], 1), round(steady, 2), round(busy_seconds, 1), *sizes,
+        way, len(ready), round(ready[-1], 1), round(steady, 2), processor_seconds, *sizes,
         tuple(peaks[place] for place in spaced),
     )  # fmt: skip
 
 
 def table(found: Scaling) -> str:
     """The runs as aligned text, with each rate beside that of one local worker in the same round."""
-    rows = [["", "photos", "s", "photos/s, steady", "to one worker", "worker MB at 10 %", "at the end"]]
+    rows = [
+        [
+            "",
+            "photos",
+            "s",
+            "photos/s, steady",
+            "to one worker",
+            "processor ms a photo",
+            "worker MB at 10 %",
+            "at the end",
+        ]
+    ]
     base = 1.0
     ones = {index: run.steady for index, run in enumerate(found.runs) if run.way == Way("local", 1)}
     for index, run in enumerate(found.runs):
         base = ones[min(ones, key=lambda place: abs(place - index))] if ones else base
+        spent = run.processor_seconds
         early = run.peak_mb[len(run.peak_mb) // 10]
         rows.append([
             f"{run.way.engine}, {run.way.workers}", str(run.photos), f"{run.seconds:.0f}", f"{run.steady:.2f}",
-            f"{run.steady / base:.2f}", str(early), str(max(run.peak_mb)),
+            f"{run.steady / base:.2f}", "" if spent is None else f"{1000 * spent / run.photos:.0f}", str(early),
+            str(max(run.peak_mb)),
         ])  # fmt: skip
     lines = [text_table(rows)]
     if found.busy:
