@@ -330,3 +330,11 @@ def test_nothing_left_to_do_writes_nothing(photos, tmp_path):
     assert not done(again)
     assert not list(again.outcomes())
     assert (tmp_path / "large/.fourfold/batch.jsonl").read_bytes() == before
+
+
+def test_the_memory_of_a_worker_is_its_own(photos, tmp_path, monkeypatch):
+    """The system also counts what the process that started it had taken, which may be far more."""
+    monkeypatch.setattr(module, "Pool", Pool)
+    ballast = np.ones(900 << 17)  # 900 MiB
+    outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS, workers=1))
+    assert max(one.figures["peak_memory_mb"] for one in outcomes.values()) < ballast.nbytes >> 20
