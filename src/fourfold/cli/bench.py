@@ -12,10 +12,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "batch"),
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "batch", "service"),
         help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, what a workflow costs over the direct way, or batches "
-        "with more and more workers.",
+        "the processor can do, fitting cascades, what a workflow or the service costs over the direct way, or "
+        "batches with more and more workers.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others, and Ray.")
@@ -29,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import cascade_speed, overhead, quality, results, roofline, routing, scaling, speed
+    from fourfold.evaluation import cascade_speed, overhead, quality, results, roofline, speed
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -39,11 +39,7 @@ def run(args: argparse.Namespace) -> int:
             report = benchmark.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
         text = speed.table(report)
     elif args.what == "routing":
-        found = benchmark.routing(args.data, rounds=args.rounds)
-        report = routing.Routing(found)
-        text = "\n\n".join(map(routing.table, found))
-        for one in found if args.plot else ():
-            routing.plot(args.plot / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
+        report, text = _routing(args)
     elif args.what == "roofline":
         report = benchmark.layers()
         text = roofline.table(report)
@@ -52,13 +48,12 @@ def run(args: argparse.Namespace) -> int:
             report = benchmark.workflow(args.data, Path(folder), rounds=args.rounds)
         text = overhead.table(report)
     elif args.what == "batch":
-        with tempfile.TemporaryDirectory() as folder:
-            report = benchmark.batches(
-                args.data, Path(folder), photos=args.photos, rounds=args.rounds, alone=args.alone
-            )
-        text = scaling.table(report)
-        if args.plot:
-            scaling.plot(args.plot / "batch-memory.png", report)
+        report, text = _batches(args)
+    elif args.what == "service":
+        from fourfold.serve import bench as service
+
+        report = service.measure(args.rounds)
+        text = service.table(report)
     else:
         report = cascade_speed.measure()
         text = cascade_speed.table(report)
@@ -67,3 +62,24 @@ def run(args: argparse.Namespace) -> int:
         path = results.save(args.what, report, results.environment(), Path("bench/results"))
         print(f"saved {path}" if not args.json else "", end="" if args.json else "\n")
     return 0
+
+
+def _routing(args: argparse.Namespace) -> tuple[Any, str]:
+    from fourfold.api import benchmark
+    from fourfold.evaluation import routing
+
+    found = benchmark.routing(args.data, rounds=args.rounds)
+    for one in found if args.plot else ():
+        routing.plot(args.plot / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
+    return routing.Routing(found), "\n\n".join(map(routing.table, found))
+
+
+def _batches(args: argparse.Namespace) -> tuple[Any, str]:
+    from fourfold.api import benchmark
+    from fourfold.evaluation import scaling
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = benchmark.batches(args.data, Path(folder), photos=args.photos, rounds=args.rounds, alone=args.alone)
+    if args.plot:
+        scaling.plot(args.plot / "batch-memory.png", found)
+    return found, scaling.table(found)
