@@ -175,7 +175,7 @@ def test_ncnn_on_set5_within_two_levels(shared, tmp_path):
     ours = exchange._upscaler(load.card(OURS))
     (set5,) = (one for one in datasets.benchmark_sets(shared / "data") if one.name == "Set5")
     for pair in set5.pairs:
-        low = pair.load()[1]
+        low = pair.load()[0]
         tile = np.ascontiguousarray(low.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         runner = NcnnRunner(param.read_text(), param.with_suffix(".bin"), 4, tile.shape[2:], threads=2)
         theirs = runner.levels(tile)[0].astype(int)
