@@ -129,12 +129,12 @@ class Verified:
 
 
 def verify_models(identifier: str | None = None) -> list[Verified]:
-    """Check the weights of one model, or of all, against their checksums.
+    """Check the weights of one model, or of all, those that were imported included, against their checksums.
 
     Raises:
         ModelError: there is no model of that id.
     """
-    cards = catalog.all_cards() if identifier is None else (catalog.card(identifier),)
+    cards = (*catalog.all_cards(), *catalog.imported()) if identifier is None else (catalog.card(identifier),)
     results = []
     for card in cards:
         for stored in card.weights:

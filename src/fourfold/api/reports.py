@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from fourfold.api.photos import Failure
+from fourfold.api.deblurring import DeblurReport
 from fourfold.api.session import Report
+from fourfold.api.targets import Failure
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Floats
 from fourfold.core.errors import FourfoldError, PictureError
@@ -27,8 +28,8 @@ _DETAIL = 700  # pixels of the result, as wide as the page shows them one to one
 _ROWS = 256
 
 
-def document(done: Sequence[Report], failed: Sequence[Failure]) -> dict[str, Any]:
-    """What ``upscale --json`` prints: plain values."""
+def document(done: Sequence[Report] | Sequence[DeblurReport], failed: Sequence[Failure]) -> dict[str, Any]:
+    """What ``--json`` prints: plain values."""
     return {
         "files": [asdict(entry) for entry in done],
         "failed": [{"input": entry.input, "error": str(entry.error)} for entry in failed],

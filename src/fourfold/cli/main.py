@@ -11,6 +11,7 @@ from fourfold.cli import (
     batch,
     bench,
     cascade,
+    deblur,
     doctor,
     measure,
     models,
@@ -37,7 +38,21 @@ class Verb(Protocol):
         ...
 
 
-COMMANDS: tuple[Verb, ...] = (upscale, batch, measure, ask, run, workflow, models, cascade, serve, doctor, bench, train)
+COMMANDS: tuple[Verb, ...] = (
+    upscale,
+    deblur,
+    batch,
+    measure,
+    ask,
+    run,
+    workflow,
+    models,
+    cascade,
+    serve,
+    doctor,
+    bench,
+    train,
+)
 VERBS = {command.__name__.rpartition(".")[2]: command for command in COMMANDS}
 
 EXIT_CODES = """exit codes:

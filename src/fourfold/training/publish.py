@@ -28,7 +28,7 @@ _CALIBRATED_ON, _SIDE = 24, 128
 
 
 def publish(state: Path, card_id: str, photos: Path) -> None:
-    """Write a trained upscaler's weights and facts onto its card, see ``runtimes.export.publish``.
+    """Write a trained network's weights and facts onto its card, see ``runtimes.export.publish``.
 
     Args:
         state: the folded network's state, which training leaves as ``final.pt``; card_id: its card, written before;
@@ -37,7 +37,8 @@ def publish(state: Path, card_id: str, photos: Path) -> None:
     Raises:
         ModelError: an export differs from the network, or 8-bit arithmetic loses more than ``MAX_LOSS_INT8``.
     """
-    card = export.publish(state, card_id, tiles=_calibration(photos, catalog.card(card_id)))
+    asked = catalog.card(card_id)
+    card = export.publish(state, card_id, tiles=_calibration(photos, asked) if asked.offers("onnx-int8") else ())
     if card.offers("onnx-int8"):
         loss = quantisation_loss(card, photos)
         print(f"{card.id}: 8-bit arithmetic costs {loss:.3f} dB on the held-out photos")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fourfold.core.contract import Levels
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.params import Param
 from fourfold.imaging import color, files
 from fourfold.imaging.formats import Format, fitting, format_of, writable_like
@@ -28,7 +28,7 @@ from fourfold.workflow.node import Context, Node, Options, Port, Values, node
 from fourfold.workflow.ports import ImageType, Picture, Report
 
 OF_THE_FILE = frozenset({"format", "quality", "metadata"})
-"""The options of upscaling that are about the file; every other one is about the restored picture."""
+"""The options of upscaling and deblurring that are about the file; every other one is about the restored picture."""
 
 LARGEST, SMALLEST = 8.0, 1 / 64
 """Times the photo's sides that a picture may have: beyond, there would be nothing but invention, or nothing left."""
@@ -128,6 +128,7 @@ class Restored(NamedTuple):
     version=1,
     infer=_restored,
     models=lambda tools, values: tools.models(values["options"]),
+    task="image-to-image/super-resolution",
 )
 def restore(
     image: Annotated[Picture, Port("What to restore.")],
@@ -139,6 +140,35 @@ def restore(
     of_type = replace(_restored({"image": image.type}, {"options": options}), size=made.size)
     carried = replace(image.carried, engines={**image.carried.engines, **made.engines})
     return Restored(Picture(of_type, carried, flow=made.pour), Report(made.figures))
+
+
+def _deblurred(types: Types, _values: Values) -> ImageType:
+    return types["image"]
+
+
+class Deblurred(NamedTuple):
+    """What deblurring gives."""
+
+    image: Annotated[Picture, Port("The picture without its motion blur; the very same one if it looks sharp.")]
+    report: Annotated[Report, Port("What blur was found, which way and how far, and what was done.")]
+
+
+@node(
+    version=1,
+    infer=_deblurred,
+    models=lambda tools, values: tools.models(values["options"]),
+    task="image-to-image/deblurring",
+)
+def deblur(
+    image: Annotated[Picture, Port("What to deblur.")],
+    options: Annotated[DeblurOptions, Options(but=OF_THE_FILE)],
+    context: Context,
+) -> Deblurred:
+    """Undo the motion blur of a picture, and leave a sharp one alone."""
+    done = context.tools.deblur(image.image, options, context.progress)
+    engines = {**image.carried.engines, **done.engines}
+    made = image if done.image is None else Picture.of(done.image, image.type, engines)
+    return Deblurred(made, Report(done.figures))
 
 
 def _alike(types: Types, _values: Values) -> ImageType:
