@@ -1,8 +1,8 @@
 """The scientist on briefs written from the task list, the later ones by someone who had seen its vocabulary.
 
 What was misread in ``briefs`` was mended. Of ``heldout``, 01 to 26 were scored as a whole several times while the
-reading was made, their failures not looked into beforehand; 27 to 52 were scored once before anything was mended.
-docs/guide/asking.md tells the first scores and their limits.
+reading was made, their failures not looked into beforehand; 27 to 52 and 53 to 78 were each scored once before anything
+was mended. docs/guide/asking.md tells the first scores and their limits.
 """
 
 import json
@@ -222,10 +222,10 @@ def test_the_same_brief_gives_the_same_answer(name, outcomes):
         ("briefs", "model match", 0.98),
         ("briefs", "paper relevance", 0.97),
         ("briefs", "gap honesty", 0.98),
-        ("heldout", "task", 0.92),
-        ("heldout", "model match", 0.94),
-        ("heldout", "paper relevance", 0.92),
-        ("heldout", "gap honesty", 0.96),
+        ("heldout", "task", 0.96),
+        ("heldout", "model match", 0.97),
+        ("heldout", "paper relevance", 0.95),
+        ("heldout", "gap honesty", 0.97),
     ],
 )
 def test_answers_are_right_on_average(folder, measure, least, outcomes):
@@ -266,7 +266,7 @@ def assert_gates_closed(means: dict[str, float], report: str) -> None:
 def test_the_public_briefs_reach_the_agreed_scores(shared, tmp_path):
     means, report = scored(shared / "briefs" / "score.py", shared / "briefs", tmp_path)
     least = {
-        "total": 0.92,
+        "total": 0.98,
         "quote_verbatim": 1.0,
         "gap_honesty": 0.95,
         "model_match": 0.9,
@@ -276,7 +276,7 @@ def test_the_public_briefs_reach_the_agreed_scores(shared, tmp_path):
     assert {name: means[name] for name, floor in least.items() if means[name] < floor} == {}, report
 
 
-@pytest.mark.parametrize(("folder", "least"), [("briefs", 0.98), ("heldout", 0.95)])
+@pytest.mark.parametrize(("folder", "least"), [("briefs", 0.99), ("heldout", 0.97)])
 def test_briefs_of_our_own_score_well(folder, least, shared, tmp_path):
     means, report = scored(shared / "briefs" / "score.py", HERE / folder, tmp_path)
     assert_gates_closed(means, report)

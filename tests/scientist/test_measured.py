@@ -173,8 +173,8 @@ def test_what_is_installed_and_fits_is_run_and_else_what_the_catalog_offers():
 def test_what_is_outside_the_brief_is_said_so():
     made = done(BRIEF)
     assert "Sharper-Net-x4 is not installed here, so it was not run." in made.markdown
-    assert "the network some-network-x4 of fourfold's own catalog was run" in made.markdown
-    assert "It is outside the brief: what it shows supports no claim about the brief's sources." in made.markdown
+    assert "Instead, some-network-x4 of fourfold's own catalog ran on your photo" in made.markdown
+    assert "This is outside the brief: what it shows supports no claim about the brief's sources." in made.markdown
     assert guard(made, BRIEF, RUN) == []
     assert guard(made, BRIEF) != []
     inside = answer(BRIEF, Run(Proposal(TASK, "sharper", "Sharper-Net-x4", ()), RUN))

@@ -21,6 +21,7 @@ Key = tuple[str, str, int]
 
 _ENDS_A_LINK = re.compile(r"[\s<>\"')\]]")
 """Where programs that look for links in a text take one to end, so that it would be followed cut short."""
+_SHORT = re.compile(r"[^\W_]+(?:[\s-][^\W_]+){0,2}|[\d]+×|×[\d]+")
 _VERB = re.compile(r"^(\w+)( that)?$")
 
 
@@ -182,17 +183,17 @@ class _Page:
         return "\n".join(lines)
 
     def _told(self) -> list[str]:
-        """Up to four words of the question that told its task, in their order: only short runs of letters."""
+        """The up to four words of the question that tell its task best, in their order: only short runs of letters."""
         question = self.brief.question[:3000]
         folded = fold(question)
         if len(folded) != len(question):
             return []
         reading = self.plan.reading
-        spans = {span for name in reading.telling for span in reading.stated[name]}
+        spans = [span for name in reading.telling for span in reading.stated[name]]
         outer = [(a, b) for a, b in spans if not any(c <= a and b <= d and (a, b) != (c, d) for c, d in spans)]
-        told = [question[start:end].strip() for start, end in sorted(outer)]
-        plain = [word for word in told if re.fullmatch(r"[^\W_]+(?:[\s-][^\W_]+){0,2}|[\d]+×|×[\d]+", word)]
-        return list(dict.fromkeys(word for word in plain if not mentions(word)))[:4]
+        plain = {span: question[slice(*span)].strip() for span in outer}
+        short = [span for span, word in plain.items() if _SHORT.fullmatch(word) and not mentions(word)]
+        return list(dict.fromkeys(plain[span] for span in sorted(short[:4])))
 
     def _workflow(self) -> str:
         words, leaf = self.words, self.leaf

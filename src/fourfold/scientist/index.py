@@ -137,10 +137,9 @@ def _by_name(name: str) -> tuple[dict[str, float], dict[str, str]]:
             weight = weight / 3 if leaf.is_method else weight + (0.5 if weight and position == 0 else 0.0)
             if weight > scores.get(id_, 0.0):
                 scores[id_], told[id_] = weight, part
-    for id_, start, end in _terms(name):
-        if id_ not in told or scores[id_] < _BY_TERM:
-            scores[id_] = scores.get(id_, 0.0) + _BY_TERM
-            told.setdefault(id_, name[start:end])
+    for id_, part in {id_: name[start:end] for id_, start, end in _terms(name)}.items():
+        scores[id_] = scores.get(id_, 0.0) + _BY_TERM
+        told.setdefault(id_, part)
     return scores, told
 
 

@@ -87,6 +87,7 @@ class Phrases:
             for way in filter(None, map(str.strip, ways.split("|"))):
                 self._add(name, way)
         self._lengths = sorted({len(word) for word in self._open})
+        self._inner_lengths = sorted({len(inner) for inner in self._inner})
 
     def _add(self, name: str, way: str) -> None:
         if not way.isascii() and _IS_WIDE.search(way):
@@ -121,8 +122,7 @@ class Phrases:
 
     def _within(self, word: str) -> Iterator[str]:
         """Names of the phrases that a compound word holds after its beginning: "Wartungsbericht" is a "Bericht"."""
-        lengths = {len(inner) for inner in self._inner}
-        for length in lengths:
+        for length in self._inner_lengths:
             for at in range(2, len(word) - length + 1):
                 yield from self._inner.get(word[at : at + length], ())
 
@@ -228,7 +228,7 @@ def language(text: str) -> str:
     return best if scores[best] > scores["en"] else "en"
 
 
-def spoken(code: str) -> tuple[str, ...]:
+def _understood(code: str) -> tuple[str, ...]:
     """The languages whose words may stand in a text of one: its own, and English among another script."""
     return (code, "en") if code in ("ko", "ja", "zh") else (code,)
 
@@ -237,11 +237,11 @@ def spoken(code: str) -> tuple[str, ...]:
 def phrases(name: str, code: str) -> Phrases:
     """The phrases of a table whose entries hold them by language, for texts of one language."""
     entries = table(name).items()
-    return Phrases((entry, words[known]) for entry, words in entries for known in spoken(code) if known in words)
+    return Phrases((entry, words[known]) for entry, words in entries for known in _understood(code) if known in words)
 
 
 @cache
-def _marks(name: str) -> dict[str, re.Pattern[str]]:
+def _patterns(name: str) -> dict[str, re.Pattern[str]]:
     """The patterns of a table, for what is said in figures or marks."""
     entries = table(name).items()
     return {entry: re.compile(words["regex"], re.IGNORECASE) for entry, words in entries if "regex" in words}
@@ -250,7 +250,7 @@ def _marks(name: str) -> dict[str, re.Pattern[str]]:
 def mentioned(name: str, folded: str, code: str) -> dict[str, list[Span]]:
     """Offsets of all that the entries of a table say, by entry, in a folded text of one language."""
     found = phrases(name, code).find(folded)
-    for entry, marks in _marks(name).items():
-        if spans := [match.span() for match in marks.finditer(folded)]:
+    for entry, pattern in _patterns(name).items():
+        if spans := [match.span() for match in pattern.finditer(folded)]:
             found[entry] = sorted({*found.get(entry, ()), *spans})
     return found

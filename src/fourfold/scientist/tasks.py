@@ -1,4 +1,4 @@
-"""Which task a question is about: ~54 leaves, told by what people say and how often they say it for each task.
+"""Which task a question is about: 52 leaves, told by what people say and how often they say it for each task.
 
 A question is read as the set of concepts of words.toml that it states. taxonomy.toml grades how often each concept is
 said of each task; the task is the one under which the whole set is likeliest (naive Bayes with Bernoulli features).
@@ -14,13 +14,16 @@ from fourfold.scientist.scope import Scope, scopes
 from fourfold.scientist.values import Task
 
 NONE = "none"
-_LONGEST = 3000
-UNGRADED = 0.03
 GRADES = {"always": 0.9, "often": 0.6, "some": 0.3, "rare": 0.12}
+UNGRADED = 0.03
+_LONGEST = 3000
+# Log odds. Everyday questions are more various than those of any one task; two sources about a task are no accident,
+# while one may be the trap.
 _TERM = 3.0
 _EVERYDAY = 2.0
-_OFFERED = (0.0, 2.0, 4.0)
+_OFFERED = (0.0, 2.0, 6.0)
 _MARGIN = 1.5
+_TELLING = 2.5
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,13 @@ class Reading:
 
     @property
     def telling(self) -> list[str]:
-        """The stated concepts that speak for the task, the most telling first."""
-        graded = {name: self.leaf.said.get(name, 0.0) for name in self.stated}
-        rarity = {name: sum(leaf.said.get(name, UNGRADED) for leaf in leaves().values()) for name in graded}
-        telling = [name for name in graded if graded[name] >= GRADES["some"]]
-        return sorted(telling, key=lambda name: (-graded[name] / rarity[name], name))
+        """The stated concepts that are said of the task far more often than of others, the most telling first."""
+        others = [leaf for leaf in leaves().values() if not leaf.is_method]
+        lift = {
+            name: self.leaf.said.get(name, 0.0) * len(others) / sum(leaf.said.get(name, UNGRADED) for leaf in others)
+            for name in self.stated
+        }
+        return sorted((name for name in lift if lift[name] >= _TELLING), key=lambda name: (-lift[name], name))
 
 
 @cache
@@ -154,8 +159,10 @@ def _stated(folded: str, code: str, limits: list[Scope]) -> dict[str, tuple[tupl
     words = table("words.toml")
     stated = {}
     for name, spans in mentioned("words.toml", folded, code).items():
-        silent = ("done" if not words[name].get("step") else "", "refused" if words[name].get("thing") else "")
-        if free := _free(spans, [scope for scope in limits if scope.kind not in silent]):
+        kinds = {"lacking"}
+        kinds |= {"done"} if words[name].get("step") else set()
+        kinds |= set() if words[name].get("thing") else {"refused"}
+        if free := _free(spans, [scope for scope in limits if scope.kind in kinds]):
             stated[name] = free
     if tongues := [span for spans in mentioned("tongues.toml", folded, code).values() for span in spans[:1]]:
         stated["tongue"] = tuple(tongues)

@@ -1,0 +1,136 @@
+"""The local pool: a process for each worker; one that dies takes nothing but its own photo's first try with it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Self
+
+from fourfold.api.batch.journal import Outcome
+from fourfold.api.batch.worker import Job, Setting
+from fourfold.core.errors import PictureError
+
+_TRIES = 2
+_PROGRAM = """import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from fourfold.api.batch.worker import serve
+serve()"""
+
+
+class Pool:
+    """Worker processes, open as a context; left early, photos being made are dropped.
+
+    Args:
+        setting: of the batch; workers: how many, each started when it has something to do.
+    """
+
+    def __init__(self, setting: Setting, workers: int) -> None:
+        self._setting = setting
+        self._seats = [_Seat() for _ in range(workers)]
+        self._threads: list[Thread] = []
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        for seat in self._seats:
+            seat.stop()
+        while any(thread.is_alive() for thread in self._threads):
+            for seat, thread in zip(self._seats, self._threads, strict=True):
+                seat.stop()  # it may just have begun with another photo
+                thread.join(0.1)
+
+    def do(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Do the jobs, each in the next worker that is free; outcomes come as they are ready.
+
+        A photo during which a worker dies (for want of memory, as a rule) is tried once more, then it has failed.
+        """
+        lock, waiting = Lock(), iter(jobs)
+        done: SimpleQueue[Outcome | BaseException | None] = SimpleQueue()
+
+        def work(seat: _Seat) -> None:
+            try:
+                while not self._closed:
+                    with lock:
+                        job = next(waiting, None)
+                    if job is None:
+                        break
+                    done.put(self._tried(seat, job))
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                done.put(error)
+            done.put(None)
+
+        self._threads = [Thread(target=work, args=(seat,), daemon=True) for seat in self._seats]
+        for thread in self._threads:
+            thread.start()
+        working = len(self._seats)
+        while working:
+            outcome = done.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            if outcome is None:
+                working -= 1
+            else:
+                yield outcome
+
+    def _tried(self, seat: "_Seat", job: Job) -> Outcome:
+        for _ in range(_TRIES):
+            outcome = None if self._closed else seat.ask(self._setting, job)
+            if outcome is not None:
+                return outcome
+        error = PictureError(
+            f"{self._setting.source.rstrip('/')}/{job.source}: the worker died over this photo {_TRIES} times; "
+            "it may need more memory than there is: try fewer --workers"
+        )
+        return Outcome(job.source, job.target, job.stamp, error=str(error), code=error.exit_code)
+
+
+class _Seat:
+    """Where one worker process sits; after one that died comes another."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, setting: Setting, job: Job) -> Outcome | None:
+        """What became of the job, None if the worker died over it."""
+        try:
+            process = self._process = self._process or _started(setting)
+            _send(process, asdict(job))
+            assert process.stdout is not None
+            line = process.stdout.readline()
+        except (BrokenPipeError, ValueError):  # it is dead, or was stopped
+            line = b""
+        if not line.endswith(b"\n"):
+            self.stop()
+            return None
+        return Outcome(**json.loads(line))
+
+    def stop(self) -> None:
+        """End the process at once; results appear whole or not at all, whenever that is."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with suppress(BrokenPipeError), process:  # which closes its pipes, one perhaps with words it did not hear
+                process.wait()
+
+
+def _started(setting: Setting) -> "subprocess.Popen[bytes]":
+    """A worker in a group of its own: Ctrl-C in a terminal reaches this process alone, which then decides."""
+    program = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path)]
+    process = subprocess.Popen(  # noqa: S603 - this interpreter
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    _send(process, setting.plain())
+    return process
+
+
+def _send(process: "subprocess.Popen[bytes]", message: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(message).encode() + b"\n")
+    process.stdin.flush()

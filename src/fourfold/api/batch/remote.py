@@ -1,0 +1,43 @@
+"""The Ray engine: jobs as rows for ``runtimes.cluster``, each machine's worker as in the local pool."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from fourfold.api.batch.journal import Outcome
+from fourfold.api.batch.worker import Job, Setting, Worker
+from fourfold.runtimes import cluster
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers of a Ray cluster, open as a context; source and target are to be reached from every machine.
+
+    Attributes:
+        setting: of the batch; workers: at most.
+    """
+
+    setting: Setting
+    workers: int
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing: workers end with their jobs."""
+
+    def do(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """As ``pool.Pool.do``; a machine that is lost takes nothing with it but time."""
+        threads = self.setting.options.threads or 1
+        rows = ({"line": json.dumps(asdict(job))} for job in jobs)
+        for answer in cluster.each(_Actor, (self.setting.plain(),), rows, workers=self.workers, threads=threads):
+            yield Outcome(**json.loads(answer["line"]))
+
+
+class _Actor:
+    def __init__(self, setting: dict[str, Any]) -> None:
+        self._worker = Worker(Setting.from_plain(setting))
+
+    def __call__(self, row: dict[str, str]) -> dict[str, str]:
+        return {"line": json.dumps(asdict(self._worker(Job(**json.loads(row["line"])))))}

@@ -1,0 +1,295 @@
+"""Batches: every photo of a folder or an object store, once; what is interrupted goes on where it stopped."""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from fourfold import __version__, runtimes
+from fourfold.api.batch.estimate import Estimate, estimate
+from fourfold.api.batch.journal import Journal, Outcome
+from fourfold.api.batch.names import TEMPLATE, Names
+from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, is_picture, place
+from fourfold.api.batch.pool import Pool
+from fourfold.api.batch.remote import Cluster
+from fourfold.api.batch.worker import Job, Setting
+from fourfold.api.networks import choose_cards
+from fourfold.catalog.card import STYLES
+from fourfold.core.errors import FourfoldError, PictureError, UsageError
+from fourfold.core.machine import memory_available
+from fourfold.core.options import UpscaleOptions
+from fourfold.runtimes import cluster
+from fourfold.runtimes.threads import available
+
+Engine = Literal["local", "ray"]
+_WORKER_BYTES = 700 << 20
+"""Of memory that a worker takes with ordinary photos; the pool is made no larger than fits."""
+
+_POLL = 2.0
+"""Seconds between two looks at a watched place, or ten times what a look takes."""
+
+
+class Workers(Protocol):
+    """An engine, open: does jobs and gives what became of each."""
+
+    def do(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Do them all; outcomes come as they are ready."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done: photos left, those refused before any work, and how many are done already."""
+
+    jobs: tuple[Job, ...]
+    refused: tuple[Outcome, ...]
+    skipped: int
+
+
+class Batch:
+    """A batch from one place to another.
+
+    Args:
+        source, target: folders or URLs such as ``s3://bucket/photos``; the folders below are kept.
+        options: of every photo; ``threads`` is what all workers share, with Ray what each has.
+        name: template of the results' names, see ``names.Names``.
+        min_consistency: dB below which a result is refused.
+        overwrite: make results anew that exist already.
+        resume: go on with the batch that the target's journal tells of, with its options; ``options``, ``name`` and
+            ``min_consistency`` are not to be given then.
+        journal: the journal's file; by default in the target, for an object store in the person's state folder.
+        engine: ``local`` processes, or the workers of a ``ray`` cluster; workers: how many, None to choose.
+
+    Attributes:
+        done, failed: photos so far; full: whether the disk became full, so that the rest was left.
+
+    Raises:
+        UsageError: places, name or options that cannot be used so, or a target that holds another batch's results.
+        ModelError: there is no such network. MissingExtra: a part that a URL or an engine needs is not installed.
+    """
+
+    def __init__(
+        self, source: str, target: str, options: UpscaleOptions | None = None, *, name: str | None = None,
+        min_consistency: float | None = None, overwrite: bool = False, resume: bool = False,
+        journal: str | Path | None = None, engine: Engine = "local", workers: int | None = None,
+    ) -> None:  # fmt: skip
+        self.source, self.target = _absolute(place(source)), _absolute(place(target))
+        if self.source.url == self.target.url:
+            raise UsageError(f"{target}: expected another place than the photos' own; give another TARGET")
+        self.journal = Journal(Path(journal) if journal else _journal(self.source, self.target))
+        if resume:
+            if options or name or min_consistency is not None or overwrite:
+                raise UsageError("--resume goes on with the options of the batch before; leave out all others")
+            options, name, min_consistency, overwrite = self._before()
+        self._asked = options or UpscaleOptions()
+        self._names = Names(name or TEMPLATE, self._asked)
+        self._min_consistency, self._overwrite, self._anew = min_consistency, overwrite, overwrite and not resume
+        for style in (self._asked.style,) if self._asked.style else STYLES:
+            choose_cards(self._asked, style)
+        self._refuse_other_settings()
+        self._engine, self._workers = engine, workers
+        self._refused: dict[str, str] = {}
+        self._setting: Setting | None = None
+        self.done = self.failed = 0
+        self.full = False
+        self._start = 0
+
+    def plan(self) -> Plan:
+        """List what is there and tell what is left of it.
+
+        Raises:
+            PictureError: a place cannot be listed.
+        """
+        there = self._results()
+        wanted, refused, skipped = [], [], 0
+        taken: dict[str, str] = {}
+        for found in self.source.files(self.target):
+            if isinstance(found, Unlisted):
+                refused.append(Outcome(found.name, "", "", error=str(found.error), code=found.error.exit_code))
+                continue
+            if not is_picture(found.name):
+                continue
+            try:
+                target = self._names.result(found.name)
+                if target in taken:
+                    raise PictureError(
+                        f"{found.name}: {target} is the result of {taken[target]}; give a --name with {{input_ext}}"
+                    )
+            except FourfoldError as error:
+                refused.append(Outcome(found.name, "", found.stamp, error=str(error), code=error.exit_code))
+                continue
+            taken[target] = found.name
+            if self._is_done(found, target, there):
+                skipped += 1
+            else:
+                wanted.append(Job(found.name, target, found.size, found.stamp))
+        return Plan(tuple(wanted), tuple(refused), skipped)
+
+    def estimate(self, jobs: Sequence[Job]) -> Estimate:
+        """What doing these jobs will take, measured on a few of them; see ``estimate.estimate``."""
+        setting, workers = self._prepared()
+        return estimate(setting, jobs, workers)
+
+    def run(self, plan: Plan, *, watch: bool = False) -> Iterator[Outcome]:
+        """Do what is left, write it down, and give each outcome as it is ready.
+
+        Args:
+            plan: what to do. watch: go on with photos that come or change later, until interrupted.
+
+        Raises:
+            UsageError: another batch is at work on the target, or watching with an engine that cannot.
+            NotEnough, PictureError: the journal cannot be written. ModelError: the network cannot run.
+        """
+        setting, workers = self._prepared()
+        with self.journal.writing(self._written(setting), anew=self._anew) as self._start:
+            self._clear()  # what a batch that was killed left in the making
+            yield from map(self._note, plan.refused)
+            try:
+                with self._opened(setting, workers) as engine:
+                    yield from self._do(engine, plan.jobs)
+                    while watch and not self.full:
+                        yield from self._do(engine, self._arrived())
+            finally:
+                self._clear()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Everything this run wrote into the journal."""
+        return self.journal.outcomes(self._start)
+
+    def _clear(self) -> None:
+        if folder := self.target.scratch():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _do(self, engine: Workers, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        for outcome in engine.do(jobs):
+            yield self._note(outcome)
+            if self.full:
+                return  # whatever is being made now would not fit either
+
+    def _note(self, outcome: Outcome) -> Outcome:
+        self.journal.add(outcome)
+        if outcome.error:
+            self.failed += 1
+            self._refused[outcome.source] = outcome.stamp
+        else:
+            self.done += 1
+        self.full = self.full or outcome.full
+        return outcome
+
+    def _arrived(self) -> tuple[Job, ...]:
+        """Photos that came or changed, once two looks find them the same; waits for them."""
+        before: set[Job] = set()
+        while True:
+            began = time.monotonic()
+            now = {job for job in self.plan().jobs if self._refused.get(job.source) != job.stamp}
+            if ready := now & before:
+                return tuple(sorted(ready, key=lambda job: job.source))
+            before = now
+            time.sleep(max(_POLL, 10 * (time.monotonic() - began)))
+
+    def _results(self) -> set[str]:
+        """The names of everything in the target."""
+        if isinstance(self.target, Folder) and not Path(self.target.url).is_dir():
+            return set()
+        return {found.name for found in self.target.files() if isinstance(found, Found)}
+
+    def _is_done(self, found: Found, target: str, there: set[str]) -> bool:
+        """Whether the result stands there, made from the photo as it is now, or was there before any batch."""
+        if target not in there:
+            return False
+        made_from = None if self._anew else self.journal.done.get(target)
+        return not self._overwrite if made_from is None else made_from == found.stamp
+
+    def _prepared(self) -> tuple[Setting, int]:
+        """What workers need to know, and how many there are.
+
+        One engine and arithmetic does all photos, today and later:
+        a photo's bytes then do not depend on who made it.
+        """
+        if self._setting is None:
+            share, workers = self._shares()
+            before = {} if self._anew else self.journal.setting
+            options = self._asked.changed(threads=share)
+            if before:
+                options = options.changed(runtime=before["runtime"], precision=before["precision"])
+            else:
+                card = choose_cards(options, options.style or "faithful")[0]
+                runner = runtimes.load(
+                    card, tile=(128, 128), runtime=options.runtime or "auto", threads=share,
+                    precision=options.precision or "auto",
+                )  # fmt: skip
+                options = options.changed(runtime=runner.runtime, precision=runner.precision)
+            self._setting = Setting(self.source.url, self.target.url, options, self._min_consistency)
+            self._workers = workers
+        assert self._workers is not None
+        return self._setting, self._workers
+
+    def _shares(self) -> tuple[int, int]:
+        """Threads of each worker, and workers."""
+        if self._engine == "ray":
+            share = self._asked.threads or 1
+            return share, self._workers or max(1, cluster.processors() // share)
+        threads = self._asked.threads or available()
+        fit = max(1, memory_available() // _WORKER_BYTES)
+        workers = self._workers or min(threads, fit)
+        return max(1, threads // workers), workers
+
+    def _opened(self, setting: Setting, workers: int) -> AbstractContextManager[Workers]:
+        return Cluster(setting, workers) if self._engine == "ray" else Pool(setting, workers)
+
+    def _written(self, setting: Setting) -> dict[str, Any]:
+        """What the journal says of this batch."""
+        used = setting.options
+        return {
+            "fourfold": __version__, **self._comparable(), "target": self.target.url, "overwrite": self._overwrite,
+            "runtime": used.runtime, "precision": used.precision,
+        }  # fmt: skip
+
+    def _comparable(self) -> dict[str, Any]:
+        """What must be the same for two runs to give the same results."""
+        plain = UpscaleOptions()
+        options = {
+            name: value
+            for name, value in asdict(self._asked).items()
+            if value != getattr(plain, name) and name != "threads"
+        }
+        return {
+            "source": self.source.url, "name": self._names.template, "options": options,
+            "min_consistency": self._min_consistency,
+        }  # fmt: skip
+
+    def _refuse_other_settings(self) -> None:
+        before, now = self.journal.setting, self._comparable()
+        differ = [key for key in now if before and not self._anew and before.get(key) != now[key]]
+        if differ:
+            told = "; ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in differ)
+            raise UsageError(
+                f"{self.target.url}: holds the results of another batch: {told}. Give --resume to go on with that one, "
+                "--overwrite to make all of it anew, or another TARGET"
+            )
+
+    def _before(self) -> tuple[UpscaleOptions, str, float | None, bool]:
+        """Options, name, quality gate and overwriting of the batch in the journal."""
+        setting = self.journal.setting
+        if not setting:
+            raise UsageError(f"{self.journal.path}: expected the journal of a batch to resume, there is none")
+        known = {field.name for field in fields(UpscaleOptions)}
+        options = {name: value for name, value in setting["options"].items() if name in known}
+        return UpscaleOptions(**options), setting["name"], setting["min_consistency"], setting["overwrite"]
+
+
+def _absolute(where: Place) -> Place:
+    return replace(where, url=str(Path(where.url).resolve())) if isinstance(where, Folder) else where
+
+
+def _journal(source: Place, target: Place) -> Path:
+    if isinstance(target, Folder):
+        return Path(target.url) / KEPT / "batch.jsonl"
+    import platformdirs
+
+    state = Path(platformdirs.user_state_dir("fourfold", appauthor=False)) / "batches"
+    return state / f"{hashlib.sha256(f'{source.url} {target.url}'.encode()).hexdigest()[:16]}.jsonl"

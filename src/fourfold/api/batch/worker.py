@@ -1,0 +1,126 @@
+"""One worker of a batch: a session that stays loaded, and one photo after the other through ``upscale_files``."""
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Self
+
+from fourfold.api.batch.journal import Outcome, is_full
+from fourfold.api.batch.places import local_scratch, place
+from fourfold.api.photos import Failure, upscale_files
+from fourfold.api.session import Report, Session
+from fourfold.core.errors import FourfoldError
+from fourfold.core.options import UpscaleOptions
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photo to be done: names relative to source and target, the photo's bytes and stamp."""
+
+    source: str
+    target: str
+    size: int
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every worker of a batch needs to know; plain values, so that it travels.
+
+    Attributes:
+        source, target: paths or URLs; options: of every photo, with the threads of one worker.
+        min_consistency: dB below which a result is refused.
+    """
+
+    source: str
+    target: str
+    options: UpscaleOptions
+    min_consistency: float | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Self:
+        """What ``plain`` gave."""
+        return cls(**plain | {"options": UpscaleOptions(**plain["options"])})
+
+
+class Worker:
+    """Does one photo after the other; what fails is told, never raised."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._source, self._target = place(setting.source), place(setting.target)
+        self._session = Session(setting.options)
+
+    def __call__(self, job: Job) -> Outcome:
+        """The photo's outcome: its result stands in the target, or nothing has changed there."""
+        undone = Outcome(job.source, job.target, job.stamp)
+        try:
+            with self._scratch() as scratch:
+                local = self._source.fetched(job.source, scratch)
+                made = self._upscaled(local, scratch / PurePosixPath(job.target).name)
+                if isinstance(made, Failure):
+                    return _failed(undone, made.error, local, f"{self._setting.source.rstrip('/')}/{job.source}")
+                size = Path(made.output).stat().st_size
+                self._target.put(Path(made.output), job.target)
+        except FourfoldError as error:
+            return _failed(undone, error)
+        figures = asdict(replace(made, input=job.source, output=job.target))
+        del figures["routing"]  # a map of every tile: too much for a line of the journal
+        return replace(undone, bytes=size, figures=figures)
+
+    def _upscaled(self, photo: Path, result: Path) -> Report | Failure:
+        (outcome,) = upscale_files(
+            [str(photo)], str(result), self._setting.options, min_consistency=self._setting.min_consistency,
+            session=self._session,
+        )  # fmt: skip
+        return outcome
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """A folder of its own for one photo, empty again afterwards."""
+        folder = local_scratch(self._target) / f"fourfold-{secrets.token_hex(8)}"
+        try:
+            folder.mkdir()
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _failed(undone: Outcome, error: FourfoldError, local: Path | None = None, named: str = "") -> Outcome:
+    """The outcome of a failure; a copy in a scratch folder is called by the name the person knows."""
+    text = str(error) if local is None else str(error).replace(str(local), named)
+    return replace(undone, error=text, code=error.exit_code, full=is_full(error.__cause__))
+
+
+def serve() -> None:
+    """Be a worker process: a setting, then jobs, as lines of JSON on standard input; outcomes on standard output.
+
+    It ends with its input, also in the midst of a photo: then nobody is left to tell.
+    """
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever an engine prints is no answer
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_listen, args=(lines,), daemon=True).start()
+    worker = Worker(Setting.from_plain(json.loads(lines.get())))
+    while True:
+        outcome = worker(Job(**json.loads(lines.get())))
+        answers.write(json.dumps(asdict(outcome)).encode() + b"\n")
+        answers.flush()
+
+
+def _listen(lines: "SimpleQueue[bytes]") -> None:
+    for line in sys.stdin.buffer:
+        lines.put(line)
+    os._exit(0)

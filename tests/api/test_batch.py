@@ -1,0 +1,312 @@
+"""Batches: what is planned, done, written down and left, with one worker that runs in this process."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fourfold.api.batch import run as module
+from fourfold.api.batch.journal import Journal, Outcome
+from fourfold.api.batch.names import Names
+from fourfold.api.batch.pool import Pool
+from fourfold.api.batch.run import Batch
+from fourfold.api.batch.worker import Worker
+from fourfold.core.errors import NotEnough, PictureError, UsageError
+from fourfold.core.options import UpscaleOptions
+
+OPTIONS = UpscaleOptions(runtime="onnxruntime", route="little", style="faithful", threads=1)
+
+
+class Here:
+    """A pool of one worker in this process."""
+
+    def __init__(self, setting, _workers):
+        self._worker = Worker(setting)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def do(self, jobs):
+        return map(self._worker, jobs)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.setattr(module, "Pool", Here)
+
+
+def save(path: Path, seed: int = 0, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    levels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+    Image.fromarray(levels).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    for index, name in enumerate(("a.png", "B.JPG", "2024/summer/c.webp", "2024/d.tif")):
+        save(folder / name, index)
+    (folder / "notes.txt").write_text("no picture")
+    save(folder / ".hidden.png")
+    return folder
+
+
+def done(batch: Batch) -> dict[str, Outcome]:
+    return {outcome.source: outcome for outcome in batch.run(batch.plan())}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and ".fourfold" not in p.parts)
+
+
+def test_the_tree_is_mirrored_and_everything_told(photos, tmp_path):
+    batch = Batch(str(photos), str(tmp_path / "large"), OPTIONS)
+    outcomes = done(batch)
+    assert names(tmp_path / "large") == ["2024/d_x4.tif", "2024/summer/c_x4.webp", "B_x4.JPG", "a_x4.png"]
+    assert (batch.done, batch.failed, batch.full) == (4, 0, False)
+    one = outcomes["2024/d.tif"]
+    assert one.figures["output_size"] == (64, 48)
+    assert one.figures["input"] == "2024/d.tif"
+    assert one.bytes == (tmp_path / "large" / one.target).stat().st_size
+    assert not (tmp_path / "large/.fourfold/parts").exists() or not any((tmp_path / "large/.fourfold/parts").iterdir())
+
+
+def test_a_second_run_does_only_what_is_left(photos, tmp_path):
+    target = str(tmp_path / "large")
+    done(Batch(str(photos), target, OPTIONS))
+    (tmp_path / "large/a_x4.png").unlink()
+    save(photos / "new.png", 7)
+    changed = save(photos / "B.JPG", 8)
+    again = Batch(str(photos), target, OPTIONS)
+    assert set(done(again)) == {"a.png", "new.png", changed.name}
+    assert again.plan().skipped == 5
+
+
+def test_a_file_of_others_is_left_alone_unless_told(photos, tmp_path):
+    theirs = tmp_path / "large/a_x4.png"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    assert "a.png" not in done(Batch(str(photos), str(tmp_path / "large"), OPTIONS))
+    assert theirs.read_text() == "mine"
+    assert "a.png" in done(Batch(str(photos), str(tmp_path / "large"), OPTIONS, overwrite=True))
+    assert theirs.read_bytes().startswith(b"\x89PNG")
+
+
+def test_resuming_takes_the_options_and_finishes_an_overwriting_run(photos, tmp_path):
+    target = str(tmp_path / "large")
+    done(Batch(str(photos), target, OPTIONS))
+    first = Batch(str(photos), target, OPTIONS.changed(scale=2), name="{stem}_{style}", overwrite=True)
+    next(first.run(first.plan()))
+    resumed = Batch(str(photos), target, resume=True)
+    assert set(done(resumed)) == {"2024/summer/c.webp", "B.JPG", "a.png"}
+    assert opened(tmp_path / "large/a_faithful.png") == (32, 24)
+    assert not Batch(str(photos), target, resume=True).plan().jobs
+
+
+def opened(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_resuming_the_same_names_over_old_results(photos, tmp_path):
+    target = tmp_path / "large"
+    done(Batch(str(photos), str(target), OPTIONS))
+    before = {name: (target / name).stat().st_mtime_ns for name in names(target)}
+    first = Batch(str(photos), str(target), OPTIONS, overwrite=True)
+    made = next(first.run(first.plan())).target
+    left = Batch(str(photos), str(target), resume=True)
+    assert {job.target for job in left.plan().jobs} == set(before) - {made}
+
+
+def test_another_batch_into_the_same_target_is_refused(photos, tmp_path):
+    target = str(tmp_path / "large")
+    done(Batch(str(photos), target, OPTIONS))
+    with pytest.raises(UsageError, match=r"options was .* --resume"):
+        Batch(str(photos), target, OPTIONS.changed(scale=2))
+    with pytest.raises(UsageError, match="source was"):
+        Batch(str(save(tmp_path / "other/a.png").parent), target, OPTIONS)
+    with pytest.raises(UsageError, match="leave out all others"):
+        Batch(str(photos), target, OPTIONS, resume=True)
+    with pytest.raises(UsageError, match="there is none"):
+        Batch(str(photos), str(tmp_path / "empty"), resume=True)
+
+
+def test_places_that_cannot_be_used_so(photos, tmp_path):
+    with pytest.raises(UsageError, match="own"):
+        Batch(str(photos), str(photos) + "/")
+    with pytest.raises(PictureError, match="there is none"):
+        Batch(str(tmp_path / "gone"), str(tmp_path / "large")).plan()
+    with pytest.raises(UsageError, match="URL"):
+        Batch("nonsense://x", str(tmp_path / "large"))
+
+
+def test_results_inside_the_source_are_not_photos(photos):
+    batch = Batch(str(photos), str(photos / "large"), OPTIONS)
+    assert len(done(batch)) == 4
+    assert not batch.plan().jobs
+
+
+def test_two_batches_on_one_target_at_once_are_refused(photos, tmp_path):
+    first, second = (Batch(str(photos), str(tmp_path / "large"), OPTIONS) for _ in range(2))
+    running = first.run(first.plan())
+    next(running)
+    with pytest.raises(UsageError, match="another batch is at work"):
+        next(second.run(second.plan()))
+    running.close()
+    assert len(done(second)) == 3
+
+
+def test_two_photos_with_one_result_are_told(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        save(tmp_path / "photos" / name)
+    options = OPTIONS.changed(format="png")
+    outcomes = done(Batch(str(tmp_path / "photos"), str(tmp_path / "large"), options))
+    assert "{input_ext}" in outcomes["a.png"].error
+    assert not outcomes["a.jpg"].error
+    outcomes = done(Batch(str(tmp_path / "photos"), str(tmp_path / "both"), options, name="{stem}-{input_ext}-{size}"))
+    assert sorted(one.target for one in outcomes.values()) == ["a-jpg-x4.png", "a-png-x4.png"]
+
+
+def test_unreadable_files_among_others_are_told_and_passed_over(photos, tmp_path):
+    (photos / "bad.jpg").write_text("no picture")
+    (photos / "dangling.png").symlink_to(tmp_path / "nowhere.png")
+    whole = (photos / "a.png").read_bytes()
+    (photos / "2024/cut.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "empty.webp").touch()
+    batch = Batch(str(photos), str(tmp_path / "large"), OPTIONS)
+    failed = {source: one for source, one in done(batch).items() if one.error}
+    assert set(failed) == {"bad.jpg", "dangling.png", "2024/cut.png", "empty.webp"}
+    assert all(source in one.error and one.code == 3 for source, one in failed.items())
+    assert (batch.done, batch.failed) == (4, 4)
+    again = Batch(str(photos), str(tmp_path / "large"), OPTIONS)
+    assert {job.source for job in again.plan().jobs} == set(failed)
+
+
+def test_a_name_that_leads_out_of_the_target_is_refused():
+    for name in ("../a.png", "/etc/a.png", "a/../../b.png", "a\\b.png"):
+        with pytest.raises(PictureError, match="inside the target"):
+            Names("{stem}", UpscaleOptions()).result(name)
+
+
+@pytest.mark.parametrize(
+    ("template", "options", "expected"),
+    [
+        ("{stem}_{size}{ext}", {}, "f/photo_x4.JPG"),
+        ("{stem}_{size}{ext}", {"scale": 2.5}, "f/photo_x2.5.JPG"),
+        ("{stem}_{size}{ext}", {"width": 1600}, "f/photo_w1600.JPG"),
+        ("{stem}_{size}", {"format": "png", "width": 80, "height": 60}, "f/photo_80x60.png"),
+        ("{model}-{style}-{stem}", {"style": "photo"}, "f/auto-photo-photo.JPG"),
+    ],
+)
+def test_names(template, options, expected):
+    assert Names(template, UpscaleOptions(**options)).result("f/photo.JPG") == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "match"),
+    [("{stm}", "Did you mean stem"), ("{stem:>4}", "knows"), ("a/{stem}", "without"), ("{size}", "needs"), ("{", "{")],
+)
+def test_names_that_are_none(template, match):
+    with pytest.raises(UsageError, match=match):
+        Names(template, UpscaleOptions())
+
+
+def test_heic_becomes_jpeg_by_name():
+    assert Names("{stem}", UpscaleOptions()).result("IMG_1.HEIC") == "IMG_1.jpg"
+
+
+def test_a_journal_that_was_cut_short_goes_on(tmp_path):
+    path = tmp_path / "batch.jsonl"
+    first = Journal(path)
+    with first.writing({"source": "s"}, anew=False):
+        first.add(Outcome("a.png", "a_x4.png", "1"))
+    with path.open("ab") as stream:
+        stream.write(b'{"source": "b.p')
+    second = Journal(path)
+    assert second.done == {"a_x4.png": "1"}
+    with second.writing({"source": "s"}, anew=False) as start:
+        second.add(Outcome("b.png", "b_x4.png", "2"))
+        second.add(Outcome("a.png", "a_x4.png", "1", error="gone"))
+    assert [outcome.source for outcome in second.outcomes(start)] == ["b.png", "a.png"]
+    assert Journal(path).done == {"b_x4.png": "2"}
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_a_journal_that_is_none_is_told(tmp_path):
+    (tmp_path / "batch.jsonl").write_text("what\n")
+    with pytest.raises(UsageError, match="Move it away"):
+        Journal(tmp_path / "batch.jsonl")
+
+
+def test_the_estimate_is_near_and_refuses_what_does_not_fit(photos, tmp_path, monkeypatch):
+    for index in range(20):
+        save(photos / f"more/{index}.png", index)
+    batch = Batch(str(photos / "more"), str(tmp_path / "large"), OPTIONS, workers=1)
+    plan = batch.plan()
+    about = batch.estimate(plan.jobs)
+    assert (about.photos, about.sampled) == (20, 3)
+    assert about.bytes_in == sum(path.stat().st_size for path in (photos / "more").iterdir())
+    made = sum(outcome.bytes for outcome in batch.run(plan))
+    assert made / 1.5 < about.bytes_out < made * 1.5
+    about.require_room("large")
+    with pytest.raises(NotEnough, match="make room"):
+        type(about)(**{**vars(about), "free": 1000}).require_room("large")
+
+
+def test_watching_takes_what_comes_and_what_changes(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_POLL", 0.05)
+    batch = Batch(str(photos), str(tmp_path / "large"), OPTIONS)
+    seen = []
+    for outcome in batch.run(batch.plan(), watch=True):
+        seen.append(outcome.source)
+        if len(seen) == 4:
+            save(photos / "later/e.png", 9)
+            (photos / "bad.png").write_text("no picture")
+        if len(seen) == 6:
+            save(photos / "a.png", 10)
+        if len(seen) == 7:
+            break
+    assert set(seen[4:6]) == {"later/e.png", "bad.png"}
+    assert seen[6] == "a.png"
+
+
+def test_objects_in_a_store_are_read_and_written(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(memory), "store", {})
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    save(tmp_path / "a.png")
+    for name in ("a.png", "deep/b.png"):
+        memory.put_file(str(tmp_path / "a.png"), f"/bucket/in/{name}")
+    memory.pipe_file("/bucket/in/bad.png", b"no picture")
+    batch = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS)
+    failed = [one for one in done(batch).values() if one.error]
+    assert sorted(memory.find("/bucket/out")) == ["/bucket/out/a_x4.png", "/bucket/out/deep/b_x4.png"]
+    assert memory.cat_file("/bucket/out/a_x4.png").startswith(b"\x89PNG")
+    assert failed[0].error.startswith("memory://bucket/in/bad.png: expected a picture")
+    assert batch.journal.path.is_relative_to(tmp_path / "state")
+    (left,) = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS).plan().jobs
+    assert left.source == "bad.png"
+
+
+def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypatch):
+    """The real pool: one photo always kills its worker, the others are done."""
+    killer = tmp_path / "killer"
+    killer.mkdir()
+    (killer / "sitecustomize.py").write_text(
+        "import os\nfrom fourfold.api import photos\nreal = photos.files.probe\n"
+        "def probe(data):\n    if str(data).endswith('a.png'):\n        os._exit(9)\n    return real(data)\n"
+        "photos.files.probe = probe\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(killer))
+    monkeypatch.setattr(module, "Pool", Pool)
+    outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS, workers=2))
+    assert "died over this photo 2 times" in outcomes.pop("a.png").error
+    assert not [one for one in outcomes.values() if one.error]
+    assert len(outcomes) == 3
