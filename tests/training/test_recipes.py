@@ -26,28 +26,28 @@ def photos(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_tiny_twin_trains_and_resumes_to_the_same_weights(name, photos, tmp_path):
+def test_the_tiny_twin_trains_and_resumes_to_the_same_weights(name, photos, tmp_path, monkeypatch):
     module = import_module(f"fourfold.training.recipes.{name}")
     assert "Command:" in module.__doc__
     assert "Claim:" in module.__doc__
     recipe = module.tiny()
+    loop = import_module(f"fourfold.training.{recipe.loop}")
     whole = torch.load(loop.train(recipe, photos, tmp_path / "whole"), weights_only=True)
 
     class Stop(Exception):
         pass
 
-    def stop(network, held):
+    validate = loop.validate
+
+    def stop(*arguments):
         if (tmp_path / "parts" / "state.pt").exists():
             raise Stop
-        return 0.0
+        return validate(*arguments)
 
-    original = loop.validate
-    loop.validate = stop
-    try:
-        with pytest.raises(Stop):
-            loop.train(recipe, photos, tmp_path / "parts")
-    finally:
-        loop.validate = original
+    monkeypatch.setattr(loop, "validate", stop)
+    with pytest.raises(Stop):
+        loop.train(recipe, photos, tmp_path / "parts")
+    monkeypatch.undo()
     parts = torch.load(loop.train(recipe, photos, tmp_path / "parts"), weights_only=True)
     assert whole.keys() == parts.keys()
     for key in whole:

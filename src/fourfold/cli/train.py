@@ -18,17 +18,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train to the end of the recipe and save the folded weights."""
+    """Train to the end of the recipe and save the weights."""
     folder = resources.files("fourfold.training.recipes")
     names = sorted(p.name[:-3] for p in folder.iterdir() if p.name.endswith(".py") and not p.name.startswith("_"))
     if args.recipe not in names:
         raise UsageError(f"no recipe {args.recipe!r}; there are {', '.join(names)}.{near(args.recipe, names)}")
     if find_spec("torch") is None:
         raise MissingExtra("training", "torch")
-    from fourfold.training.loop import train
-
     module = import_module(f"fourfold.training.recipes.{args.recipe}")
     recipe = (module.tiny() if args.tiny else module.recipe).override(*args.settings)
-    output = Path(args.output or f"runs/{recipe.name}")
-    print(f"saved {train(recipe, Path(args.photos), output)}")
+    loop = import_module(f"fourfold.training.{recipe.loop}")
+    print(f"saved {loop.train(recipe, Path(args.photos), Path(args.output or f'runs/{recipe.name}'))}")
     return 0
