@@ -26,7 +26,7 @@ def absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
 def test_missing_weights_name_every_folder(absent: Card, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"other\.onnx of model .* are missing") as caught:
         weights.read(absent, "onnx")
-    for folder in weights.folders():
+    for folder in load.folders():
         assert str(folder) in str(caught.value)
     assert caught.value.exit_code == 5
 

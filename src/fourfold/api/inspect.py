@@ -24,7 +24,14 @@ from fourfold.methods.upscale import visible
 from fourfold.runtimes import choose, weights
 from fourfold.runtimes.threads import available
 
-_EXTRAS = {"torch": "torch", "heif": "pi-heif", "batch": "s3fs", "cluster": "ray", "bench": "ncnn"}
+_EXTRAS = {
+    "torch": "torch",
+    "heif": "pi-heif",
+    "batch": "s3fs",
+    "cluster": "ray",
+    "ncnn": "ncnn",
+    "spandrel": "spandrel",
+}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,21 @@ _SHARE_OF_NETWORKS = 0.85
 """Of a time budget: reading, measuring and writing take the rest, see bench/README.md."""
 
 
+def named(model: str) -> Card:
+    """The network for enlarging that a person names: by its id, or by the file of a network of others.
+
+    Raises:
+        ModelError: there is none. MissingExtra: what runs such a file is not installed.
+    """
+    from fourfold.runtimes import foreign  # engines only when a network is asked for
+
+    return foreign.described(Path(model)) if foreign.is_file(model) else catalog.card(model, TASK)
+
+
 def choose_style(image: Image, options: UpscaleOptions) -> tuple[Style, str]:
     """The style for a picture, as asked for or as its pixels suggest, and a sentence that says why."""
     if options.model is not None:
-        return catalog.card(options.model).style, "the network was asked for by name"
+        return named(options.model).style, "the network was asked for by name"
     if options.style is not None:
         style, reason = options.style, "asked for"
     else:
@@ -43,7 +55,7 @@ def choose_cards(options: UpscaleOptions, style: Style) -> tuple[Card, ...]:
         ModelError: there is none such. UsageError: a time budget where there is nothing to choose.
     """
     if options.model is not None:
-        found: tuple[Card, ...] = (catalog.card(options.model),)
+        found: tuple[Card, ...] = (named(options.model),)
     elif options.route is not None:
         found = (catalog.find(TASK, 4, options.route, style),)
     else:
@@ -98,7 +110,7 @@ class Networks:
         return route.Routes(tiles, big, expected, expected < threshold, threshold), notes
 
     def _loaded(self, card: Card, shape: tuple[int, int], options: UpscaleOptions) -> Guarded:
-        key = (card.id, shape, options.runtime, options.precision, options.threads)
+        key = (card.id, card.weights, shape, options.runtime, options.precision, options.threads)
         if key not in self._runners:
             from fourfold import runtimes  # engines only when a network is really needed
 

@@ -125,7 +125,7 @@ class Session:
         target = target_size(image.size, options.scale, options.width, options.height)
         channels = image.pixels.shape[2] + (image.alpha is not None)
         require_memory(image.size, target, channels, image.depth, keeps_whole)
-        plan = tiling.plan(image.size, cards[0].receptive_field, options.tile)
+        plan = tiling.plan(image.size, cards[0].receptive_field, options.tile or cards[0].size.side(tiling.LARGEST))
         runner = self._networks.runner(cards[0], plan.shape, options)
         routes, notes = self._networks.routes(image, plan, cards, options)
         work = Upscaling(image, runner, plan, cards[0].scale, target, routes)
@@ -162,6 +162,9 @@ class Prepared:
             tiles = {"total": total, "little": total - big, "big": big}
         macs *= 1 if self.strength in (0, 1) else 2  # both styles run, to be mixed
         notes += self.notes
+        notes += tuple(
+            f"{card.id} is a network of others; licence: {card.licence}" for card in self.cards if card.foreign
+        )
         reruns = sum(runner.reruns for runner in work.runners)
         if reruns:
             notes += (f"{reruns} tiles came out damaged from {work.runner.runtime} and were computed again",)

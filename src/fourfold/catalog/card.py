@@ -13,15 +13,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fourfold.core.errors import ModelError, near
 
-Task = Literal["image-to-image/super-resolution"]
+Task = Literal["image-to-image/super-resolution", "image-to-image/deblurring"]
 """Of the networks here; ids as in the scientist's taxonomy, Hugging Face names where they exist."""
 
 Tier = Literal["little", "big"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 Style = Literal["faithful", "photo"]
 STYLES: tuple[Style, ...] = get_args(Style)
-Format = Literal["onnx", "onnx-int8", "safetensors"]
-Precision = Literal["fp16", "int8"]
+Format = Literal["onnx", "onnx-int8", "safetensors", "ncnn-param", "ncnn-bin"]
+Precision = Literal["fp16", "fp32", "int8"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class SizeRule:
         """The smallest accepted side that is at least ``side`` pixels."""
         return -(-max(side, self.minimum) // self.multiple_of) * self.multiple_of
 
+    def side(self, largest: int) -> int | None:
+        """The side to tile by, about ``largest``, where not every multiple of 8 is accepted; else None."""
+        if max(self.minimum, self.multiple_of) <= 8 and 8 % self.multiple_of == 0:
+            return None
+        return self.padded(largest // self.multiple_of * self.multiple_of)
+
 
 @dataclass(frozen=True)
 class Training:
@@ -67,6 +73,7 @@ class Weights:
     """One file of weights: its bare name, format, stored precision, SHA-256 in hex, and size in bytes.
 
     ``onnx-int8`` is the network quantised after training, for engines that find it faster; see ``runtimes.quantise``.
+    ``folder`` is where a file lies that is used where it is; all others are looked for in ``catalog.load.folders``.
     """
 
     file: str
@@ -74,6 +81,7 @@ class Weights:
     precision: Precision
     sha256: str
     bytes: int
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if PurePath(self.file).name != self.file or "\\" in self.file:
@@ -100,11 +108,16 @@ class Gate:
 
 @dataclass(frozen=True)
 class Score:
-    """A measured quality: PSNR in dB and SSIM, both on luma, on a named data set."""
+    """A measured quality: PSNR in dB and SSIM, both on luma, on a named data set.
+
+    Attributes:
+        psnr_y_input: the same of what a network of unchanged size was given, so that its gain can be seen.
+    """
 
     dataset: str
     psnr_y: float
     ssim_y: float
+    psnr_y_input: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,8 @@ class Card:
         parameters: numbers in the folded network.
         receptive_field: how far, in input pixels to each side, an output pixel looks.
         macs_per_pixel: multiply-accumulates of the convolutions for each input pixel.
+        network: None for a network of others that is known by its files alone, see ``runtimes.foreign``.
+        training: None for a network of others, of which that is not known.
         gate: of a big network that can be routed to.
     """
 
@@ -134,12 +149,17 @@ class Card:
     parameters: int
     receptive_field: int
     macs_per_pixel: int
-    network: Network
     size: SizeRule
-    training: Training
+    network: Network | None = None
+    training: Training | None = None
     weights: tuple[Weights, ...] = ()
     scores: tuple[Score, ...] = ()
     gate: Gate | None = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is a network of others, known by its files alone."""
+        return self.network is None
 
     def offers(self, format: Format) -> bool:  # noqa: A002
         """Whether the card lists a weights file of the given format."""
@@ -203,12 +223,15 @@ def parse(text: str, file: str) -> Entry:
 
 
 def _value(kind: Any, value: object, file: str, key: str) -> Any:
-    """Check ``value`` against the annotation ``kind`` and convert it; ``key`` is its dotted name for messages."""
+    """Check ``value`` against the annotation ``kind`` and convert it; ``key`` is its dotted name for messages.
+
+    Of a union with None, which TOML does not have, the first part counts.
+    """
     origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
-        return _table(kind, _typed(dict, value, file, key), file, key)
     if origin is UnionType:
         return _value(arguments[0], value, file, key)
+    if is_dataclass(kind):
+        return _table(kind, _typed(dict, value, file, key), file, key)
     if origin is tuple:
         items = _typed(list, value, file, key)
         return tuple(_value(arguments[0], item, file, f"{key}[{index}]") for index, item in enumerate(items))

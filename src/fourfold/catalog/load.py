@@ -1,15 +1,48 @@
-"""Find cards: every ``cards/<id>.toml`` in this package is a model, and there is no other list."""
+"""Find cards: every ``cards/<id>.toml`` in this package is a model, and there is no other list.
 
+Models that a person imported have their cards beside their weights, in one of the ``folders``. They run when asked
+for by id, and are never chosen otherwise.
+"""
+
+import os
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from fourfold.catalog.card import Card, Entry, Style, Task, Tier, parse
 from fourfold.core.errors import ModelError, near
 
 
+def folders() -> tuple[Path, ...]:
+    """Where weights are looked for, in this order: the package, the person's data folder, FOURFOLD_MODEL_PATH.
+
+    The variable holds folders separated as in PATH.
+    """
+    import platformdirs  # not needed by who only asks for help
+
+    extra = [Path(part) for part in os.environ.get("FOURFOLD_MODEL_PATH", "").split(os.pathsep) if part]
+    package = Path(str(files("fourfold"))) / "weights"
+    return package, Path(platformdirs.user_data_dir("fourfold", appauthor=False)) / "models", *extra
+
+
 def all_cards() -> tuple[Card, ...]:
     """Every network of the package, sorted by id; raises as ``all_entries``."""
     return tuple(entry for entry in all_entries() if isinstance(entry, Card))
+
+
+def imported() -> tuple[Card, ...]:
+    """Every network that the person imported, sorted by id.
+
+    Raises:
+        ModelError: a card cannot be read, or is that of a model of the package.
+    """
+    found: dict[str, Card] = {}
+    for path in (path for folder in folders() for path in sorted(folder.glob("*.toml"))):
+        card = parse(path.read_text("utf-8"), str(path))
+        if not isinstance(card, Card) or card.id in {entry.id for entry in all_entries()}:
+            raise ModelError(f"{path}: expected the card of an imported network, with an id of its own; remove it")
+        found.setdefault(card.id, card)
+    return tuple(found[identifier] for identifier in sorted(found))
 
 
 @cache
@@ -31,25 +64,30 @@ def entry(identifier: str) -> Entry:
     """
     known = {c.id: c for c in all_entries()}
     if identifier not in known:
+        known |= {c.id: c for c in imported()}
+    if identifier not in known:
         raise ModelError(f"there is no model {identifier!r}.{near(identifier, [*known])} Known: {', '.join(known)}")
     return known[identifier]
 
 
-def card(identifier: str) -> Card:
+def card(identifier: str, task: Task | None = None) -> Card:
     """The network with this id, which can be run.
 
     Raises:
-        ModelError: there is none; the message offers the closest, or says that it is only known, not shipped.
+        ModelError: there is none; the message offers the closest, or says that it is only known, not shipped. Or it is
+            for another task.
     """
     found = entry(identifier)
     if isinstance(found, Card):
+        if task not in (None, found.task):
+            raise ModelError(f"expected a model for {task}, got {identifier}, which is for {found.task}")
         return found
     runnable = ", ".join(c.id for c in all_cards())
     raise ModelError(f"{identifier} is known here but not shipped ({found.licence}); expected one of {runnable}")
 
 
 def find(task: Task, scale: int, tier: Tier, style: Style) -> Card:
-    """The one model with these facts.
+    """The one model of the package with these facts.
 
     Raises:
         ModelError: there is none, or more than one; the message lists those for the task.

@@ -2,7 +2,15 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourfold.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from fourfold.runtimes.exchange import Kind
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -12,29 +20,51 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("list", "One line a model."),
         ("show", "Everything known of one model."),
         ("verify", "Check the weights against their checksums."),
+        ("import", "Make a network of others usable here: .onnx, ncnn's two files, or weights that spandrel knows."),
+        ("export", "Write a network for other programs: ONNX, safetensors (ComfyUI, chaiNNer), ncnn (Upscayl)."),
     ):
         action = actions.add_parser(name, help=text, description=text)
-        if name != "list":
-            action.add_argument("id", nargs=None if name == "show" else "?", metavar="ID", help="The model's id.")
+        if name in ("show", "verify", "export"):
+            action.add_argument("id", nargs="?" if name == "verify" else None, metavar="ID", help="The model's id.")
+        if name == "import":
+            action.add_argument("file", type=Path, metavar="FILE", help="A .onnx, .param, .bin, .safetensors or .pth.")
+            action.add_argument("--id", metavar="ID", help="The id to use it by; default imported-FILE.")
+            action.add_argument(
+                "--licence", metavar="TEXT", help="Its licence, as its makers state it; else asked for."
+            )
+        if name == "export":
+            action.add_argument("--format", choices=("onnx", "safetensors", "ncnn"), default="onnx", help="For whom.")
+            action.add_argument("-o", "--output", type=Path, default=Path(), metavar="FOLDER", help="Default: here.")
         action.add_argument("--json", action="store_true", help="Print one JSON document.")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was asked for and return the exit code."""
+    if args.action == "list":
+        return _list(args.json)
+    if args.action == "verify":
+        return _verify(args.id, args.json)
+    if args.action == "import":
+        from fourfold.runtimes.foreign import adopted
+
+        return _show(adopted(args.file, args.licence or _licence(args.file), args.id).id, args.json)
+    if args.action == "export":
+        return _export(args.id, args.format, args.output, args.json)
+    return _show(args.id, args.json)
+
+
+def _list(as_json: bool) -> int:
     from fourfold.catalog import load as catalog
     from fourfold.catalog.card import Card
 
-    if args.action == "list":
-        entries = catalog.all_entries()
-        if args.json:
-            print(json.dumps([asdict(entry) for entry in entries], indent=2, default=str))
-        for entry in [] if args.json else entries:
-            here = "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
-            print(f"{entry.id:22} {here:13} {entry.task:34} {entry.licence}")
+    shipped, brought = catalog.all_entries(), catalog.imported()
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in (*shipped, *brought)], indent=2, default=str))
         return 0
-    if args.action == "show":
-        return _show(args.id, args.json)
-    return _verify(args.id, args.json)
+    for entry in (*shipped, *brought):
+        here = "imported" if entry in brought else "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
+        print(f"{entry.id:26} {here:13} {entry.task:34} {entry.licence}")
+    return 0
 
 
 def _show(name: str, as_json: bool) -> int:
@@ -53,6 +83,29 @@ def _show(name: str, as_json: bool) -> int:
             print("\n".join("  - " + ", ".join(f"{k} {v}" for k, v in part.items()) for part in value))
         else:
             print(f"{key}: {value}")
+    return 0
+
+
+def _licence(file: Path) -> str:
+    """What the person says when asked; nothing is imported of which nobody knows whether it may be used."""
+    asked = f"Licence of {file.name}, as its makers state it: "
+    said = input(asked).strip() if sys.stdin.isatty() else ""
+    if not said:
+        raise ModelError(f"{file}: expected its licence; give --licence TEXT, 'unknown' if it is, and it will be shown")
+    return said
+
+
+def _export(name: str, form: "Kind", folder: Path, as_json: bool) -> int:
+    from fourfold.catalog import load as catalog
+    from fourfold.runtimes.exchange import exported
+
+    card = catalog.card(name)
+    files = [str(path) for path in exported(card, form, folder)]
+    if as_json:
+        print(json.dumps({"id": card.id, "format": form, "files": files, "licence": card.licence}, indent=2))
+    else:
+        print("\n".join(files))
+        print(f"licence: {card.licence}")
     return 0
 
 

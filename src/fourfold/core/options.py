@@ -15,7 +15,9 @@ class UpscaleOptions:
     scale: Annotated[float, Param("How many times as wide and high.", 1, 8, short="s")] = 4.0
     width: Annotated[int | None, Param("Width of the result instead of a scale.", 1, 65535, "pixels")] = None
     height: Annotated[int | None, Param("Height of the result instead of a scale.", 1, 65535, "pixels")] = None
-    model: Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)] = None
+    model: Annotated[
+        str | None, Param("Network by its id, see `fourfold models list`, or a file of one.", short="m", auto=True)
+    ] = None
     style: Annotated[
         Literal["faithful", "photo"] | None,
         Param("faithful: only what the input supports; photo: also repair noise and JPEG damage.", auto=True),

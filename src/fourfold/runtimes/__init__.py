@@ -11,7 +11,7 @@ from fourfold.runtimes import choose
 from fourfold.runtimes.guard import Guarded
 from fourfold.runtimes.threads import available
 
-Runtime = Literal["openvino", "onnxruntime", "pytorch", "fake"]
+Runtime = Literal["openvino", "onnxruntime", "pytorch", "ncnn", "spandrel", "fake"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 
@@ -27,7 +27,8 @@ def load(
 
     Args:
         card: the model.
-        runtime: the engine; ``auto`` measures which is fastest here, once, and remembers it.
+        runtime: the engine; ``auto`` measures which is fastest here, once, and remembers it. A network of others that
+            is not ONNX has but one.
         tile: height and width of the low-resolution tiles.
         threads: to use, by default as many as are available.
         precision: of the arithmetic; ``auto`` leaves it to the engine.
@@ -45,6 +46,8 @@ def load(
             )
     threads = threads or available()
     build = partial(_build, card, threads=threads)
+    if runtime == "auto" and not card.offers("onnx"):
+        return Guarded(build("ncnn" if card.offers("ncnn-param") else "spandrel", tile, precision), None)
     if runtime == "auto":
         runner = choose.fastest(card, build, tile=tile, threads=threads, precision=precision)
     else:

@@ -1,6 +1,7 @@
 """ONNX Runtime: the engine that is everywhere."""
 
 import os
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from fourfold.catalog.card import Card
 from fourfold.core.contract import Floats
-from fourfold.core.errors import InvalidInput, RuntimeFailure
+from fourfold.core.errors import InvalidInput, ModelError, RuntimeFailure
 from fourfold.runtimes import tensors, weights
 
 
@@ -93,6 +94,35 @@ class OnnxRunner:
             self._session.run_with_iobinding(binding)
         except Exception as error:
             raise RuntimeFailure(f"onnxruntime failed on a {self.tile[0]}×{self.tile[1]} tile: {error}") from error
+
+
+def runs(model: bytes) -> Callable[[Floats], Floats]:
+    """What runs an ONNX model of others on one ``3×H×W`` tile of any size.
+
+    Raises:
+        ModelError: it does not take and give one picture of free height and width in single precision.
+    """
+    options = engine().SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"onnxruntime cannot read the model: {error}") from error
+    ends = [*session.get_inputs(), *session.get_outputs()]
+    if [end.type for end in ends] != ["tensor(float)"] * 2 or any(isinstance(n, int) for n in ends[0].shape[2:]):
+        found = ", ".join(f"{end.name}: {end.type} {end.shape}" for end in ends)
+        raise ModelError(
+            f"expected one input B×3×H×W with free H and W and one output, both float32; got {found}. Export it so"
+        )
+
+    def run(tile: Floats) -> Floats:
+        try:
+            answer: Floats = session.run(None, {ends[0].name: tile[None]})[0][0]
+        except Exception as error:
+            raise RuntimeFailure(f"onnxruntime failed on a tile of {tile.shape}: {error}") from error
+        return answer
+
+    return run
 
 
 def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> OnnxRunner:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fourfold.catalog.card import Card
+from fourfold.core.errors import RuntimeFailure
 from fourfold.runtimes import weights
 from fourfold.runtimes.openvino import engine
 
@@ -69,6 +70,20 @@ def ceiling(threads: int, precision: str) -> float:
         request.infer()
         seconds.append(time.perf_counter() - started)
     return float(_SIDE**3 / min(seconds))
+
+
+def counted(model: bytes) -> tuple[int, int]:
+    """Numbers in an ONNX model, and multiply-accumulates for each pixel of its input; zeros without OpenVINO."""
+    side = 64
+    try:
+        read = engine().Core().read_model(model)
+        read.reshape([1, 3, side, side])
+    except (RuntimeError, RuntimeFailure):
+        return 0, 0
+    nodes = read.get_ordered_ops()
+    constants = [node for node in nodes if node.get_type_name() == "Constant"]
+    parameters = sum(int(np.prod(node.output(0).get_partial_shape().to_shape())) for node in constants)
+    return parameters, round(sum(map(_macs, nodes)) / side**2)
 
 
 def _compiled(model: Any, threads: int, precision: str, *, profiled: bool) -> Any:

@@ -65,8 +65,14 @@ def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> 
     return TorchRunner(network, tile, threads)
 
 
-def build(network: Network) -> nn.Module:
-    """The network a card describes, with fresh weights, in evaluation mode."""
+def build(network: Network | None) -> nn.Module:
+    """The network a card describes, with fresh weights, in evaluation mode.
+
+    Raises:
+        ModelError: the card describes none, being that of a network of others.
+    """
+    if network is None:
+        raise ModelError("expected a network of fourfold's own, got one of others, which is known by its files alone")
     made = getattr(import_module(f"fourfold.networks.{network.module}"), network.class_)(**network.arguments)
     assert isinstance(made, nn.Module)
     return made.eval()

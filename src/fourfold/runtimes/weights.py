@@ -1,26 +1,14 @@
 """Weights files: found, and verified against the card each time before anything else reads them."""
 
 import hashlib
-import os
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from fourfold.catalog.card import Card, Format, Weights
+from fourfold.catalog.load import folders
 from fourfold.core.errors import MissingExtra, ModelError
-
-
-def folders() -> tuple[Path, ...]:
-    """Where weights are looked for, in this order: the package, the person's data folder, FOURFOLD_MODEL_PATH.
-
-    The variable holds folders separated as in PATH.
-    """
-    extra = [Path(part) for part in os.environ.get("FOURFOLD_MODEL_PATH", "").split(os.pathsep) if part]
-    package = Path(str(files("fourfold"))) / "weights"
-    return package, Path(platformdirs.user_data_dir("fourfold", appauthor=False)) / "models", *extra
 
 
 def locate(card: Card, format: Format) -> Path:  # noqa: A002
@@ -29,8 +17,9 @@ def locate(card: Card, format: Format) -> Path:  # noqa: A002
     Raises:
         ModelError: no folder has it; the message names them.
     """
-    name = card.stored(format).file
-    for folder in folders():
+    stored = card.stored(format)
+    name = stored.file
+    for folder in (Path(stored.folder),) if stored.folder else folders():
         if (folder / name).is_file():
             return folder / name
     searched = ", ".join(map(str, folders()))

@@ -22,7 +22,7 @@ from fourfold.catalog.card import STYLES
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.machine import memory_available
 from fourfold.core.options import UpscaleOptions
-from fourfold.runtimes import cluster
+from fourfold.runtimes import cluster, foreign
 from fourfold.runtimes.threads import available
 
 Engine = Literal["local", "ray"]
@@ -85,7 +85,7 @@ class Batch:
             if options or name or min_consistency is not None or overwrite:
                 raise UsageError("--resume goes on with the options of the batch before; leave out all others")
             options, name, min_consistency, overwrite = self._before()
-        self._asked = options or UpscaleOptions()
+        self._asked = _reachable(options or UpscaleOptions())
         self._names = Names(name or TEMPLATE, self._asked)
         self._min_consistency, self._overwrite, self._anew = min_consistency, overwrite, overwrite and not resume
         for style in (self._asked.style,) if self._asked.style else STYLES:
@@ -284,6 +284,12 @@ class Batch:
 
 def _absolute(where: Place) -> Place:
     return replace(where, url=str(Path(where.url).resolve())) if isinstance(where, Folder) else where
+
+
+def _reachable(options: UpscaleOptions) -> UpscaleOptions:
+    """A network named by its file is found from every folder."""
+    model = options.model
+    return options.changed(model=str(Path(model).resolve())) if model and foreign.is_file(model) else options
 
 
 def _journal(source: Place, target: Place) -> Path:
