@@ -14,9 +14,11 @@ from fourfold.api.photos import Failure
 from fourfold.api.session import Report
 from fourfold.core.atomic import write_text
 from fourfold.core.errors import FourfoldError, PictureError
+from fourfold.evaluation import tilemap
 from fourfold.evaluation.report import html
 from fourfold.imaging import files
 from fourfold.imaging.resize import bicubic
+from fourfold.methods.upscale import visible
 
 _CROP = 640  # pixels of the result, shown one to one
 
@@ -38,11 +40,23 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
     if path.suffix == ".json":
         text = json.dumps(document(done, failed), indent=2, ensure_ascii=False) + "\n"
     else:
-        text = html(document(done, failed), *_crops(done))
+        text = html(_tinted(document(done, failed)), *_crops(done))
     try:
         write_text(path, text)
     except OSError as error:
         raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
+
+
+def _tinted(shown: dict[str, Any]) -> dict[str, Any]:
+    """The document with, under ``tinted``, the photo of every routed run as ``evaluation.tilemap.picture`` draws it."""
+    for entry in shown["files"]:
+        if entry["routing"]:
+            try:
+                image = files.read(Path(entry["input"]))
+            except FourfoldError:
+                continue  # a pipe, or a file moved meanwhile: the map of squares stands alone
+            entry["tinted"] = tilemap.picture(entry["routing"], visible(image.pixels, image.alpha))
+    return shown
 
 
 def _crops(done: Sequence[Report]) -> tuple[bytes | None, bytes | None]:

@@ -173,7 +173,8 @@ def _file(entry: Mapping[str, object]) -> str:
         parts.append(_consistency(entry["consistency_psnr"]))
     routing = entry.get("routing")
     if isinstance(routing, Mapping):
-        parts.append(tilemap.html(routing))
+        tinted = entry.get("tinted")
+        parts.append(tilemap.html(routing, tinted if isinstance(tinted, bytes) else None))
     parts += [_warnings(entry.get("warnings")), _facts(entry)]
     return "<article>\n" + "\n".join(part for part in parts if part) + "\n</article>"
 

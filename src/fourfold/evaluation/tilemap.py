@@ -21,7 +21,7 @@ def picture(routing: Mapping[str, Any], photo: Floats) -> bytes:
     """The photo in grey, tinted where the big network changed it, along its edges: a WebP picture.
 
     Args:
-        routing: of an upscale report; photo: ``H×W×3`` in 0..1, what was upscaled.
+        routing: of an upscale report; photo: ``H×W×C`` in 0..1, what was upscaled.
     """
     shrink = min(1, 2 * _LONG_SIDE / max(photo.shape))
     small = np.clip(bicubic(photo, (math.ceil(photo.shape[0] * shrink), math.ceil(photo.shape[1] * shrink))), 0, 1)

@@ -1,8 +1,8 @@
 """The encoder of feature maps: a vision transformer of 96 channels and four blocks, trained without labels.
 
 Command:  fourfold train encoder --photos ../shared/data/photos
-Claim:    none yet; no weights from it are published. ``found`` in its log is the share of places of held-out photos that
-          are recognised in another view among some hundred others.
+Claim:    none yet; no weights from it are published. ``found`` in its log is the share of places of held-out photos
+          that are recognised in another view among some hundred others.
 """
 
 from fourfold.training.recipe import EncoderRecipe

@@ -1,7 +1,7 @@
 """FeatSharp of the encoder, by default for maps twice as fine.
 
 Command:  fourfold train featsharp --photos ../shared/data/photos
-Claim:    none yet; no weights from it are published. ``fidelity`` in its log is that of held-out photos (paper, section 4).
+Claim:    none yet; no weights from it are published. ``fidelity`` in its log is that of held-out photos.
 """
 
 from fourfold.training.recipe import FeatSharpRecipe
