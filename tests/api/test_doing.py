@@ -62,6 +62,6 @@ def test_any_map_of_tiles_is_drawn(figures, expected):
 
 
 def test_figures_that_nobody_has_named_yet_are_on_the_page():
-    made = page(picture((30, 40)), picture((120, 160)), phone_view=0.5, newest_idea=7)
-    assert "<dt>Phone view</dt><dd>0.5</dd>" in made  # among the large ones
+    made = page(picture((30, 40)), picture((120, 160)), phone_psnr=41.23, newest_idea=7)
+    assert "<dt>Phone view, to plain</dt><dd>41.2 dB</dd>" in made  # among the large ones
     assert "Newest idea<code>big.report.newest_idea</code></dt><dd>7</dd>" in made

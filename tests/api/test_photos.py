@@ -158,6 +158,22 @@ def test_a_result_below_the_gate_is_not_kept(photo, tmp_path):
     assert report.consistency_psnr > 10
 
 
+def test_a_lossy_format_undoes_consistency_and_says_so(photo, tmp_path):
+    options = OPTIONS.changed(consistent=True)
+    (jpeg,) = run(photo, output=tmp_path / "p.jpg", options=options)
+    assert "JPEG changes pixels" in " ".join(jpeg.warnings)
+    for name, quality in (("p.png", None), ("p.webp", 100)):
+        (kept,) = run(photo, output=tmp_path / name, options=options.changed(quality=quality))
+        assert "changes pixels" not in " ".join(kept.warnings)
+        assert fourfold.measure(kept.output, photo).consistency_psnr == pytest.approx(kept.consistency_psnr, abs=0.011)
+
+
+def test_repairing_and_consistency_exclude_each_other_which_is_said(photo):
+    session = fourfold.Session(OPTIONS.changed(consistent=True))
+    notes = [session.upscale(Image.open(photo), style=style).report.warnings for style in ("photo", "faithful")]
+    assert ["puts noise and JPEG damage back" in " ".join(one) for one in notes] == [True, False]
+
+
 def test_stopping_in_the_middle_leaves_nothing_half(photo, tmp_path):
     def stop(name):
         def tile(done, total):
@@ -192,7 +208,15 @@ def test_pipes(photo, monkeypatch):
 def test_the_report_says_what_measure_says(photo):
     (report,) = run(photo)
     found = fourfold.measure(report.output, photo)
-    assert found.consistency_psnr == pytest.approx(report.consistency_psnr, abs=0.011)
+    for name in (
+        "consistency_psnr",
+        "consistency_worst",
+        "added_detail",
+        "added_detail_db",
+        "bicubic_psnr",
+        "phone_psnr",
+    ):
+        assert getattr(found, name) == pytest.approx(getattr(report, name), abs=0.011), name
     assert report.tiles == {"total": 1, "little": 1, "big": 0}
     assert report.seconds >= report.seconds_model > 0
     assert report.gmacs > 0

@@ -16,6 +16,7 @@ from fourfold.api.replay import replay
 from fourfold.core.errors import PictureError, QualityGate, UsageError
 from fourfold.core.image import Metadata
 from fourfold.imaging.metadata import with_recipe
+from fourfold.runtimes import choose
 from fourfold.workflow.schema import WorkflowProblems, find, presets
 
 FAST = {"restored.runtime": "onnxruntime", "restored.threads": 1}
@@ -236,14 +237,38 @@ def test_replay_says_what_is_different(photo):
         replay(made.path)
 
 
-def test_replay_uses_the_engine_of_then(photo):
-    made = fourfold.run_workflow("upscale", {"photo": photo}, "out")
-    told = json.loads(made.path.read_text())
-    for runtime in ("onnxruntime", "openvino"):
-        told["runs"][0]["steps"]["restored"]["outputs"]["report"]["runtime"] = runtime
-        told["runs"][0]["steps"]["large"]["outputs"]["report"]["sha256"] = None
-        made.path.write_text(json.dumps(told))
-        with pytest.raises(QualityGate):
-            replay(made.path, folder=runtime)
-        again = json.loads(Path(runtime, "manifest.json").read_text())
-        assert again["runs"][0]["steps"]["restored"]["outputs"]["report"]["runtime"] == runtime
+def on_a_machine_where(monkeypatch, fastest, tmp_path):
+    """From now on the little network is measured to be fastest in the first of two ways, the big one in the second."""
+    ways = iter(fastest)
+    monkeypatch.setattr(choose, "remembered_in", lambda: tmp_path / f"{'-'.join(map(str, fastest))}.json")
+    monkeypatch.setattr(choose, "measure", lambda runners, best=ways: dict.fromkeys(runners, 1.0) | {next(best): 0.0})
+
+
+def engines(run):
+    return run.manifest["runs"][0]["steps"]["restored"]["outputs"]["report"]["engines"]
+
+
+def test_replay_computes_as_then_where_another_way_is_faster_now(photo, tmp_path, monkeypatch):
+    then = ("onnxruntime", "int8"), ("openvino", "int8")
+    now = ("openvino", "int8"), ("onnxruntime", "auto")
+    inputs = {"photo": photo, "restored.style": "faithful", "restored.threads": 1}
+    on_a_machine_where(monkeypatch, then, tmp_path)
+    made = fourfold.run_workflow("upscale", inputs, "out")
+    assert engines(made) == {"fourfold-little-x4": "onnxruntime int8", "fourfold-big-x4": "openvino int8"}
+    on_a_machine_where(monkeypatch, now, tmp_path)
+    fresh = fourfold.run_workflow("upscale", inputs, "fresh")
+    assert engines(fresh) == {"fourfold-little-x4": "openvino int8", "fourfold-big-x4": "onnxruntime fp32"}
+    assert fresh.files[0].read_bytes() != made.files[0].read_bytes()
+    for told in (made.path, made.files[0]):
+        again = replay(told, {"photo": photo}, f"from-{told.suffix}")
+        assert again.files[0].read_bytes() == made.files[0].read_bytes()
+
+
+def test_replay_of_two_networks_mixed(photo, tmp_path, monkeypatch):
+    """At half strength the faithful and the photo network both run, each in its own way."""
+    on_a_machine_where(monkeypatch, (("onnxruntime", "int8"), ("openvino", "int8")), tmp_path)
+    inputs = {"photo": photo, "restored.style": "photo", "restored.strength": 0.5, "restored.route": "little"}
+    made = fourfold.run_workflow("upscale", inputs, "out")
+    assert engines(made) == {"fourfold-little-photo-x4": "onnxruntime int8", "fourfold-little-x4": "openvino int8"}
+    on_a_machine_where(monkeypatch, (("openvino", "int8"), ("onnxruntime", "auto")), tmp_path)
+    assert replay(made.path, folder="again").files[0].read_bytes() == made.files[0].read_bytes()

@@ -1,7 +1,10 @@
 """Transcripts: what a person types, and what comes back."""
 
+import base64
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from fourfold.cli.main import main
 
@@ -54,6 +57,7 @@ def test_json_is_one_document_and_nothing_else(photo, capsys):
     assert set(entry) >= {
         "input", "output", "input_size", "output_size", "model", "runtime", "seconds", "seconds_model",
         "megapixels_per_second", "gmacs", "tiles", "peak_memory_mb", "consistency_psnr", "warnings",
+        "consistency_worst", "added_detail", "added_detail_db", "bicubic_psnr", "phone_psnr",
     }  # fmt: skip
     assert set(entry["tiles"]) == {"total", "little", "big"}
     assert entry["output_size"] == [80, 64]
@@ -67,6 +71,7 @@ def test_reports(photo, capsys):
     assert "20×16" in page
     assert "http" not in page.replace("http-equiv", "")
     assert page.count("data:image/png") == 2
+    assert "screen, 1080 across" not in page
     assert typed(capsys, "upscale", "photo.png", "--overwrite", "--report", "r.json", "--quiet", *FAST)[0] == 0
     assert json.loads(Path("r.json").read_text())["files"][0]["output"] == "photo_x4.png"
     code, _, err = typed(capsys, "upscale", "photo.png", "--report", "r.txt")
@@ -111,8 +116,39 @@ def test_measure(photo, capsys):
     assert code == 0
     assert found["consistency_psnr"] > 20
     assert found["psnr_y"] is None
+    assert found["added_detail"] > 0
     code, out, _ = typed(capsys, "measure", "photo_x4.png", "--input", "photo.png", "--reference", "photo_x4.png")
     assert "PSNR-Y" in out
+    assert f"{found['added_detail']:.2f} levels" in out
+
+
+def test_measure_as_a_gate(photo, capsys):
+    typed(capsys, "upscale", "photo.png", "--quiet", *FAST)
+    words = "measure", "photo_x4.png", "--input", "photo.png", "--json", "--min-consistency"
+    code, out, err = typed(capsys, *words, "10")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    code, out, err = typed(capsys, *words, "99")
+    assert (code, json.loads(out)) == (4, found)
+    assert f"at least 99 dB, measured {found['consistency_psnr']:.2f} dB" in err
+    code, _, _ = typed(capsys, "measure", "photo.png", *words[2:], "99")  # the photo itself is exact
+    assert code == 0
+
+
+def test_consistent_is_a_switch(photo, capsys):
+    words = ["upscale", "photo.png", "--overwrite", "--json", *FAST]
+    (plain,), (exact,) = (json.loads(typed(capsys, *words, *more)[1])["files"] for more in ([], ["--consistent"]))
+    assert exact["consistency_worst"] < 0.5 < plain["consistency_worst"]
+    assert exact["consistency_psnr"] > plain["consistency_psnr"] + 6
+
+
+def test_a_result_wider_than_a_phone_is_shown_on_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.linear_gradient("L").resize((300, 40)).convert("RGB").save("wide.png")
+    typed(capsys, "upscale", "wide.png", "--report", "r.html", "--quiet", *FAST)
+    page = Path("r.html").read_text()
+    assert page.count("data:image/webp") == 2
+    assert "screen, 1080 across" in page
 
 
 def test_models(capsys):
@@ -181,3 +217,13 @@ def test_a_bar_on_a_terminal_lines_elsewhere(photo):
     assert b"\x1b[" in shown
     plain = subprocess.run(command, capture_output=True, check=True)
     assert b"\x1b[" not in plain.stderr
+
+
+def test_a_report_shows_the_colours_of_the_photo(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.linear_gradient("L").resize((300, 40)).convert("RGB").save("p.png", icc_profile=profile)
+    typed(capsys, "upscale", "p.png", "--report", "r.html", "--quiet", *FAST)
+    shown = re.findall(r"data:image/\w+;base64,([^\"]+)", Path("r.html").read_text())
+    profiles = [Image.open(io.BytesIO(base64.b64decode(data))).info.get("icc_profile") for data in shown]
+    assert profiles == 4 * [profile]

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from fourfold.core.errors import InvalidInput
-from fourfold.evaluation.report import consistency_sentence, html, text_table
+from fourfold.evaluation.report import (
+    Pair,
+    added_sentence,
+    consistency_sentence,
+    html,
+    phone_sentence,
+    text_table,
+)
 
 ENTRY = {
     "input": "in/photo.jpg",
@@ -19,6 +26,7 @@ ENTRY = {
     "output_size": [2560, 1920],
     "model": "some-network-x4",
     "style": "faithful",
+    "style_reason": "clean <enough>",
     "runtime": "openvino",
     "precision": "bf16",
     "seconds": 1.9123,
@@ -28,6 +36,9 @@ ENTRY = {
     "tiles": {"total": 12, "little": 9, "big": 3},
     "peak_memory_mb": 512,
     "consistency_psnr": 47.23,
+    "added_detail": 3.21,
+    "bicubic_psnr": 31.4,
+    "phone_psnr": 41.6,
     "warnings": ["the profile was <assumed>"],
 }
 VOID = {"meta", "img", "input", "wbr"}
@@ -68,7 +79,7 @@ def picture(kind):
 
 
 def test_every_figure_of_the_run_is_on_the_page():
-    page = Page(html({"files": [ENTRY], "failed": []}, None, None))
+    page = Page(html({"files": [ENTRY], "failed": []}))
     text = page.text()
     for expected in (
         "1 photo upscaled",
@@ -76,7 +87,11 @@ def test_every_figure_of_the_run_is_on_the_page():
         "640×480 → 2560×1920 pixels",
         "47.2 dB",
         "1.1 of 255 levels",
+        "Added 3.2 levels",
+        "On a phone 41.6 dB",
+        "31.4 dB away at full size",
         "some-network-x4, faithful",
+        "Faithful style: clean <enough>",
         "openvino, bf16",
         "1.91 s",
         "1.5 s",
@@ -89,11 +104,11 @@ def test_every_figure_of_the_run_is_on_the_page():
     ):
         assert expected in text
     assert page.all("html") == [{"lang": "en"}]
-    assert [name for name, _ in page.elements if re.fullmatch(r"h\d", name)] == ["h1", "h2", "h3", "h3"]
+    assert [name for name, _ in page.elements if re.fullmatch(r"h\d", name)] == ["h1", "h2", "h3", "h3", "h3", "h3"]
 
 
 def test_several_files_and_failures_are_counted_and_listed():
-    page = Page(html({"files": [ENTRY, ENTRY], "failed": [{"input": "bad.png", "error": "not a picture"}]}, None, None))
+    page = Page(html({"files": [ENTRY, ENTRY], "failed": [{"input": "bad.png", "error": "not a picture"}]}))
     assert page.all("title")
     assert "2 photos upscaled, 1 failed" in page.text()
     assert len(page.all("article")) == 2
@@ -108,13 +123,13 @@ def test_nothing_in_a_report_becomes_markup(name, note):
         "model": "<b>",
         "warnings": [note],
     }
-    page = Page(html({"files": [hostile], "failed": [{"input": f"<i>{name}", "error": f"&amp;<u>{note}"}]}, None, None))
+    page = Page(html({"files": [hostile], "failed": [{"input": f"<i>{name}", "error": f"&amp;<u>{note}"}]}))
     assert not page.all("img") + page.all("script") + page.all("b") + page.all("i") + page.all("u")
     assert "&amp;<u>" in page.text()
 
 
 def test_the_page_loads_nothing_and_runs_only_what_it_was_made_with():
-    page = html({"files": [ENTRY], "failed": []}, picture("PNG"), picture("JPEG"))
+    page = html({"files": [ENTRY], "failed": []}, [Pair("a", picture("PNG"), picture("JPEG"))])
     policy = Page(page).all("meta")[1]["content"]
     assert policy.startswith("default-src 'none'; img-src data:;")
     for tag in ("style", "script"):
@@ -128,44 +143,41 @@ def test_the_page_loads_nothing_and_runs_only_what_it_was_made_with():
 
 
 def test_before_and_after_get_a_labelled_slider_that_works_by_keyboard():
-    page = Page(html({"files": [ENTRY], "failed": []}, picture("WEBP"), picture("AVIF")))
-    assert [image["src"].partition(";")[0] for image in page.all("img")] == ["data:image/webp", "data:image/avif"]
-    assert all(image["alt"] for image in page.all("img"))
-    (slider,) = page.all("input")
-    assert (slider["type"], slider["min"], slider["max"]) == ("range", "0", "100")
-    assert page.all("label") == [{"for": slider["id"]}]
-
-
-def test_one_picture_alone_is_shown_without_a_slider_or_a_script():
-    page = html({"files": [ENTRY], "failed": []}, None, picture("JPEG"))
-    assert len(Page(page).all("img")) == 1
-    assert not Page(page).all("input") + Page(page).all("script")
-    assert "script-src 'none'" in page
+    pairs = [
+        Pair("a <detail>", picture("WEBP"), picture("AVIF")),
+        Pair("b", picture("PNG"), picture("PNG")),
+    ]
+    page = Page(html({"files": [ENTRY], "failed": []}, pairs))
+    assert [image["src"].partition(";")[0] for image in page.all("img")[:2]] == ["data:image/webp", "data:image/avif"]
+    assert [image["alt"] for image in page.all("img")[:2]] == ["a <detail>: Before", "a <detail>: After"]
+    sliders = page.all("input")
+    assert [(slider["type"], slider["min"], slider["max"]) for slider in sliders] == 2 * [("range", "0", "100")]
+    assert page.text().count("Slide to compare") == len(page.all("label")) == len(page.all("script")) + 1 == 2
 
 
 def test_other_bytes_are_refused():
     with pytest.raises(InvalidInput, match="PNG, JPEG, WebP or AVIF"):
-        html({"files": [], "failed": []}, b"<svg onload=alert(1)>", picture("PNG"))
+        html({"files": [], "failed": []}, [Pair("a", b"<svg onload=alert(1)>", picture("PNG"))])
 
 
 @pytest.mark.parametrize("report", [{"files": 3}, {"files": ["name"]}, {"failed": [None]}])
 def test_a_report_of_another_form_is_refused(report):
     with pytest.raises(InvalidInput, match="expected a list of objects"):
-        html(report, None, None)
+        html(report)
 
 
 def test_what_was_not_measured_is_left_out():
-    page = Page(html({"files": [{"output": "x.png", "gmacs": None}]}, None, None))
+    page = Page(html({"files": [{"output": "x.png", "gmacs": None}]}))
     assert "x.png" in page.text()
     assert "GMAC" not in page.text()
-    assert not page.all("meter")
+    assert not page.all("meter") + page.all("section")
 
 
 @pytest.mark.parametrize("exact", [None, float("inf")])
 def test_an_exact_result_says_so(exact):
     assert consistency_sentence(exact).endswith("are exactly the same.")
-    page = Page(html({"files": [ENTRY | {"consistency_psnr": exact}]}, None, None))
-    assert "Consistency exact" in page.text()
+    page = Page(html({"files": [ENTRY | {"consistency_psnr": exact}]}))
+    assert "Kept exact" in page.text()
     assert page.all("meter")[0]["value"] == "60.0"
 
 
@@ -174,6 +186,22 @@ def test_the_sentence_gets_sterner_as_the_figure_falls():
     kinds = [sentence.split("levels")[1] for sentence in sentences]
     assert [kinds.index(kind) for kind in kinds] == [0, 0, 2, 2, 4, 4, 6, 6]
     assert "1.4 of 255" in sentences[1]
+
+
+def test_a_tiny_difference_is_not_called_none():
+    assert "by less than 0.1 of 255 levels" in consistency_sentence(76.1)
+
+
+def test_added_detail_is_weighed_for_a_person():
+    assert "next to nothing could be invented" in added_sentence(0.3)
+    assert "3.2 of 255 levels" in added_sentence(3.21)
+
+
+def test_what_a_phone_shows_is_weighed_for_a_person():
+    assert phone_sentence(None, None) == "On a phone's screen it looks exactly like a plain enlargement."
+    assert "no wider than a phone's screen" in phone_sentence(31.4, 31.4)
+    meanings = [phone_sentence(31.4, phone).partition("screen: ")[2] for phone in (50, 45, 44, 38, 37, 32)]
+    assert [meanings.index(meaning) for meaning in meanings] == [0, 0, 2, 2, 4, 4]
 
 
 def test_text_tables_are_aligned_with_figures_to_the_right():

@@ -48,5 +48,5 @@ def test_the_photo_is_tinted_where_the_big_network_changed_it():
 
 def test_the_page_shows_the_map_of_a_routed_run_only():
     entry = {"input": "a.png", "output": "b.png", "routing": ROUTING}
-    assert "Map of tiles" in report.html({"files": [entry], "failed": []}, None, None)
-    assert "Map of tiles" not in report.html({"files": [entry | {"routing": None}], "failed": []}, None, None)
+    assert "Map of tiles" in report.html({"files": [entry], "failed": []})
+    assert "Map of tiles" not in report.html({"files": [entry | {"routing": None}], "failed": []})

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fourfold.core.errors import InvalidInput
-from fourfold.imaging.resize import Resizer, bicubic
+from fourfold.imaging.resize import Resizer, bicubic, shares
 
 sides = st.integers(1, 70)
 
@@ -29,6 +29,45 @@ def test_bands_give_the_same_as_the_whole(size, target, rows):
     resizer = Resizer(size, target)
     bands = [resizer.push(image[top : top + rows]) for top in range(0, size[0], rows)]
     np.testing.assert_allclose(np.concatenate(bands), bicubic(image, target), atol=1e-12)
+
+
+@given(st.tuples(sides, sides), st.tuples(sides, sides), st.tuples(sides, sides), st.integers(1, 70))
+@settings(max_examples=50, deadline=None)
+def test_going_through_another_size_is_going_there_first(size, through, target, rows):
+    image = np.random.default_rng(1).random((*size, 2))
+    resizer = Resizer(size, target, through=through)
+    bands = [resizer.push(image[top : top + rows]) for top in range(0, size[0], rows)]
+    np.testing.assert_allclose(np.concatenate(bands), bicubic(bicubic(image, through), target), atol=1e-12)
+
+
+@given(st.tuples(sides, sides), st.floats(1, 8), st.integers(1, 70))
+@settings(max_examples=50, deadline=None)
+def test_the_way_there_and_back_can_be_undone(size, scale, rows):
+    image = np.random.default_rng(1).random((*size, 2))
+    through = round(size[0] * scale), round(size[1] * scale)
+    blurred = bicubic(bicubic(image, through), size)
+    resizer = Resizer(size, size, through=through, inverse=True)
+    bands = [resizer.push(blurred[top : top + rows]) for top in range(0, size[0], rows)]
+    np.testing.assert_allclose(np.concatenate(bands), image, atol=1e-4)
+
+
+@given(sides, st.floats(1, 8))
+def test_shrinking_is_the_transpose_of_enlarging_over_the_shares(length, scale):
+    target = round(length * scale)
+    enlarge, shrink = bicubic(np.eye(length), (target, length)), bicubic(np.eye(target), (length, target))
+    np.testing.assert_allclose(shares(length, target)[:, None] * shrink, enlarge.T, atol=1e-12)
+
+
+@given(st.tuples(sides, sides), st.tuples(sides, sides))
+@settings(max_examples=50, deadline=None)
+def test_the_order_of_the_axes_changes_nothing_without_rounding(size, target):
+    image = np.random.default_rng(1).random((*size, 3))
+    resizer = Resizer(size, target, rounding=False)
+    np.testing.assert_allclose(resizer.push(image), bicubic(image, target), atol=1e-12)
+    levels = (image * 255).astype(np.uint8)
+    made = Resizer(size, target, rounding=False).push(levels)
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, bicubic(levels.astype(np.float32), target), atol=1e-3)
 
 
 @given(st.tuples(sides, sides), st.tuples(sides, sides))

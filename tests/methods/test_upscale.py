@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
-from fourfold.imaging import metrics, tiling
+from fourfold.imaging import tiling
+from fourfold.imaging.fidelity import fidelity
 from fourfold.methods.upscale import Upscaling, memory_needed, target_size, visible
 from fourfold.runtimes.fake import FakeRunner
 
@@ -23,9 +24,10 @@ def picture(size, colors=3, depth=8, alpha=False):
     return Image(levels, rng.random(size, dtype=np.float32) if alpha else None, depth)
 
 
-def upscaled(image, target=None, side=None):
+def upscaled(image, target=None, side=None, consistent=False):
     plan = tiling.plan(image.size, 3, side)
-    work = Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target or (4 * image.size[0], 4 * image.size[1]))
+    whole = 4 * image.size[0], 4 * image.size[1]
+    work = Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target or whole, consistent=consistent)
     return work, np.concatenate([work.finish(band) for band in work.bands(ignore)])
 
 
@@ -50,11 +52,53 @@ def test_any_scale_gives_its_size(size, scale):
     assert out.shape == (round(size[0] * scale), round(size[1] * scale), 3)
 
 
-def test_consistency_is_what_measure_says_of_the_finished_picture():
+@pytest.mark.parametrize("target", [None, (75, 101), (400, 560)])
+@pytest.mark.parametrize("consistent", [False, True])
+def test_fidelity_is_what_measure_says_of_the_finished_picture(target, consistent):
     image = picture((50, 70))
-    work, out = upscaled(image, side=32)
+    work, out = upscaled(image, target, side=32, consistent=consistent)
     low = np.rint(image.pixels * 255).astype(np.uint8)
-    assert work.consistency_psnr == pytest.approx(metrics.consistency(out, low), abs=1e-3)
+    found, whole = work.fidelity, fidelity(out, low)
+    for name in ("consistency", "worst", "added", "bicubic", "phone"):
+        assert getattr(found, name) == pytest.approx(getattr(whole, name), rel=1e-4)
+
+
+@given(st.tuples(sides, sides), st.floats(1, 8), st.sampled_from([1, 3]), st.sampled_from([8, 16]), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_a_consistent_result_has_the_same_form(size, scale, colors, depth, alpha):
+    image = picture(size, colors, depth, alpha)
+    target = target_size(size, scale, None, None)
+    work, out = upscaled(image, target, consistent=True)
+    _, plain = upscaled(image, target)
+    assert (out.shape, out.dtype) == (plain.shape, plain.dtype)
+    if alpha:
+        np.testing.assert_array_equal(out[..., -1], plain[..., -1])
+    assert work.fidelity.consistency > 0
+
+
+def greyish(alpha=None):
+    levels = np.random.default_rng(6).integers(100, 160, (40, 60, 3))
+    return Image((levels / 255).astype(np.float32), alpha)
+
+
+def test_a_consistent_result_shrinks_to_the_image():
+    (plain, _), (exact, _) = upscaled(greyish()), upscaled(greyish(), consistent=True)
+    assert plain.fidelity.consistency < 45
+    assert exact.fidelity.worst < 0.5
+    assert exact.fidelity.consistency > 70
+    assert exact.notes == plain.notes == ()
+
+
+def test_what_cannot_be_made_consistent_is_said():
+    dots = np.zeros((40, 40, 3), np.float32)
+    dots[::5, ::5] = 1
+    work, _ = upscaled(Image(dots), consistent=True)
+    assert work.fidelity.worst > 0.5
+    assert "levels end at black and white" in work.notes[0]
+    alpha = np.zeros((40, 60), np.float32)
+    alpha[10:20, 10:30] = 1
+    work, _ = upscaled(greyish(alpha), consistent=True)
+    assert "transparency" in work.notes[0]
 
 
 def test_consistency_ignores_what_transparency_hides():
@@ -65,7 +109,7 @@ def test_consistency_ignores_what_transparency_hides():
     wild = flat.pixels.copy()
     wild[:, 22:] = image.pixels[:, 22:]
     work, _ = upscaled(Image(wild, alpha))
-    assert work.consistency_psnr > 30
+    assert work.fidelity.consistency > 30
 
 
 def test_transparent_edges_take_no_colour_from_what_is_hidden():
@@ -103,7 +147,9 @@ def test_refuses_sizes_beyond_one_to_eight_times(width, height):
 
 def test_twelve_megapixels_are_planned_within_two_gibibytes():
     for keeps_whole in (False, True):
-        assert memory_needed((3000, 4000), (12000, 16000), 3, 8, keeps_whole) < 2 << 30
+        needed = memory_needed((3000, 4000), (12000, 16000), 3, 8, keeps_whole)
+        assert needed < 2 << 30
+        assert needed < memory_needed((3000, 4000), (12000, 16000), 3, 8, keeps_whole, consistent=True) < 3 << 30
 
 
 def test_visible_hides_the_transparent():

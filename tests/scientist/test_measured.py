@@ -42,7 +42,9 @@ RUN = {
         "figures": {
             "node": "measure",
             "inputs": {},
-            "outputs": {"report": {"consistency_psnr": 1.0, "added_detail": 5.8}},
+            "outputs": {
+                "report": {"consistency_psnr": 1.0, "added_detail": 5.8, "bicubic_psnr": 37.7, "phone_psnr": 44.81}
+            },
         },
         "large": {"node": "save", "inputs": {}, "outputs": {"report": {"file": "p_large.jpg", "bytes": 792065}}},
     }
@@ -73,7 +75,9 @@ def done(brief, record=RUN):
         ("a.report.tiles", {"total": 6, "little": 6, "big": 0}, "total 6, little 6"),
         ("a.report.tiles.total", 6, "6"),
         ("a.report.model", "some-network-x4", "some-network-x4"),
-        ("a.report.added_detail", 5.8401, "5.84×"),
+        ("a.report.added_detail", 5.8401, "5.84/255"),
+        ("a.report.added_detail_db", 24.34, "24.3 dB"),
+        ("a.report.phone_psnr", 44.81, "44.8 dB"),
         ("a.report.took_big", True, "True"),
     ],
 )
@@ -123,16 +127,19 @@ def test_every_sentence_whose_figures_are_there_is_said():
         "12.3 s",
         "15.8 GMAC",
         "60.0 dB",
-        "5.8×",
+        "5.8/255",
+        "37.7 dB",
+        "44.8 dB",
         "792 kB",
         "6 tiles",
         "2 of",
     ):
         assert figure in text
     assert not any(list(faults(one, RUN)) for one in told)
-    bare = {"steps": {"restored": {"outputs": {"report": {"consistency_psnr": None}}}}}
-    (exact,) = sentences(bare, Words("en"))
+    bare = {"steps": {"restored": {"outputs": {"report": {"consistency_psnr": None, "phone_psnr": None}}}}}
+    exact, on_a_phone = sentences(bare, Words("en"))
     assert "exactly your photo." in exact.text
+    assert "exactly like a plain enlargement." in on_a_phone.text
     assert list(faults(exact, RUN)) == ["restored.report.consistency_psnr is 60.0 dB in the run"]
 
 

@@ -25,7 +25,7 @@ def picture(depth=8, channels=3, seed=0):
     meta = Metadata(b"II*\0exif", b"<x/>", (72.0, 96.0))
     pixels = np.ascontiguousarray(values[..., : 1 if channels < 3 else 3])
     return Picture.of(
-        Image(pixels, alpha, depth, None, meta, "TIFF", True, ("a note",)), ImageType("in", 4.0), "engine"
+        Image(pixels, alpha, depth, None, meta, "TIFF", True, ("a note",)), ImageType("in", 4.0), {"four": "fake fp32"}
     )
 
 

@@ -223,7 +223,7 @@ def test_the_recipe_is_in_the_file_and_small_and_names_nobody(run, photo, tmp_pa
     image = files.read(tmp_path / f"out/photo_large.{suffix}")
     recipe = recipe_of(image.metadata)
     assert recipe["models"] == {"four": "0" * 64}
-    assert recipe["engine"] == "fake fp32"
+    assert recipe["engines"] == {"four": "fake fp32"}
     assert [step["node"] for step in recipe["steps"]] == ["load", "restore", "save"]
     assert recipe["steps"][0]["file"] == files.digest(photo)
     told = image.metadata.xmp.decode()

@@ -13,13 +13,13 @@ from fourfold.runtimes.fake import FakeRunner
 
 class Made:
     def __init__(self, work, progress):
-        self.size, self.engine, self._work, self._progress = work.target, "fake fp32", work, progress
+        self.size, self.engines, self._work, self._progress = work.target, {"four": "fake fp32"}, work, progress
 
     def pour(self, write):
         self._work.pour(write, self._progress)
 
     def figures(self):
-        return {"output_size": self.size[::-1], "consistency_psnr": self._work.consistency_psnr}
+        return {"output_size": self.size[::-1], "consistency_psnr": self._work.fidelity.figures()["consistency_psnr"]}
 
 
 class Tools:
@@ -41,7 +41,7 @@ class Tools:
         return Made(Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target), progress)
 
     def measure(self, large, small):
-        return {"ratio": large.size[0] / small.size[0]}
+        return {"ratio": len(large) / len(small)}
 
     def classifier(self, path, _encoding):
         raise ModelError(f"{path}: no classifier here")

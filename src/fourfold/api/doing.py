@@ -14,7 +14,8 @@ from fourfold.api.session import Session
 from fourfold.api.workflows import Watch, kept_in, run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.core.contract import Levels
-from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, Pair, TileMap, html
+from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, TileMap, html
+from fourfold.evaluation.report import Pair
 from fourfold.imaging import files
 from fourfold.imaging.resize import bicubic
 from fourfold.methods.upscale import Size

@@ -1,6 +1,5 @@
 """Looking at results, models and the machine: ``measure``, ``verify_models`` and ``doctor``."""
 
-import math
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,11 +18,13 @@ from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import files, metrics
-from fourfold.imaging.resize import bicubic
+from fourfold.imaging.fidelity import fidelity
+from fourfold.imaging.resize import Resizer
 from fourfold.methods.upscale import visible
 from fourfold.runtimes import choose, weights
 from fourfold.runtimes.threads import available
 
+_ROWS = 64
 _EXTRAS = {
     "torch": "torch",
     "heif": "pi-heif",
@@ -39,17 +40,21 @@ class Measurement:
     """How a result relates to the picture it was made from, and to the truth where that is known.
 
     Attributes:
-        consistency_psnr: dB between the input and the result shrunk to its size; None when they are equal.
+        consistency_psnr, consistency_worst, added_detail, added_detail_db, bicubic_psnr, phone_psnr: what was kept and
+            added, see ``imaging.fidelity.Fidelity``; None of a PSNR is an exact match.
         sharpness: of the result in 8-bit levels per pixel, see ``imaging.metrics.sharpness``;
         sharpness_bicubic: of a bicubic enlargement of the input.
-        added_detail: energy finer than the input can hold, relative to bicubic, see ``imaging.metrics.added_detail``.
         psnr_y, ssim_y: against the reference, 4-pixel border removed, if a reference was given.
     """
 
     consistency_psnr: float | None
+    consistency_worst: float
+    added_detail: float
+    added_detail_db: float
+    bicubic_psnr: float | None
+    phone_psnr: float | None
     sharpness: float
     sharpness_bicubic: float
-    added_detail: float
     psnr_y: float | None = None
     ssim_y: float | None = None
 
@@ -58,7 +63,8 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
     """Measure an enlarged picture against the small one it was made from.
 
     Args:
-        output, low, reference: paths, or arrays ``H×W`` or ``H×W×3`` of ``uint8``, ``uint16`` or floats in 0..1.
+        output, low, reference: paths, or arrays ``H×W``, ``H×W×1`` or ``H×W×3`` of ``uint8``, ``uint16`` or floats in
+            0..1, or ``H×W×2`` or ``H×W×4`` of them with alpha last; what is transparent counts as black.
 
     Raises:
         PictureError: a file cannot be read. InvalidInput: sizes that cannot belong together.
@@ -66,8 +72,6 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
     large, small = _pixels(output), _pixels(low)
     if large.shape[2] != small.shape[2]:
         large, small = _rgb(large), _rgb(small)
-    kept = metrics.consistency(large, small)
-    plain = np.clip(bicubic(small, (large.shape[0], large.shape[1])), 0, 1)
     psnr = ssim = None
     if reference is not None:
         truth = _rgb(_pixels(reference))
@@ -78,27 +82,38 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
             )
         psnr, ssim = metrics.psnr_y(_rgb(large), truth), metrics.ssim_y(_rgb(large), truth)
     return Measurement(
-        consistency_psnr=round(kept, 2) if math.isfinite(kept) else None,
+        **fidelity(large, small).figures(),
         sharpness=round(metrics.sharpness(large), 4),
-        sharpness_bicubic=round(metrics.sharpness(plain), 4),
-        added_detail=round(metrics.added_detail(large, small), 4),
+        sharpness_bicubic=round(_sharpness_of_bicubic(small, (large.shape[0], large.shape[1])), 4),
         psnr_y=psnr,
         ssim_y=ssim,
     )
 
 
-def _pixels(source: Any) -> NDArray[np.float32]:
-    """``H×W×C`` in 0..1, transparent parts laid on black."""
+def _sharpness_of_bicubic(small: NDArray[Any], size: tuple[int, int]) -> float:
+    """Of an enlargement that is never there as a whole."""
+    enlarge, meter = Resizer((small.shape[0], small.shape[1]), size), metrics.SharpnessMeter()
+    for top in range(0, len(small), _ROWS):
+        band = enlarge.push(metrics.unit(small[top : top + _ROWS]))
+        if len(band):
+            meter.push(np.clip(band, 0, 1, out=band))
+    return meter.result()
+
+
+def _pixels(source: Any) -> NDArray[Any]:
+    """``H×W×C`` as they are, or in 0..1 with transparent parts laid on black."""
     if isinstance(source, str | Path):
         image: Image = files.read(Path(source))
         return visible(image.pixels, image.alpha)
     array = np.asarray(source)
-    peak = 1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
-    values = array.astype(np.float32) / np.float32(peak)
-    return values[..., None] if values.ndim == 2 else values
+    pixels = array[..., None] if array.ndim == 2 else array
+    if pixels.ndim != 3 or pixels.shape[2] in (1, 3):
+        return pixels
+    real = metrics.unit(pixels)
+    return visible(real[..., :-1], real[..., -1])
 
 
-def _rgb(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rgb(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 

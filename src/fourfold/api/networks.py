@@ -3,6 +3,7 @@
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,39 +78,61 @@ class Networks:
     keeps: int
     _runners: "OrderedDict[tuple[object, ...], Guarded]" = field(default_factory=OrderedDict, init=False, repr=False)
 
-    def runner(self, card: Card, shape: tuple[int, int], options: UpscaleOptions) -> Runner:
-        """The card's network for a tile shape; at less than full strength mixed with its faithful counterpart."""
-        own = self._loaded(card, shape, options)
+    def runner(
+        self, card: Card, shape: tuple[int, int], options: UpscaleOptions, engines: Mapping[str, str]
+    ) -> tuple[Runner, dict[str, str]]:
+        """The card's network for a tile shape; at less than full strength mixed with its faithful counterpart.
+
+        Args:
+            engines: by a network's id, engine and arithmetic, as in ``openvino bf16``, that it shall run in as far
+                as the options leave that open; what is fastest for other networks is measured.
+
+        Returns:
+            The runner, and the engine and arithmetic of each network in it.
+        """
+        own = self._loaded(card, shape, options, engines)
+        used = {card.id: f"{own.runtime} {own.precision}"}
         if card.style == "faithful" or options.strength == 1:
-            return own
-        plain = catalog.find(card.task, card.scale, card.tier, "faithful")
-        return Blended(self._loaded(plain, shape, options), own, options.strength)
+            return own, used
+        other = catalog.find(card.task, card.scale, card.tier, "faithful")
+        plain = self._loaded(other, shape, options, engines)
+        return Blended(plain, own, options.strength), used | {other.id: f"{plain.runtime} {plain.precision}"}
 
     def routes(
-        self, image: Image, plan: tiling.Plan, cards: tuple[Card, ...], options: UpscaleOptions
-    ) -> tuple[route.Routes | None, tuple[str, ...]]:
-        """Which parts of a picture go on from the first network to the second, if there is one; notes on the time."""
+        self, image: Image, plan: tiling.Plan, cards: tuple[Card, ...], options: UpscaleOptions,
+        engines: Mapping[str, str],
+    ) -> tuple[route.Routes | None, dict[str, str], tuple[str, ...]]:  # fmt: skip
+        """Which parts of a picture go on from the first network to the second, if there is one.
+
+        Returns:
+            The routes, engine and arithmetic of the second network as of ``runner``, and notes on the time.
+        """
         if len(cards) == 1:
-            return None, ()
+            return None, {}, ()
         started = time.perf_counter()
         gate = cards[1].gate
         assert gate is not None
         tiles = tiling.finer(plan, route.HALO, route.LARGEST)
-        big = self.runner(cards[1], tiles.shape, options)
+        big, used = self.runner(cards[1], tiles.shape, options, engines)
         expected = route.expected_psnr(image.pixels, tiles, gate.coefficients)
         threshold = gate.threshold if options.route_threshold is None else options.route_threshold
         notes: tuple[str, ...] = ()
         if options.time_budget is not None:
-            little = _seconds_a_tile(self.runner(cards[0], plan.shape, options))
+            little = _seconds_a_tile(self.runner(cards[0], plan.shape, options, engines)[0])
             spare = options.time_budget - (time.perf_counter() - started)
             most = (spare * _SHARE_OF_NETWORKS - little * plan.count) / _seconds_a_tile(big)
             threshold = route.affordable(expected, threshold, max(0, math.floor(most)))
             if most < 0:
                 needed = little * plan.count / _SHARE_OF_NETWORKS
                 notes = (f"the little network alone needs about {needed:.1f} s for this picture on this machine",)
-        return route.Routes(tiles, big, expected, expected < threshold, threshold), notes
+        return route.Routes(tiles, big, expected, expected < threshold, threshold), used, notes
 
-    def _loaded(self, card: Card, shape: tuple[int, int], options: UpscaleOptions) -> Guarded:
+    def _loaded(
+        self, card: Card, shape: tuple[int, int], options: UpscaleOptions, engines: Mapping[str, str]
+    ) -> Guarded:
+        runtime, _, precision = engines.get(card.id, "").partition(" ")
+        if runtime and options.runtime in (None, runtime) and options.precision in (None, precision):
+            options = options.changed(runtime=runtime, precision=precision)
         key = (card.id, card.weights, shape, options.runtime, options.precision, options.threads)
         if key not in self._runners:
             from fourfold import runtimes  # engines only when a network is really needed

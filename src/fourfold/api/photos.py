@@ -120,7 +120,7 @@ class _Job:
         size = (header.height, header.width)
         target = target_size(size, self.options.scale, self.options.width, self.options.height)
         files.Spec(kind.name, *target, channels=3)  # refuses what the format cannot hold, before any work
-        require_memory(size, target, header.channels, header.depth, not kind.streams)
+        require_memory(size, target, header.channels, header.depth, not kind.streams, self.options.consistent)
         path = self._path(source, header.format, kind, target[1] / size[1])
         image = fitting(files.read(data), kind)
         prepared = self.session.prepare(image, self.options, not kind.streams)
@@ -137,7 +137,7 @@ class _Job:
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
         with files.open_writer(to, spec) as writer:
             prepared.work.pour(writer.write, progress)
-            kept = prepared.work.consistency_psnr
+            kept = prepared.work.fidelity.consistency
             if self.min_consistency is not None and kept < self.min_consistency:
                 raise QualityGate(
                     f"{source}: expected a consistency of at least {self.min_consistency:g} dB, "
@@ -146,6 +146,8 @@ class _Job:
         if path is not None:
             self.written.add(path.resolve())
         notes = (*image.notes, *writer.notes)
+        if self.options.consistent and kind.lossy and (kind.name, spec.quality) != ("WEBP", 100):
+            notes += (f"{kind.name} changes pixels after --consistent made them fit; --format png keeps them",)
         return prepared.report(started, notes, source, "-" if path is None else str(path))
 
     def _folder(self) -> Path | None:

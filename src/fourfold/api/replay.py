@@ -38,7 +38,7 @@ def replay(
     """
     told = _manifest(path) if path.suffix == ".json" else _from_recipe(path)
     workflow = from_plain(told["workflow"], told["source"])
-    shop = Workshop(session or Session(), _engine(told))
+    shop = Workshop(session or Session(), _engines(told))
     graphs: list[tuple[dict[str, str], Graph]] = []
     for run in told["runs"]:
         graphs += bound(workflow, {**run["given"], **(inputs or {})}, shop)
@@ -66,7 +66,7 @@ def _from_recipe(path: Path) -> dict[str, Any]:
     photos: list[str] = []
     try:
         steps = {f"s{number}": _lines(step, photos) for number, step in enumerate(recipe["steps"])}
-        report = {"runtime": recipe.get("engine", "").partition(" ")[0], "sha256": files.digest(path)}
+        report = {"engines": dict(recipe["engines"]), "sha256": files.digest(path)}
         ran: dict[str, dict[str, Any]] = {name: {"parameters": {}, "outputs": {}} for name in steps}
         ran[[*steps][-1]] = {
             "parameters": {f"file{number}": {"sha256": photo} for number, photo in enumerate(photos)},
@@ -109,13 +109,13 @@ def _require_same_files(graph: Graph, run: Mapping[str, Any], path: Path) -> Non
             raise UsageError(f"{file}: expected a file that {path} tells of, this one has another content")
 
 
-def _engine(told: Mapping[str, Any]) -> str | None:
-    """The inference engine of then: the one choice that is measured rather than made by parameters."""
-    for run in told["runs"]:
-        for step in run["steps"].values():
-            if runtime := step["outputs"].get("report", {}).get("runtime"):
-                return str(runtime)
-    return None
+def _engines(told: Mapping[str, Any]) -> dict[str, str]:
+    """Engine and arithmetic of each network then: the one choice that is measured rather than made by parameters."""
+    found: dict[str, str] = {}
+    steps = [step for run in told["runs"] for step in run["steps"].values()]
+    for step in sorted(steps, key=lambda step: step["parameters"].get("runtime") is None):  # open choices count last
+        found |= step["outputs"].get("report", {}).get("engines", {})
+    return found
 
 
 def _compare(told: Mapping[str, Any], made: Mapping[str, Any], path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,19 @@ from PIL import Image as Pillow
 from fourfold.api.photos import Failure
 from fourfold.api.session import Report
 from fourfold.core.atomic import write_text
+from fourfold.core.contract import Floats
 from fourfold.core.errors import FourfoldError, PictureError
+from fourfold.core.image import Image
+from fourfold.core.machine import memory_available
 from fourfold.evaluation import tilemap
-from fourfold.evaluation.report import html
+from fourfold.evaluation.report import Pair, html
 from fourfold.imaging import files
-from fourfold.imaging.resize import bicubic
+from fourfold.imaging.fidelity import PHONE, phone_size
+from fourfold.imaging.resize import Resizer
 from fourfold.methods.upscale import visible
 
-_CROP = 640  # pixels of the result, shown one to one
+_DETAIL = 700  # pixels of the result, as wide as the page shows them one to one
+_ROWS = 256
 
 
 def document(done: Sequence[Report], failed: Sequence[Failure]) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
     if path.suffix == ".json":
         text = json.dumps(document(done, failed), indent=2, ensure_ascii=False) + "\n"
     else:
-        text = html(_tinted(document(done, failed)), *_crops(done))
+        text = html(_tinted(document(done, failed)), _pairs(done))
     try:
         write_text(path, text)
     except OSError as error:
@@ -59,23 +64,55 @@ def _tinted(shown: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _crops(done: Sequence[Report]) -> tuple[bytes | None, bytes | None]:
-    """The middle of the first photo that can be read again: enlarged plainly, and as it came out."""
+def _pairs(done: Sequence[Report]) -> list[Pair]:
+    """Of the first photo that can be read again, plainly enlarged and as it came out: a detail, and it on a phone."""
     for entry in done:
+        width, height = entry.output_size
+        if width * height * 3 * 4 * 2 > memory_available():
+            continue
         try:
             small, large = files.read(Path(entry.input)), files.read(Path(entry.output))
         except FourfoldError:
             continue  # a pipe, or a file moved meanwhile: the figures stand without pictures
-        plain = np.clip(bicubic(small.pixels, large.size), 0, 1)
-        top, left = (max(0, (side - _CROP) // 2) for side in large.size)
-        return _png(plain[top : top + _CROP, left : left + _CROP]), _png(
-            large.pixels[top : top + _CROP, left : left + _CROP]
-        )
-    return None, None
+        name = Path(entry.output).name
+        before = _views(_plain(small, large.size), large.size, small.profile)
+        after = _views(_bands(large), large.size, large.profile)
+        pairs = [Pair(f"A detail of {name}", before[0], after[0])]
+        if width > PHONE:
+            pairs.append(Pair(f"{name} with the pixels of a phone's screen, {PHONE} across", before[1], after[1]))
+        return pairs
+    return []
 
 
-def _png(pixels: Any) -> bytes:
-    levels = np.rint(pixels * 255).astype(np.uint8)
+def _views(bands: Iterable[Floats], size: tuple[int, int], profile: bytes | None) -> tuple[bytes, bytes]:
+    """The middle of a picture that comes in bands of rows, as PNG, and the whole as large as on a phone, as WebP."""
+    top, left = (max(0, (side - _DETAIL) // 2) for side in size)
+    phone = Resizer(size, phone_size(size))
+    middle, whole, row = [], [], 0
+    for band in bands:
+        middle.append(band[max(0, top - row) : max(0, top + _DETAIL - row), left : left + _DETAIL].copy())
+        whole.append(phone.push(band))
+        row += len(band)
+    return _encoded(np.concatenate(middle), "PNG", profile), _encoded(np.concatenate(whole), "WEBP", profile)
+
+
+def _bands(image: Image) -> Iterator[Floats]:
+    pixels = visible(image.pixels, image.alpha)
+    for top in range(0, len(pixels), _ROWS):
+        yield pixels[top : top + _ROWS]
+
+
+def _plain(image: Image, size: tuple[int, int]) -> Iterator[Floats]:
+    """A bicubic enlargement."""
+    enlarge = Resizer(image.size, size)
+    for band in _bands(image):
+        yield np.clip(enlarge.push(band), 0, 1)
+
+
+def _encoded(pixels: Floats, kind: str, profile: bytes | None) -> bytes:
+    levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    colours = profile if levels.shape[2] == 3 else None
     data = io.BytesIO()
-    Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(data, "PNG")
+    shown = Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+    shown.save(data, kind, quality=90, icc_profile=colours)
     return data.getvalue()

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,10 @@ from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import tiling
 from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
+
+_PUTS_BACK = (
+    "--consistent puts noise and JPEG damage back that the photo style repairs; --style faithful is made for it"
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,16 @@ class Report:
     Attributes:
         input, output: names as given, ``-`` for a pipe, empty for a picture in memory.
         input_size, output_size: ``[width, height]`` in pixels.
-        model: ids of the networks; style: faithful or photo, style_reason: why, strength: from faithful 0 to photo 1.
+        model: ids of the networks; engines: by the id of each, its engine and arithmetic, as in ``openvino bf16``.
+        style: faithful or photo, style_reason: why, strength: from faithful 0 to photo 1.
+        runtime, precision: of the network that every tile goes through.
         seconds: from reading to the finished file; seconds_model: inside the network alone.
         megapixels_per_second: output megapixels over ``seconds``.
         gmacs: thousand millions of multiply-accumulates computed; tiles: by whose answer was kept.
         routing: the tile map, None where every tile went through one network only.
-        peak_memory_mb: of the whole process so far; consistency_psnr: dB, None when the shrunk result is the input.
+        peak_memory_mb: of the whole process so far.
+        consistency_psnr, consistency_worst, added_detail, added_detail_db, bicubic_psnr, phone_psnr: what was kept and
+            added, before the file was encoded, see ``imaging.fidelity.Fidelity``; None of a PSNR is an exact match.
         warnings: sentences about anything that was changed on the way.
     """
 
@@ -67,6 +75,7 @@ class Report:
     strength: float
     runtime: str
     precision: str
+    engines: dict[str, str]
     seconds: float
     seconds_model: float
     megapixels_per_second: float
@@ -75,6 +84,11 @@ class Report:
     routing: Routing | None
     peak_memory_mb: int
     consistency_psnr: float | None
+    consistency_worst: float
+    added_detail: float
+    added_detail_db: float
+    bicubic_psnr: float | None
+    phone_psnr: float | None
     warnings: tuple[str, ...]
 
 
@@ -118,20 +132,30 @@ class Session:
         whole = np.concatenate([work.finish(band) for band in work.bands(lambda _done, _all: None)])
         return Result(back(whole), prepared.report(started, picture.notes))
 
-    def prepare(self, image: Image, options: UpscaleOptions, keeps_whole: bool) -> "Prepared":
-        """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices."""
+    def prepare(
+        self, image: Image, options: UpscaleOptions, keeps_whole: bool, engines: Mapping[str, str] | None = None
+    ) -> "Prepared":
+        """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices.
+
+        Args:
+            image, options: what to do; keeps_whole: whether the result is held whole before it is written.
+            engines: those of another run, as in ``Report``, to be used where the options leave them open.
+        """
         style, reason = choose_style(image, options)
         cards = choose_cards(options, style)
         target = target_size(image.size, options.scale, options.width, options.height)
         channels = image.pixels.shape[2] + (image.alpha is not None)
-        require_memory(image.size, target, channels, image.depth, keeps_whole)
+        require_memory(image.size, target, channels, image.depth, keeps_whole, options.consistent)
         plan = tiling.plan(image.size, cards[0].receptive_field, options.tile or cards[0].size.side(tiling.LARGEST))
-        runner = self._networks.runner(cards[0], plan.shape, options)
-        routes, notes = self._networks.routes(image, plan, cards, options)
-        work = Upscaling(image, runner, plan, cards[0].scale, target, routes)
+        runner, used = self._networks.runner(cards[0], plan.shape, options, engines or {})
+        routes, more, notes = self._networks.routes(image, plan, cards, options, engines or {})
+        work = Upscaling(image, runner, plan, cards[0].scale, target, routes, options.consistent)
         for loaded in work.runners:
             loaded.reruns = 0
-        return Prepared(work, cards, style, reason, options.strength if style == "photo" else 0.0, notes)
+        strength = options.strength if style == "photo" else 0.0
+        if options.consistent and strength:
+            notes += (_PUTS_BACK,)
+        return Prepared(work, cards, used | more, style, reason, strength, notes)
 
 
 @dataclass(frozen=True)
@@ -140,11 +164,12 @@ class Prepared:
 
     Attributes:
         work: iterate its bands and finish each; cards: of the networks it goes through, the little one first.
-        style, reason, strength, notes: as in ``Report``.
+        engines, style, reason, strength, notes: as in ``Report``.
     """
 
     work: Upscaling
     cards: tuple[Card, ...]
+    engines: dict[str, str]
     style: Style
     reason: str
     strength: float
@@ -179,6 +204,7 @@ class Prepared:
             strength=self.strength,
             runtime=work.runner.runtime,
             precision=work.runner.precision,
+            engines=self.engines,
             seconds=round(seconds, 4),
             seconds_model=round(work.seconds_model, 4),
             megapixels_per_second=round(math.prod(work.target) / 1e6 / seconds, 3),
@@ -186,8 +212,8 @@ class Prepared:
             tiles=tiles,
             routing=None if work.routes is None else _routing(work, work.routes),
             peak_memory_mb=_peak_memory_mb(),
-            consistency_psnr=round(work.consistency_psnr, 2) if math.isfinite(work.consistency_psnr) else None,
-            warnings=notes,
+            **work.fidelity.figures(),
+            warnings=notes + work.notes,
         )
 
 
@@ -205,13 +231,16 @@ def _routing(work: Upscaling, routes: Routes) -> Routing:
     )
 
 
-def require_memory(size: Size, target: Size, channels: int, depth: int, keeps_whole: bool) -> None:
+def require_memory(
+    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False
+) -> None:
     """Make sure that upscaling fits.
 
     Raises:
         NotEnough: it does not; the message holds both figures.
     """
-    needed, available = memory_needed(size, target, channels, depth, keeps_whole), memory_available()
+    needed = memory_needed(size, target, channels, depth, keeps_whole, consistent)
+    available = memory_available()
     if needed > available:
         raise NotEnough(
             f"{size[1]}×{size[0]} to {target[1]}×{target[0]} pixels needs about {needed >> 20} MiB of memory, "

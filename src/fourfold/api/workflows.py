@@ -14,12 +14,12 @@ from fourfold.api.photos import Failure, expanded
 from fourfold.api.session import Session
 from fourfold.catalog.card import STYLES
 from fourfold.core.atomic import write_text
-from fourfold.core.contract import Progress
+from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import UpscaleOptions
 from fourfold.evaluation.results import environment
-from fourfold.methods.upscale import Size, visible
+from fourfold.methods.upscale import Size
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
@@ -44,11 +44,11 @@ class Workshop:
     """What nodes may ask for, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
 
     Attributes:
-        session: whose networks are used; runtime: the engine where a step leaves it open, None to measure.
+        session: whose networks are used; engines: of networks where a step leaves them open, see ``Session.prepare``.
     """
 
     session: Session = field(default_factory=Session)
-    runtime: str | None = None
+    engines: Mapping[str, str] = field(default_factory=dict)
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
 
     def models(self, options: UpscaleOptions) -> dict[str, str]:
@@ -60,10 +60,8 @@ class Workshop:
     def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
         """As ``workflow.node.Tools`` says."""
         started = time.perf_counter()
-        if options.runtime is None and self.runtime is not None:
-            options = options.changed(runtime=self.runtime)
-        prepared = self.session.prepare(image, options, keeps_whole=True)
-        work, runner = prepared.work, prepared.work.runner
+        prepared = self.session.prepare(image, options, keeps_whole=True, engines=self.engines)
+        work = prepared.work
 
         def figures() -> dict[str, Any]:
             found = prepared.report(started, ())
@@ -72,12 +70,11 @@ class Workshop:
             return told | {"tile_map": [[prepared.cards[one].tier for one in row] for row in big]}
 
         pour = partial(work.pour, progress=progress)
-        return _Restoration(work.target, f"{runner.runtime} {runner.precision}", pour, figures)
+        return _Restoration(work.target, prepared.engines, pour, figures)
 
-    def measure(self, large: Image, small: Image) -> dict[str, Any]:
+    def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
         """As ``workflow.node.Tools`` says."""
-        seen = [visible(image.pixels, image.alpha) for image in (large, small)]
-        return asdict(measure(*seen))
+        return asdict(measure(large, small))
 
     def classifier(self, path: Path, encoding: Encoding) -> Classifier:
         """As ``workflow.node.Tools`` says."""
@@ -89,7 +86,7 @@ class Workshop:
 @dataclass(frozen=True)
 class _Restoration:
     size: Size
-    engine: str
+    engines: Mapping[str, str]
     pour: Callable[[Write], None]
     figures: Callable[[], dict[str, Any]]
 

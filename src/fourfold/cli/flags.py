@@ -11,15 +11,13 @@ def add_flags(parser: argparse.ArgumentParser, owner: type) -> None:
     """One ``--flag`` for each described field of the dataclass."""
     for name, parameter in parameters(owner).items():
         names = [f"-{parameter.param.short}"] if parameter.param.short else []
-        parser.add_argument(
-            *names,
-            f"--{name.replace('_', '-')}",
-            dest=name,
-            default=argparse.SUPPRESS,
-            metavar=_metavar(parameter),
-            type=_Parse(parameter),
-            help=_help(parameter),
-        )
+        names.append(f"--{name.replace('_', '-')}")
+        shared: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS}
+        if parameter.kind is bool:
+            parser.add_argument(*names, **shared, action="store_true", help=parameter.param.help)
+        else:
+            parse, metavar, told = _Parse(parameter), _metavar(parameter), _help(parameter)
+            parser.add_argument(*names, **shared, metavar=metavar, type=parse, help=told)
 
 
 def flag_values(args: argparse.Namespace, owner: type) -> dict[str, Any]:

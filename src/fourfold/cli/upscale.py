@@ -77,7 +77,8 @@ def _line(entry: "Report") -> str:
     kept = "exact" if entry.consistency_psnr is None else f"{entry.consistency_psnr:.1f} dB"
     line = (
         f"{entry.input} → {entry.output}: {width}×{height} → {wide}×{high}, {entry.seconds:.1f} s, "
-        f"{entry.model} on {entry.runtime}, consistency {kept}"
+        f"{entry.model} on {entry.runtime}, consistency {kept}, "
+        f"added detail {entry.added_detail:.1f} levels"
     )
     how = f"  {entry.style}: {entry.style_reason}"
     if entry.routing is not None:

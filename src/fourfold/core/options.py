@@ -37,6 +37,7 @@ class UpscaleOptions:
         float | None,
         Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
     ] = None
+    consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
     runtime: Annotated[
         Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
     ] = None

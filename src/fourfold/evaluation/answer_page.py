@@ -12,9 +12,9 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from fourfold.evaluation.report import asset, comparison, data_uri, page
+from fourfold.evaluation.report import Pair, asset, comparison, data_uri, page
 
-HEADLINES = ("output_size", "seconds_model", "gmacs", "consistency_psnr", "added_detail", "phone_view")
+HEADLINES = ("output_size", "seconds_model", "gmacs", "consistency_psnr", "added_detail", "phone_psnr")
 """The figures that are shown large, by the last part of their field; all others follow in a table."""
 
 _WIDE, _HIGH, _GAP = 152, 78, 36
@@ -34,15 +34,6 @@ class Mark:
     evidence: str
     origin: str = ""
     weak: bool = False
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One thing before and after, PNG, JPEG, WebP or AVIF, with a caption."""
-
-    caption: str
-    before: bytes
-    after: bytes
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,8 @@ def html(answer: AnswerPage) -> str:
         InvalidInput: a picture is of none of the formats.
     """
     words = answer.words
-    pairs = [_pair(pair, number, words) for number, pair in enumerate(answer.pairs)]
+    names = words["before"], words["after"], words["slide"]
+    pairs = [comparison(pair, number, names) for number, pair in enumerate(answer.pairs)]
     body = f"""<header><p class="brand">fourfold</p><h1>{escape(words["title"])}</h1>
 <blockquote class="question">{escape(answer.question)}</blockquote></header>
 <main>
@@ -113,11 +105,6 @@ def html(answer: AnswerPage) -> str:
 <footer><p>{escape(words["foot"])}</p></footer>"""
     style = asset("report.css") + asset("answer.css")
     return page(escape(words["title"]), body, style, asset("report.js") if pairs else "", answer.language)
-
-
-def _pair(pair: Pair, number: int, words: Mapping[str, str]) -> str:
-    shown = comparison(pair.before, pair.after, f"cut{number}", (words["before"], words["after"], words["slide"]))
-    return f'<section class="pair"><h2>{escape(pair.caption)}</h2>{shown}</section>\n'
 
 
 def _headlines(answer: AnswerPage) -> str:

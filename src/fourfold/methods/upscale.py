@@ -14,7 +14,8 @@ from fourfold.core.contract import Levels, Progress, Runner
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
 from fourfold.imaging import color, tiling
-from fourfold.imaging.metrics import Consistency
+from fourfold.imaging.backprojection import BackProjection
+from fourfold.imaging.fidelity import Fidelity, FidelityMeter
 from fourfold.imaging.resize import Resizer, bicubic
 from fourfold.methods.route import Routes, blend
 
@@ -47,6 +48,7 @@ class Upscaling:
         image: what to upscale; runner: the network, compiled for ``plan.shape``; plan: its tiles.
         scale: of the network; target: ``(height, width)`` wanted.
         routes: which tiles go on to a bigger network, if any.
+        consistent: whether the result shall shrink to exactly the image, see ``imaging.backprojection``.
         seconds_model: time spent inside networks so far; seconds_big: the part of it inside the bigger one.
         difference: mean squared difference of both networks' answers in 0..1, ``rows×columns`` of ``routes.plan``,
             NaN where only the little one was asked.
@@ -58,6 +60,7 @@ class Upscaling:
     scale: int
     target: Size
     routes: Routes | None = None
+    consistent: bool = False
     seconds_model: float = field(default=0.0, init=False)
     seconds_big: float = field(default=0.0, init=False)
 
@@ -65,7 +68,10 @@ class Upscaling:
         self.difference = np.full((0, 0) if self.routes is None else self.routes.chosen.shape, np.nan)
         whole = (self.scale * self.image.size[0], self.scale * self.image.size[1])
         self._fit = None if self.target == whole else Resizer(whole, self.target)
-        self._meter = Consistency(visible(self.image.pixels, self.image.alpha), self.target)
+        self._meter = FidelityMeter(visible(self.image.pixels, self.image.alpha), self.target)
+        self._exact: BackProjection | None = None
+        if self.consistent:
+            self._exact = BackProjection(self._bled(), self.target, 2**self.image.depth - 1)
 
     @property
     def runners(self) -> tuple[Runner, ...]:
@@ -73,9 +79,9 @@ class Upscaling:
         return (self.runner,) if self.routes is None else (self.runner, self.routes.big)
 
     @property
-    def consistency_psnr(self) -> float:
-        """dB, once every band is finished, see ``imaging.metrics.consistency``; infinite when it is exact."""
-        return self._meter.decibel()
+    def fidelity(self) -> Fidelity:
+        """What the result kept and added, once every band is finished."""
+        return self._meter.result()
 
     def pour(self, write: Callable[[Levels], None], progress: Progress) -> None:
         """Make the picture: the network computes here while another thread finishes and writes the bands before."""
@@ -101,7 +107,7 @@ class Upscaling:
         pixels, alpha = self.image.pixels, self.image.alpha
         large: NDArray[Any] | None = None
         if alpha is not None:
-            pixels = color.bleed(pixels, alpha)
+            pixels = self._bled()
             size = (self.scale * alpha.shape[0], self.scale * alpha.shape[1])
             large = bicubic(np.rint(alpha * peak).astype(np.uint8 if peak == 255 else np.uint16), size)
         done, row = 0, 0
@@ -142,9 +148,24 @@ class Upscaling:
     def finish(self, band: Levels) -> Levels:
         """A band as it belongs into the result, of the wanted size and measured; it may hold more rows, or none."""
         out = band if self._fit is None else self._fit.push(band)
+        if self._exact is not None:
+            out = self._exact.push(out)
         if len(out):
             self._meter.push(_seen(out))
         return out
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the person about a result that could not be made as was asked for, once it is finished."""
+        worst = self.fidelity.worst
+        if not self.consistent or worst <= 0.5:
+            return ()
+        limit = "levels end at black and white" if self.image.alpha is None else "transparency is enlarged by itself"
+        return (f"{limit}: shrunk back, the value furthest off differs by {worst:.1f} of 255 levels",)
+
+    def _bled(self) -> NDArray[np.float32]:
+        """The colours, continued where transparency hides them."""
+        return self.image.pixels if self.image.alpha is None else color.bleed(self.image.pixels, self.image.alpha)
 
 
 def _levels(runner: Runner, window: NDArray[Any], peak: int) -> tuple[NDArray[Any], float]:
@@ -176,12 +197,15 @@ def _seen(levels: Levels) -> NDArray[Any]:
     return visible(real[..., :-1], real[..., -1])
 
 
-def memory_needed(size: Size, target: Size, channels: int, depth: int, keeps_whole: bool) -> int:
+def memory_needed(
+    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False
+) -> int:
     """Bytes that upscaling will need at its peak, somewhat overestimated.
 
     Args:
         size, target: ``(height, width)`` of input and result; channels: 1 to 4; depth: 8 or 16.
         keeps_whole: whether the writer holds the whole result before it encodes it.
+        consistent: whether back-projection runs, too.
     """
     pixels_in, pixels_out = math.prod(size), math.prod(target)
     engine = 400 << 20
@@ -189,4 +213,6 @@ def memory_needed(size: Size, target: Size, channels: int, depth: int, keeps_who
     band = tiling.LARGEST * 4 * target[1] * channels * (depth // 8)
     alpha = pixels_in * 16 * (depth // 8) if channels in (2, 4) else 0
     whole = pixels_out * (1 if channels == 1 else 4) * 5 // 4 if keeps_whole else 0
-    return engine + input_copies + 3 * band + alpha + whole
+    measured = pixels_in * 8 + target[1] * channels * 4 * 512
+    corrected = (pixels_in * 4 + target[1] * 4 * 2048) * channels if consistent else 0
+    return engine + input_copies + 3 * band + alpha + whole + measured + corrected

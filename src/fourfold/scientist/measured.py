@@ -59,10 +59,12 @@ def shown(field: str, value: Any) -> str:
 _UNITS = {
     "psnr": " dB",
     "psnr_y": " dB",
+    "_db": " dB",
     "gmacs": " GMAC",
     "_mb": " MB",
     "megapixels_per_second": " MP/s",
-    "added_detail": "×",
+    "added_detail": "/255",
+    "consistency_worst": "/255",
 }
 
 

@@ -36,6 +36,9 @@ class Event:
     total: int = 0
 
 
+_LONGEST_ENGINE = "onnxruntime fp32"
+"""Engine and arithmetic of a network, which a recipe will also tell."""
+
 Watch = Callable[[Event], None]
 """Told of every event; may raise to stop the run between two tiles."""
 
@@ -208,7 +211,7 @@ class _Run:
         for one in before:
             models |= one.node.models(self._tools, one.arguments)
         recipe = {"fourfold": fourfold.__version__, "models": models, "steps": steps}
-        if len(json.dumps(recipe)) > LONGEST_RECIPE - 50:  # the rest is for the engine
+        if len(json.dumps(recipe | {"engines": dict.fromkeys(models, _LONGEST_ENGINE)})) > LONGEST_RECIPE:
             recipe["steps"] = cache.key({"steps": steps})
         return recipe
 

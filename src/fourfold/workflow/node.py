@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
-from fourfold.core.contract import Progress
+from fourfold.core.contract import Levels, Progress
 from fourfold.core.image import Image
 from fourfold.core.options import UpscaleOptions
 from fourfold.core.params import Parameter, parameters
@@ -50,8 +50,8 @@ class Restoration(Protocol):
         ...
 
     @property
-    def engine(self) -> str:
-        """The inference engine and its precision."""
+    def engines(self) -> Mapping[str, str]:
+        """By the id of each network, its inference engine and precision."""
         ...
 
     def pour(self, write: Write, /) -> None:
@@ -73,8 +73,8 @@ class Tools(Protocol):
         """Load the network for a picture and plan its tiles."""
         ...
 
-    def measure(self, large: Image, small: Image) -> dict[str, Any]:
-        """How an enlarged picture relates to the one it was made from, plain values."""
+    def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
+        """How an enlarged picture relates to the one it was made from, plain values; both ``H×W×C``, alpha last."""
         ...
 
     def classifier(self, path: Path, encoding: Encoding) -> Classifier:

@@ -106,7 +106,7 @@ def resize(
     pixels = whole.pixels if whole.alpha is None else color.bleed(whole.pixels, whole.alpha)
     alpha = None if whole.alpha is None else bicubic(whole.alpha, size)
     return Picture.of(
-        replace(whole, pixels=bicubic(pixels, size), alpha=alpha), _resized(types, values), image.carried.engine
+        replace(whole, pixels=bicubic(pixels, size), alpha=alpha), _resized(types, values), image.carried.engines
     )
 
 
@@ -137,7 +137,7 @@ def restore(
     """Restore a picture through a network of the catalog: enlarge it, keep to what it holds, or repair it."""
     made = context.tools.restore(image.image, options, context.progress)
     of_type = replace(_restored({"image": image.type}, {"options": options}), size=made.size)
-    carried = replace(image.carried, engine=made.engine)
+    carried = replace(image.carried, engines={**image.carried.engines, **made.engines})
     return Restored(Picture(of_type, carried, flow=made.pour), Report(made.figures))
 
 
@@ -158,7 +158,7 @@ def blend(
     part = np.float32(strength)
     alpha = None if one.alpha is None or two.alpha is None else part * one.alpha + (1 - part) * two.alpha
     mixed = replace(one, pixels=part * one.pixels + (1 - part) * two.pixels, alpha=alpha)
-    return Picture.of(mixed, image.type, image.carried.engine)
+    return Picture.of(mixed, image.type, {**other.carried.engines, **image.carried.engines})
 
 
 class Compared(NamedTuple):
@@ -200,9 +200,9 @@ def measure(
     large: Annotated[Picture, Port("An enlarged picture.")],
     small: Annotated[Picture, Port("The picture it was made from.")],
     context: Context,
-) -> Annotated[Report, Port("Consistency, sharpness and added detail.")]:
+) -> Annotated[Report, Port("Consistency, added detail, what a phone shows of it, and sharpness.")]:
     """Measure what an enlarged picture kept of the one it was made from, and what was added."""
-    return Report(context.tools.measure(large.image, small.image))
+    return Report(context.tools.measure(large.levels, small.levels))
 
 
 class Classified(NamedTuple):
@@ -309,7 +309,7 @@ def _spec(image: Picture, kind: Format, fits: Image, options: UpscaleOptions, re
     height, width = image.type.size or (0, 0)
     metadata = for_output(carried.metadata, options.metadata, (height, width))
     if recipe and options.metadata != "strip":
-        metadata = with_recipe(metadata, recipe | ({"engine": carried.engine} if carried.engine else {}))
+        metadata = with_recipe(metadata, recipe | {"engines": dict(carried.engines)})
     return files.Spec(
         format=kind.name,
         height=height,

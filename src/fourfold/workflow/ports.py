@@ -6,7 +6,7 @@ An image, a report (figures by name), a score (one figure) and a text; ``KINDS``
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Protocol
@@ -102,7 +102,7 @@ class Carried:
 
     Attributes:
         profile, metadata, format, lossy, notes: as of ``core.image.Image``.
-        engine: the inference engine that computed it, with its precision; empty if none did.
+        engines: by the id of each network that computed it, its inference engine and precision.
     """
 
     profile: bytes | None = None
@@ -110,7 +110,7 @@ class Carried:
     format: str = ""
     lossy: bool = False
     notes: tuple[str, ...] = ()
-    engine: str = ""
+    engines: Mapping[str, str] = field(default_factory=dict)
 
 
 class Picture:
@@ -136,7 +136,7 @@ class Picture:
         self._read, self._flow = read, flow
 
     @staticmethod
-    def of(image: Image, type: ImageType, engine: str = "") -> "Picture":  # noqa: A002
+    def of(image: Image, type: ImageType, engines: Mapping[str, str] | None = None) -> "Picture":  # noqa: A002
         """A picture in memory; origin and scale are those of ``type``, values outside 0..1 are clipped."""
         whole = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
         peak = np.float32(2**image.depth - 1)
@@ -144,7 +144,7 @@ class Picture:
         known = ImageType(
             type.origin, type.scale, image.size, whole.shape[2], image.depth, _colour(image.profile, whole.shape[2])
         )
-        carried = Carried(image.profile, image.metadata, image.format, image.lossy, image.notes, engine)
+        carried = Carried(image.profile, image.metadata, image.format, image.lossy, image.notes, engines or {})
         return Picture(known, carried, read=lambda: levels)
 
     @property
