@@ -60,7 +60,7 @@ def _tinted(shown: dict[str, Any]) -> dict[str, Any]:
                 image = files.read(Path(entry["input"]))
             except FourfoldError:
                 continue  # a pipe, or a file moved meanwhile: the map of squares stands alone
-            entry["tinted"] = tilemap.picture(entry["routing"], visible(image.pixels, image.alpha))
+            entry["tinted"] = tilemap.picture(entry["routing"], visible(image.pixels, image.alpha), image.profile)
     return shown
 
 

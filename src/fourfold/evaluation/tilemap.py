@@ -17,11 +17,11 @@ _LONG_SIDE = 320
 _ORANGE = np.array([217, 115, 13], np.float32) / np.float32(255)
 
 
-def picture(routing: Mapping[str, Any], photo: Floats) -> bytes:
+def picture(routing: Mapping[str, Any], photo: Floats, profile: bytes | None) -> bytes:
     """The photo in grey, tinted where the big network changed it, along its edges: a WebP picture.
 
     Args:
-        routing: of an upscale report; photo: ``H×W×C`` in 0..1, what was upscaled.
+        routing: of an upscale report; photo: ``H×W×C`` in 0..1, what was upscaled; profile: of its colours, if any.
     """
     shrink = min(1, 2 * _LONG_SIDE / max(photo.shape))
     small = np.clip(bicubic(photo, (math.ceil(photo.shape[0] * shrink), math.ceil(photo.shape[1] * shrink))), 0, 1)
@@ -30,7 +30,7 @@ def picture(routing: Mapping[str, Any], photo: Floats) -> bytes:
     grey = 0.35 + 0.6 * small.mean(2, keepdims=True)
     levels = np.rint(((1 - tint) * grey + tint * _ORANGE) * 255).astype(np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(levels).save(stream, "WEBP", quality=80)
+    Image.fromarray(levels).save(stream, "WEBP", quality=80, icc_profile=profile if photo.shape[2] == 3 else None)
     return stream.getvalue()
 
 
