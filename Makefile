@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check-install docs bench results clean
+.PHONY: demo test lint check-install web docs bench results clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -41,6 +41,10 @@ check-install:
 	unshare --map-root-user --net build/empty/bin/fourfold upscale build/photo.jpg --overwrite
 	cd build && empty/bin/fourfold models verify
 
+# The engine that runs networks in a browser, for the page of a source tree; a wheel has it anyway.
+web:
+	$(PYTHON) hatch_build.py
+
 docs: .venv/installed-dev demo
 	cp demo/before-after.png docs/guide/before-after.png
 	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project/test_docs.py \
@@ -53,6 +57,7 @@ bench: .venv/installed-bench
 	$(BIN)/fourfold bench roofline --save
 	$(BIN)/fourfold bench cascade --save
 	$(BIN)/fourfold bench workflow --save
+	$(BIN)/fourfold bench service --save
 
 results: .venv/installed-bench
 	$(BIN)/python scripts/results.py

@@ -1,11 +1,12 @@
 """Briefs in, answers out: read, answered from their own sources, checked by the guard, written; with a photo, done."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fourfold.catalog import load as catalog
 from fourfold.core.atomic import write_text
 from fourfold.core.errors import FourfoldError, PictureError, RuntimeFailure, UsageError
 from fourfold.scientist.answer import answer, to_json
@@ -60,6 +61,47 @@ def _answered(brief: Brief, llm: Settings | None, run: Run | None = None) -> Ans
     advised = _advised(made, advise(brief, tuple(leaves()), llm))
     added = replace(advised, markdown=advised.markdown.removeprefix(made.markdown), measured=())
     return made if guard(added, brief) else advised
+
+
+def explain(question: str, report: Mapping[str, Any], photo: Path, result: Path) -> tuple[Answer, str]:
+    """Answer a question about a photo that was upscaled already, from the figures of that very run.
+
+    Args:
+        question: of the person, in any language; or a whole brief. A question alone is answered from the cards of the
+            networks that ran.
+        report: of the run, as ``upscale --json`` prints it; photo, result: its files.
+
+    Returns:
+        The answer, and the page that shows it with the pictures.
+
+    Raises:
+        UsageError: there is no question. PictureError: a picture cannot be read.
+    """
+    from fourfold.api.doing import already_done
+
+    try:
+        brief = parse(question)
+    except UsageError:
+        brief = parse(_brief(question, str(report["model"]).split(" + ")))
+    if not (brief.models or brief.papers):
+        brief = parse(_brief(brief.question, str(report["model"]).split(" + ")))
+    done = already_done(brief, report, photo, result)
+    made = _answered(brief, None, done.run)
+    return made, done.page(brief, made)
+
+
+def _brief(question: str, networks: Iterable[str]) -> str:
+    """A brief whose sources are the cards of networks."""
+    cards = [catalog.card(name) for name in networks]
+    asked = " ".join(question.replace('"', "'").split())
+    lines = [f'A user has asked the following question:\n"{asked}"\n\n### Recommended AI Models:']
+    lines += [f"Model: {card.id}" for card in cards]
+    lines.append("\n### Related Papers:")
+    for card in cards:
+        task = card.task.rpartition("/")[2]
+        told = f"{card.id} is a network for {task} that enlarges a photo {card.scale} times. {card.summary}"
+        lines.append(f"Model: {card.id}\nSummary: {told}\n")
+    return "\n".join(lines)
 
 
 def ask_files(

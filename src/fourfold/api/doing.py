@@ -3,13 +3,15 @@
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
 
+from fourfold.api.inspect import measure
+from fourfold.api.networks import TASK
 from fourfold.api.session import Session
 from fourfold.api.workflows import Watch, kept_in, run_workflow
 from fourfold.catalog import load as catalog
@@ -55,6 +57,37 @@ class Done:
         figures = tuple(Figure(name, one.text, one.fields[0]) for name, one in rows(record, words))
         shown = replace(text, pairs=tuple(_pairs(*self.pictures, table)), boxes=tuple(_boxes(record)))
         return html(replace(shown, tiles=_tiles(self.pictures[0], record), figures=figures))
+
+
+def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: Path) -> Done:
+    """A brief's task as it was carried out before by upscaling a photo: with the pictures and figures of that run.
+
+    Args:
+        report: of the run, as ``upscale --json`` prints it; photo, result: its files.
+
+    Raises:
+        PictureError: a picture cannot be read.
+    """
+    proposed = propose(plan(brief), catalog.all_entries(), (TASK,))
+    proposal = replace(proposed, task=TASK)  # however the question is read, this is what was done
+    told = {name: value for name, value in report.items() if name not in ("input", "output")}
+    if report["routing"] is not None:
+        told["tile_map"] = [["big" if big else "little" for big in row] for row in report["routing"]["big"]]
+    saved = {"file": result.name, "bytes": result.stat().st_size, "sha256": files.digest(result)}
+    steps: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
+        ("small", "load", {}, {}),
+        ("restored", "restore", {"image": "small.image"}, told),
+        ("figures", "measure", {"large": "restored.image", "small": "small.image"}, asdict(measure(result, photo))),
+        ("large", "save", {"image": "restored.image"}, saved),
+    )
+    record = {
+        "steps": {
+            name: {"node": node, "inputs": inputs, "outputs": {"report": figures} if figures else {}}
+            for name, node, inputs, figures in steps
+        }
+    }
+    small, large = (Picture.of(files.read(path), ImageType()) for path in (photo, result))
+    return Done(Run(proposal, record), (small, large))
 
 
 class Doer:

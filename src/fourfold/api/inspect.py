@@ -30,6 +30,8 @@ _EXTRAS = {
     "heif": "pi-heif",
     "batch": "s3fs",
     "cluster": "ray",
+    "serve": "fastapi",
+    "postgres": "psycopg",
     "ncnn": "ncnn",
     "spandrel": "spandrel",
 }
@@ -165,6 +167,9 @@ def doctor() -> dict[str, Any]:
             for extra, package in _EXTRAS.items()
         },
     }
+    engine = Path(fourfold.__file__).parent / "serve" / "web" / "vendor"
+    told = "it was made where npm's registry could not be reached; see docs/guide/phone.md"
+    found["page_on_a_phone_alone"] = "installed" if engine.is_dir() else f"not in this installation: {told}"
     try:
         runner = runtimes.load(choose_cards(UpscaleOptions(), "faithful")[0], tile=(256, 256))
     except FourfoldError as error:

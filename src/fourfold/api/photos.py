@@ -11,15 +11,18 @@ from typing import Any, BinaryIO, TypeVar
 from fourfold.api.networks import choose_cards
 from fourfold.api.session import Report, Session, require_memory
 from fourfold.catalog.card import STYLES
-from fourfold.core.contract import Progress
+from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, PictureError, QualityGate, UsageError
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import files
 from fourfold.imaging.formats import FORMATS, Format, fitting, format_of, writable_like
 from fourfold.imaging.metadata import for_output
-from fourfold.methods.upscale import target_size
+from fourfold.methods.upscale import Size, target_size
 
 T = TypeVar("T")
+
+Rows = Callable[[Levels, Size], None]
+"""Told of finished rows of a result, from the top, ``rows×W×C``, and of its whole ``(height, width)``."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def upscale_files(
     min_consistency: float | None = None,
     session: Session | None = None,
     progress: Callable[[str], Progress] = lambda _name: lambda _done, _all: None,
+    rows: Rows = lambda _levels, _size: None,
 ) -> Iterator[Report | Failure]:
     """Upscale files one after the other; a bad one never stops the rest.
 
@@ -71,6 +75,7 @@ def upscale_files(
         min_consistency: dB below which a result is refused and not kept.
         session: keeps networks loaded for the next call, too.
         progress: called with each input's name, returns what is called after each of its tiles.
+        rows: called with the rows of each result as they are written, from another thread.
 
     Yields:
         A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
@@ -82,7 +87,7 @@ def upscale_files(
     for style in (options.style,) if options.style else STYLES:
         choose_cards(options, style)  # what no input can do anything about is said once
     sources = list(expanded(inputs))
-    job = _Job(session or Session(), options, output, len(sources) > 1, overwrite, min_consistency, set())
+    job = _Job(session or Session(), options, output, len(sources) > 1, overwrite, min_consistency, rows, set())
     for source in sources:
         try:
             yield job.run(source, progress(source))
@@ -110,6 +115,7 @@ class _Job:
     many: bool
     overwrite: bool
     min_consistency: float | None
+    rows: Rows
     written: set[Path]
 
     def run(self, source: str, progress: Progress) -> Report:
@@ -135,8 +141,13 @@ class _Job:
             quality=self.options.quality or files.default_quality(kind.name, image.format, lossy=image.lossy),
         )
         to: Path | BinaryIO = sys.stdout.buffer if path is None else path
+
+        def write(band: Levels) -> None:
+            writer.write(band)
+            self.rows(band, target)
+
         with files.open_writer(to, spec) as writer:
-            prepared.work.pour(writer.write, progress)
+            prepared.work.pour(write, progress)
             kept = prepared.work.fidelity.consistency
             if self.min_consistency is not None and kept < self.min_consistency:
                 raise QualityGate(

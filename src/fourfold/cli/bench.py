@@ -12,9 +12,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow"),
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "service"),
         help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, or what a workflow costs over the direct way.",
+        "the processor can do, fitting cascades, or what a workflow or the service costs over the direct way.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
@@ -49,6 +49,11 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = benchmark.workflow(args.data, Path(folder), rounds=args.rounds)
         text = overhead.table(report)
+    elif args.what == "service":
+        from fourfold.serve import bench as service
+
+        report = service.measure(args.rounds)
+        text = service.table(report)
     else:
         report = cascade_speed.measure()
         text = cascade_speed.table(report)

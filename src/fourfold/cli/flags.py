@@ -1,6 +1,7 @@
 """Command-line flags made from described parameters, see ``core.params``."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from fourfold.core.errors import UsageError
@@ -39,7 +40,7 @@ class _Parse:
 
 
 def _metavar(parameter: Parameter) -> str:
-    words = list(parameter.choices) or [parameter.name.upper() if parameter.kind is str else "N"]
+    words = list(parameter.choices) or [parameter.name.upper() if parameter.kind in (str, Path) else "N"]
     return "|".join((["auto"] if parameter.param.auto else []) + words)
 
 

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fourfold import __version__
-from fourfold.cli import ask, batch, bench, cascade, doctor, measure, models, run, train, upscale, workflow
+from fourfold.cli import (
+    ask,
+    batch,
+    bench,
+    cascade,
+    doctor,
+    measure,
+    models,
+    run,
+    serve,
+    train,
+    upscale,
+    workflow,
+)
 from fourfold.core.errors import FourfoldError
 
 
@@ -24,7 +37,7 @@ class Verb(Protocol):
         ...
 
 
-COMMANDS: tuple[Verb, ...] = (upscale, batch, measure, ask, run, workflow, models, cascade, doctor, bench, train)
+COMMANDS: tuple[Verb, ...] = (upscale, batch, measure, ask, run, workflow, models, cascade, serve, doctor, bench, train)
 VERBS = {command.__name__.rpartition(".")[2]: command for command in COMMANDS}
 
 EXIT_CODES = """exit codes:

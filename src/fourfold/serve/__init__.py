@@ -1,0 +1,1 @@
+"""The service: photos over HTTP, durable jobs, worker processes, and the page for a phone."""

@@ -1,0 +1,110 @@
+// The page: photos in, one after the other to where the work is done, and a place to ask.
+import { Photo } from "./photo.js";
+import * as server from "./server.js";
+import { known, language, say, speak } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const AT_ONCE = { server: 2, device: 1 };
+const photos = [];
+let there = false; // whether the service answers
+let installed = false; // whether the part that works on the device came with the page
+
+function chosen(name) {
+  return document.querySelector(`[name=${name}]:checked`).value;
+}
+
+function settings() {
+  return { style: chosen("style"), strength: Number(at("strength").value) / 100 };
+}
+
+function place() {
+  const wanted = chosen("where");
+  return wanted === "auto" ? (there || !installed ? "server" : "device") : wanted;
+}
+
+function told() {
+  const lying = photos.filter((one) => one.state !== "removed");
+  const count = (state) => lying.filter((one) => one.state === state).length;
+  const failed = count("failed");
+  const parts = [there ? say("here_server") : say(installed ? "here_gone" : "here_nothing")];
+  if (lying.length > 1) parts.push(say("count", { done: count("done"), total: lying.length }));
+  if (failed && lying.length > 1) parts.push(say("count_failed", { failed }));
+  at("state").textContent = parts.join(" ");
+  return parts.slice(1).join(" ");
+}
+
+// Begin as many of the photos that wait as may be done at once.
+async function go() {
+  there = await server.isThere();
+  const where = place();
+  const working = photos.filter((one) => one.state === "working").length;
+  const next = photos.filter((one) => one.state === "waiting").slice(0, Math.max(0, AT_ONCE[where] - working));
+  for (const one of next) one.run(where);
+  told();
+}
+
+function changed(photo) {
+  const counted = told();
+  if (["done", "failed"].includes(photo.state)) at("said").textContent = `${photo.file.name}: ${photo.note.textContent} ${counted}`;
+  if (photo.state !== "working") go();
+}
+
+function add(event) {
+  for (const file of event.target.files) {
+    const photo = new Photo(file, settings(), changed);
+    photos.push(photo);
+    at("photos").append(photo.element);
+  }
+  event.target.value = "";
+  at("photos").lastElementChild?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  go();
+}
+
+async function ask() {
+  const brief = at("brief").value.trim();
+  if (!brief) return at("brief").focus();
+  at("ask").disabled = true;
+  at("answer").textContent = say("asking");
+  try {
+    at("answer").textContent = await server.answered(asBrief(brief));
+  } catch (error) {
+    at("answer").textContent = error.kind === "parameter" ? error.message : say(`error_${error.kind}`);
+  } finally {
+    at("ask").disabled = false;
+  }
+}
+
+// A question alone becomes the brief that it is the question of.
+function asBrief(text) {
+  return text.includes("\n") ? text : `A user has asked the following question:\n"${text.replaceAll('"', "'")}"\n`;
+}
+
+function strength() {
+  at("strength-value").value = `${at("strength").value} %`;
+  at("strength").disabled = chosen("style") === "faithful";
+}
+
+function spoken(wanted) {
+  speak(wanted);
+  at("language").value = language;
+  told();
+}
+
+for (const id of ["files", "camera"]) at(id).addEventListener("change", add);
+at("ask").addEventListener("click", ask);
+at("strength").addEventListener("input", strength);
+for (const one of document.querySelectorAll("[name=style]")) one.addEventListener("change", strength);
+for (const one of document.querySelectorAll("[name=where]")) one.addEventListener("change", go);
+at("language").addEventListener("change", (event) => {
+  localStorage.setItem("language", event.target.value);
+  spoken(event.target.value);
+});
+
+spoken(localStorage.getItem("language") ?? known(navigator.languages));
+strength();
+if ("serviceWorker" in navigator) navigator.serviceWorker.register("sw.js").catch(() => {});
+const assets = await (await fetch("assets.json")).json();
+installed = Object.keys(assets).some((name) => name.startsWith("vendor/"));
+for (const one of document.querySelectorAll("[value=device]")) one.disabled = !installed;
+await go();
+document.documentElement.dataset.ready = "yes";

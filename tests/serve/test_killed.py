@@ -1,0 +1,83 @@
+"""A worker or a server killed in the middle of a job: the job is finished all the same, once."""
+
+import io
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from PIL import Image
+
+from serve_it import jpeg
+
+LEASE = ("--lease-seconds", "3")
+PHOTO = jpeg(220, 180)
+SLOW = {"route": "big", "tile": "64", "format": "png"}
+
+
+def finished_once(server, job):
+    """The job succeeded, its result is whole, and no event says that it ended twice."""
+    done = server.over(job)
+    assert done["state"] == "succeeded", done
+    with Image.open(io.BytesIO(server.ask("GET", done["links"]["result"]).content)) as picture:
+        picture.load()
+        assert picture.size == (880, 720)
+    told = server.ask("GET", f"/v1/jobs/{job}/events").text
+    assert told.count('"succeeded"') == 1
+    return done
+
+
+def in_the_middle(server, job):
+    assert server.until(job, lambda job: job["done"] >= 1)["state"] == "running"
+
+
+def test_a_worker_is_killed(start):
+    server = start(*LEASE)
+    job = server.create(PHOTO, **SLOW).json()["id"]
+    in_the_middle(server, job)
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    assert finished_once(server, job)["attempts"] == 2
+
+
+def test_the_server_is_killed_and_started_again(start):
+    server = start(*LEASE)
+    jobs = [server.create(PHOTO, **SLOW).json()["id"], server.create(PHOTO, **SLOW).json()["id"]]
+    in_the_middle(server, jobs[0])
+    server.kill()
+    again = start(*LEASE)
+    assert finished_once(again, jobs[0])["attempts"] == 2
+    assert finished_once(again, jobs[1])["attempts"] == 1
+
+
+def test_one_of_two_servers_is_killed_and_the_other_takes_over(start, postgres):
+    flags = (*LEASE, "--database", postgres)
+    first, second = start(*flags), start(*flags)
+    jobs = [first.create(PHOTO, **SLOW).json()["id"] for _ in range(3)]
+    deadline = time.monotonic() + 180
+    while sum(second.job(job)["state"] == "running" for job in jobs) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    first.kill()
+    done = [finished_once(second, job) for job in jobs]
+    assert sum(job["attempts"] for job in done) == 4
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute("drop table fourfold_jobs, fourfold_events")
+
+
+def test_many_uploads_at_once_are_all_done_while_the_service_answers(start):
+    server = start()
+    server.over(server.create(jpeg()).json()["id"])
+    before = server.memory_mb()
+    photos = [jpeg(24, 20, seed) for seed in range(200)]
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(lambda photo: server.create(photo, route="little"), photos))
+        assert [answer.status_code for answer in answers] == [202] * 200
+        assert server.ask("GET", "/v1/health").status_code == 200
+    jobs = [answer.json()["id"] for answer in answers]
+    assert len(set(jobs)) == 200
+    server.over(jobs[-1])
+    assert [server.over(job)["state"] for job in jobs] == ["succeeded"] * 200
+    assert server.memory_mb() - before < 150
