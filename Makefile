@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check-install web docs bench results clean
+.PHONY: demo test lint check-install web docs bench results shaken clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -57,10 +57,14 @@ bench: .venv/installed-bench
 	$(BIN)/fourfold bench roofline --save
 	$(BIN)/fourfold bench cascade --save
 	$(BIN)/fourfold bench workflow --save
+	$(BIN)/fourfold bench deblurring --save
 	$(BIN)/fourfold bench service --save
 
 results: .venv/installed-bench
 	$(BIN)/python scripts/results.py
+
+shaken: .venv/installed-dev
+	$(BIN)/python scripts/shaken.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache build dist demo

@@ -12,8 +12,8 @@ import skimage.data
 from PIL import Image
 
 from fourfold import measure, upscale_files
-from fourfold.api.photos import Failure
 from fourfold.api.reports import write_document
+from fourfold.api.targets import Failure
 from fourfold.imaging.metrics import psnr_y
 from fourfold.imaging.resize import bicubic
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import fourfold
+from fourfold.catalog import load
+from fourfold.catalog.card import Card
 
 SKIPPED = pytest.StashKey[list[str]]()
 
@@ -39,6 +41,34 @@ def shared() -> Path:
     if not (folder / "data" / "benchmark").is_dir():
         pytest.skip(f"needs the shared data folder, expected at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def _library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small random deblurring network, imported as a person would."""
+    import torch
+
+    from fourfold.networks.mssnet import MSSNet
+    from fourfold.runtimes.importing import import_checkpoint
+
+    folder = tmp_path_factory.mktemp("library")
+    torch.manual_seed(11)
+    network = MSSNet(4, 0, 2)
+    with torch.no_grad():
+        network.tail3_3.weight.mul_(0.1)
+    torch.save({"model_state_dict": network.state_dict()}, folder / "tiny.pt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(folder))
+        import_checkpoint(folder / "tiny.pt", "imported-tiny")
+    return folder / "models"
+
+
+@pytest.fixture
+def brought(_library: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
+    """The card of an imported deblurring network, which is found while the test runs."""
+    monkeypatch.setenv("FOURFOLD_MODEL_PATH", str(_library))
+    (card,) = load.imported()
+    return card
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,14 @@ __version__ = "0.1.0"
 
 # name -> module it lives in; resolved on first use, so that importing fourfold costs nothing
 _PUBLIC = {
+    "DeblurOptions": "core.options",
     "Session": "api.session",
     "UpscaleOptions": "core.options",
     "ask": "api.ask",
+    "deblur": "api.deblurring",
+    "deblur_files": "api.deblurring",
     "doctor": "api.inspect",
+    "features": "api.features",
     "measure": "api.inspect",
     "run_workflow": "api.workflows",
     "upscale": "api.photos",

@@ -4,8 +4,11 @@ import re
 
 import numpy as np
 import pytest
+import skimage.data
+from PIL import Image as Pillow
 
-from fourfold.api.doing import Done
+from fourfold.api import deblurring, networks
+from fourfold.api.doing import Doer, Done
 from fourfold.core.image import Image
 from fourfold.scientist.answer import answer
 from fourfold.scientist.brief import parse
@@ -65,3 +68,19 @@ def test_figures_that_nobody_has_named_yet_are_on_the_page():
     made = page(picture((30, 40)), picture((120, 160)), phone_psnr=41.23, newest_idea=7)
     assert "<dt>Phone view, to plain</dt><dd>41.2 dB</dd>" in made  # among the large ones
     assert "Newest idea<code>big.report.newest_idea</code></dt><dd>7</dd>" in made
+
+
+@pytest.mark.parametrize(
+    ("extent", "task", "carried_out"),
+    [
+        (0, networks.TASK, networks.TASK),
+        (14, networks.TASK, deblurring.TASK),
+        (0, deblurring.TASK, deblurring.TASK),
+    ],
+)
+def test_a_moved_photo_is_deblurred_before_it_is_enlarged(extent, task, carried_out, tmp_path):
+    levels = skimage.data.coffee()
+    wide = np.pad(levels.astype(np.float32), ((0, 0), (0, extent), (0, 0)), mode="edge")
+    moved = sum(wide[:, shift : shift + levels.shape[1]] for shift in range(extent + 1)) / (extent + 1)
+    Pillow.fromarray(np.rint(moved).astype(np.uint8)).save(tmp_path / "photo.png")
+    assert Doer(tmp_path / "photo.png", tmp_path).needed(task) == carried_out

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import fourfold
-from fourfold.api.photos import Failure
+from fourfold.api.targets import Failure
 from fourfold.core.errors import ModelError, NotEnough, PictureError, QualityGate, UsageError
 from fourfold.core.options import UpscaleOptions
 
@@ -280,4 +280,4 @@ def test_a_session_keeps_a_few_networks():
     session = fourfold.Session(OPTIONS, keeps=2)
     for side in (20, 60, 120, 60):
         session.upscale(np.zeros((side, side, 3), np.uint8))
-    assert len(session._networks._runners) == 2
+    assert len(session.networks._runners) == 2

@@ -44,6 +44,32 @@ def test_upscale_says_what_it_did(photo, capsys):
     assert "consistency" in err
 
 
+def test_deblur_leaves_a_sharp_photo_alone_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    sharp = np.random.default_rng(2).integers(0, 256, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    Image.fromarray(sharp).save("sharp.png")
+    code, out, err = typed(capsys, "deblur", "sharp.png", *FAST)
+    assert (code, out) == (0, "")
+    assert err.startswith("sharp.png → sharp_deblurred.png: 128×96, ")
+    assert "not changed" in err
+    assert "note: the picture looks sharp: it was left as it is" in err
+    assert Path("sharp_deblurred.png").read_bytes() == Path("sharp.png").read_bytes()
+
+
+def test_deblur_tells_of_a_moved_photo_in_json(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    sharp = np.random.default_rng(2).integers(0, 256, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    wide = np.pad(sharp.astype(np.float32), ((0, 0), (7, 7), (0, 0)), mode="edge")
+    moved = sum(wide[:, shift : shift + 128] for shift in range(15)) / 15
+    Image.fromarray(np.rint(moved).astype(np.uint8)).save("moved.png")
+    code, out, _ = typed(capsys, "deblur", "moved.png", "--strength", "0.5", "--json", *FAST)
+    (entry,) = json.loads(out)["files"]
+    assert code == 0
+    assert entry["changed"] is True
+    assert entry["blur"]["kind"] == "motion"
+    assert (entry["size"], entry["strength"], entry["tiles"]) == ([128, 96], 0.5, 1)
+
+
 def test_quiet_says_nothing(photo, capsys):
     assert typed(capsys, "upscale", "photo.png", "--quiet", *FAST) == (0, "", "")
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,3 +67,46 @@ def test_pixels_outside_are_mirrored_even_far_out():
 def test_refuses_a_tile_that_is_all_halo():
     with pytest.raises(InvalidInput, match="twice the halo"):
         tiling.plan((10, 10), 10, 20)
+
+
+@given(
+    st.tuples(st.integers(1, 3000), st.integers(1, 3000)), st.sampled_from([192, 256, 768]), st.sampled_from([1, 16])
+)
+@settings(max_examples=200, deadline=None)
+def test_windows_cover_the_picture_and_overlap(size, largest, multiple):
+    windows = tiling.patchwork(size, 48, largest, multiple)
+    for starts, side, length in zip((windows.tops, windows.lefts), windows.shape, size, strict=True):
+        assert side % multiple == 0
+        assert side <= largest
+        assert starts[0] == 0
+        assert starts[-1] + side >= length
+        assert len(starts) == 1 or starts[-1] + side == length
+        assert all(first + side - second >= 48 for first, second in pairwise(starts))
+        assert all(first + side <= third for first, third in zip(starts, starts[2:], strict=False))
+    assert windows.count == len(windows.tops) * len(windows.lefts)
+
+
+@given(st.tuples(st.integers(1, 200), st.integers(1, 200)))
+@settings(max_examples=50, deadline=None)
+def test_blending_what_was_not_changed_changes_nothing(size):
+    image = np.random.default_rng(1).random((*size, 2), dtype=np.float32)
+    windows = tiling.patchwork(size, 16, 64, 16)
+    np.testing.assert_allclose(tiling.blended(image, windows, lambda window: window), image, atol=1e-6)
+
+
+def test_blending_goes_linearly_from_one_window_to_the_next():
+    image, values = np.zeros((16, 96, 1), np.float32), iter((0, 1))
+    windows = tiling.patchwork((16, 96), 32, 64, 16)
+    assert windows.lefts == (0, 32)
+    row = tiling.blended(image, windows, lambda window: np.full_like(window, next(values)))[3, :, 0]
+    np.testing.assert_array_equal(row[:40], 0)  # the outer quarter of the overlap is the neighbour's alone
+    np.testing.assert_allclose(row[40:56], (np.arange(16) + 0.5) / 16, atol=1e-6)
+    np.testing.assert_array_equal(row[56:], 1)
+
+
+def test_a_window_larger_than_the_picture_is_reflected():
+    image = np.arange(3, dtype=np.float32).reshape(1, 3, 1)
+    seen = []
+    tiling.blended(image, tiling.patchwork((1, 3), 0, 16, 8), lambda window: seen.append(window) or window)
+    assert seen[0][0, :, 0].tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
+    assert (seen[0] == seen[0][:1]).all()

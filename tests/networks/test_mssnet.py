@@ -130,3 +130,15 @@ def test_multiples_of_sixteen_work(network, size):
 def test_no_other_size_works(network, side):
     with pytest.raises(RuntimeError), torch.no_grad():
         network(torch.rand(1, 3, 16, side))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_first_scales_alone_give_the_first_three_estimates(training):
+    torch.manual_seed(3)
+    network = MSSNet(4, 2, 2).train(training)
+    picture = torch.rand(1, 3, 32, 48)
+    with torch.no_grad():
+        first, every = network.coarse(picture), network.train()(picture)
+    assert len(first) == 3
+    for one, other in zip(first, every, strict=False):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)

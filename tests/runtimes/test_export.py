@@ -12,7 +12,10 @@ import fourfold
 from fourfold.catalog import load
 from fourfold.catalog.card import Card
 from fourfold.core.errors import ModelError
-from fourfold.runtimes import export, pytorch
+from fourfold.networks.mssnet import MSSNet
+from fourfold.runtimes import choose, export, pytorch
+from fourfold.runtimes.onnxruntime import OnnxRunner
+from fourfold.runtimes.openvino import OpenVinoRunner
 
 CARD = load.find("image-to-image/super-resolution", 4, "little", "faithful")
 TILES = list(np.random.default_rng(6).random((2, 3, 16, 16), dtype=np.float32))
@@ -115,10 +118,38 @@ def test_a_differing_safetensors_file_is_noticed(network: nn.Module) -> None:
 
 
 def test_the_graph_is_plain_and_its_weights_are_fp16(network: nn.Module) -> None:
+    pytorch.fill(network, export.rounded(network.state_dict(), "random"), "random")
     model = onnx.load_model_from_string(export.to_onnx(network))
     assert {node.op_type for node in model.graph.node} == {"Cast", "Conv", "PRelu", "Add", "DepthToSpace"}
     assert {tensor.data_type for tensor in model.graph.initializer} == {onnx.TensorProto.FLOAT16}
     assert not model.functions
+
+
+def test_weights_that_fp16_cannot_hold_stay_as_they_are(network: nn.Module) -> None:
+    model = onnx.load_model_from_string(export.to_onnx(network))
+    assert {tensor.data_type for tensor in model.graph.initializer} == {
+        onnx.TensorProto.FLOAT,
+        onnx.TensorProto.FLOAT16,  # what repeats channels, and the activations' first slopes
+    }
+    export.check_safetensors(network, export.to_safetensors(network))
+
+
+@pytest.mark.parametrize("engine", choose.installed())
+def test_a_deblurring_network_is_the_same_on_every_engine(engine: choose.Engine) -> None:
+    torch.manual_seed(1)
+    network = MSSNet(8, 4, 4).eval()
+    model = export.to_onnx(network)
+    rng = np.random.default_rng(1)
+    for tile in ((16, 16), (64, 96), (48, 80)):
+        x = rng.random((1, 3, *tile), dtype=np.float32)
+        runner = OnnxRunner(model, 1, tile, 1) if engine == "onnxruntime" else OpenVinoRunner(model, tile, 1, "fp32")
+        with torch.inference_mode():
+            assert np.abs(runner(x) - network(torch.from_numpy(x)).numpy()).max() < 1e-4
+
+
+def test_a_resize_that_onnx_does_otherwise_is_refused() -> None:
+    with pytest.raises(ModelError, match="expected a bilinear resize"):
+        export.to_onnx(nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest")))
 
 
 def test_an_operation_without_a_rule_is_named() -> None:

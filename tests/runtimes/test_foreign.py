@@ -152,7 +152,7 @@ def test_counts_of_an_ncnn_network(shared):
     assert kernels < parameters < 1.01 * kernels
 
 
-@pytest.mark.parametrize("name", [card.id for card in load.all_cards()])
+@pytest.mark.parametrize("name", [card.id for card in load.all_cards() if card.scale == 4])
 def test_compact_layout_gives_the_same(name, tmp_path):
     card = load.card(name)
     (path,) = exchange.exported(card, "safetensors", tmp_path)

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.params import Param, parameters
 from fourfold.workflow import nodes
 from fourfold.workflow.node import Options, Port, node
@@ -69,14 +69,13 @@ def test_every_node_explains_itself():
         assert all(parameter.param.help.endswith(".") for parameter in made.parameters.values()), made.name
 
 
-def test_every_option_of_upscaling_is_a_parameter_of_one_node():
-    found = {
-        name: [made.name for made in NODES.values() if name in made.parameters] for name in parameters(UpscaleOptions)
-    }
+def test_every_option_of_a_method_is_a_parameter_of_its_node():
+    methods = {"restore": parameters(UpscaleOptions), "deblur": parameters(DeblurOptions)}
     shared = {"scale", "width", "height", "strength"}  # resize and blend have their own
-    assert {name: made for name, made in found.items() if name not in shared} == {
-        name: ["save"] if name in nodes.OF_THE_FILE else ["restore"] for name in found if name not in shared
-    }
+    for name in {name for options in methods.values() for name in options if name not in shared}:
+        found = [made.name for made in NODES.values() if name in made.parameters]
+        own = [method for method, options in methods.items() if name in options]
+        assert found == (["save"] if name in nodes.OF_THE_FILE else own)
 
 
 def test_the_schema_takes_the_presets_and_refuses_broken_files():

@@ -1,7 +1,8 @@
-"""The benchmarks: every super-resolution network of the catalog beside bicubic, Lanczos and the networks of others."""
+"""The benchmarks: the networks of the catalog beside bicubic, Lanczos and the networks of others; deblurring."""
 
 import shutil
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -10,14 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from fourfold import runtimes
+from fourfold.api.deblurring import choose_card, deblur_picture
 from fourfold.api.networks import TASK
-from fourfold.api.photos import Failure, upscale_files
+from fourfold.api.photos import upscale_files
 from fourfold.api.session import Session
+from fourfold.api.targets import Failure
 from fourfold.api.workflows import run_workflow
 from fourfold.catalog import load as catalog
-from fourfold.catalog.card import STYLES, TIERS
-from fourfold.core.options import UpscaleOptions
+from fourfold.catalog.card import STYLES, TIERS, Card
+from fourfold.core.contract import Runner
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.evaluation import datasets, peers, results, roofline
+from fourfold.evaluation import deblurring as blurring
 from fourfold.evaluation import quality as scoring
 from fourfold.evaluation import routing as routed
 from fourfold.evaluation import speed as timing
@@ -26,6 +32,7 @@ from fourfold.imaging import files
 from fourfold.runtimes.threads import available
 from fourfold.training.data import split
 
+_TILE = (512, 512)  # of the picture on which deblurring networks are timed
 _PHOTOS = 10
 _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 """In dB between the networks, around those that gates are fitted to."""
@@ -126,6 +133,65 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
             raise made.failed[0].error
 
     return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
+
+
+def deblurring(data: Path | None) -> blurring.DeblurReport:
+    """Score the deblurring network on shaken photos of ``photos`` and on ``blurred/levin`` of the data folder.
+
+    What a megapixel costs is printed for it and for the sizes of the paper, with random weights, on the same engine.
+
+    Raises:
+        UsageError: the data is not there. ModelError: there is no network. MissingExtra: PyTorch is not installed.
+    """
+    folder = datasets.data_folder(data)
+    held = split(folder / "photos")[1]
+    careful, always = _deblurrer(DeblurOptions()), _deblurrer(DeblurOptions(when="always"))
+    return blurring.DeblurReport(
+        sets=deblurred_sets(folder, DeblurOptions(when="always")),
+        sharp=blurring.score_sharp(held, careful, always),
+        judged=blurring.judged(held),
+        costs=tuple(_costs(choose_card(DeblurOptions()))),
+    )
+
+
+def deblurred_sets(folder: Path, options: DeblurOptions) -> tuple[blurring.SetScore, ...]:
+    """The scores on both sets of pairs of a data folder; raises as ``deblurring``."""
+    run = _deblurrer(options)
+    return (
+        blurring.score(blurring.SHAKEN, blurring.shaken(split(folder / "photos")[1]), run),
+        blurring.score(blurring.LEVIN, blurring.levin(folder / "blurred" / "levin"), run, align=True),
+    )
+
+
+def _deblurrer(options: DeblurOptions) -> blurring.Deblur:
+    session = Session()
+    return lambda picture: deblur_picture(picture, options, session).image
+
+
+def _costs(card: Card) -> Iterator[blurring.Cost]:
+    from fourfold.networks.mssnet import SIZES, MSSNet  # PyTorch only for who measures
+    from fourfold.runtimes import export, importing, onnxruntime, openvino
+
+    threads = available()
+    light: Runner = runtimes.load(card, tile=_TILE)
+    yield blurring.Cost(
+        card.id, card.parameters, card.macs_per_pixel / 1e6, blurring.seconds_per_megapixel(light, _TILE)
+    )
+    for name, widths in SIZES.items():
+        network = MSSNet(*widths).eval()
+        network.tail3_3.weight.data.zero_()
+        model = export.to_onnx(network)
+        runner: Runner
+        if light.runtime == "openvino":
+            runner = openvino.OpenVinoRunner(model, _TILE, threads, "auto")
+        else:
+            runner = onnxruntime.OnnxRunner(model, 1, _TILE, threads)
+        yield blurring.Cost(
+            f"MSSNet {name}",
+            sum(parameter.numel() for parameter in network.parameters()),
+            importing.macs_per_pixel(network) / 1e6,
+            blurring.seconds_per_megapixel(runner, _TILE),
+        )
 
 
 def _own() -> tuple[scoring.Contender, ...]:

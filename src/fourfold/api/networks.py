@@ -15,7 +15,7 @@ from fourfold.catalog.card import Card, Style, Task
 from fourfold.core.contract import Runner
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.imaging import tiling
 from fourfold.methods import route
 from fourfold.methods.blend import Blended
@@ -90,12 +90,12 @@ class Networks:
         Returns:
             The runner, and the engine and arithmetic of each network in it.
         """
-        own = self._loaded(card, shape, options, engines)
+        own = self.loaded(card, shape, options, engines)
         used = {card.id: f"{own.runtime} {own.precision}"}
         if card.style == "faithful" or options.strength == 1:
             return own, used
         other = catalog.find(card.task, card.scale, card.tier, "faithful")
-        plain = self._loaded(other, shape, options, engines)
+        plain = self.loaded(other, shape, options, engines)
         return Blended(plain, own, options.strength), used | {other.id: f"{plain.runtime} {plain.precision}"}
 
     def routes(
@@ -127,9 +127,10 @@ class Networks:
                 notes = (f"the little network alone needs about {needed:.1f} s for this picture on this machine",)
         return route.Routes(tiles, big, expected, expected < threshold, threshold), used, notes
 
-    def _loaded(
-        self, card: Card, shape: tuple[int, int], options: UpscaleOptions, engines: Mapping[str, str]
+    def loaded(
+        self, card: Card, shape: tuple[int, int], options: UpscaleOptions | DeblurOptions, engines: Mapping[str, str]
     ) -> Guarded:
+        """The card's network itself; arguments as of ``runner``."""
         runtime, _, precision = engines.get(card.id, "").partition(" ")
         if runtime and options.runtime in (None, runtime) and options.precision in (None, precision):
             options = options.changed(runtime=runtime, precision=precision)

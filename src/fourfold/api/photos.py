@@ -10,12 +10,13 @@ from typing import Any, BinaryIO, TypeVar
 
 from fourfold.api.networks import choose_cards
 from fourfold.api.session import Report, Session, require_memory
+from fourfold.api.targets import Failure, Targets, expanded, given
 from fourfold.catalog.card import STYLES
 from fourfold.core.contract import Levels, Progress
-from fourfold.core.errors import FourfoldError, PictureError, QualityGate, UsageError
+from fourfold.core.errors import FourfoldError, QualityGate
 from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import files
-from fourfold.imaging.formats import FORMATS, Format, fitting, format_of, writable_like
+from fourfold.imaging.formats import fitting
 from fourfold.imaging.metadata import for_output
 from fourfold.methods.upscale import Size, target_size
 
@@ -23,14 +24,6 @@ T = TypeVar("T")
 
 Rows = Callable[[Levels, Size], None]
 """Told of finished rows of a result, from the top, ``rows×W×C``, and of its whole ``(height, width)``."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One input that gave no picture, and why; the others went on."""
-
-    input: str
-    error: FourfoldError
 
 
 def upscale(image: T, scale: float = 4, *, overwrite: bool = False, **options: Any) -> T:
@@ -87,7 +80,8 @@ def upscale_files(
     for style in (options.style,) if options.style else STYLES:
         choose_cards(options, style)  # what no input can do anything about is said once
     sources = list(expanded(inputs))
-    job = _Job(session or Session(), options, output, len(sources) > 1, overwrite, min_consistency, rows, set())
+    targets = Targets(output, options.format, len(sources) > 1, overwrite)
+    job = _Job(session or Session(), options, targets, min_consistency, rows)
     for source in sources:
         try:
             yield job.run(source, progress(source))
@@ -95,39 +89,24 @@ def upscale_files(
             yield Failure(source, error)
 
 
-def expanded(inputs: Iterable[str]) -> Iterator[str]:
-    """The inputs with the pictures of each folder in its place; a folder without pictures stays."""
-    known = {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
-    for name in inputs:
-        folder = Path(name)
-        if name == "-" or not folder.is_dir():
-            yield name
-            continue
-        found = sorted(str(p) for p in folder.iterdir() if p.is_file() and p.suffix.lower() in known)
-        yield from found or [name]  # a folder without pictures fails by itself, as a bad file does
-
-
 @dataclass(frozen=True)
 class _Job:
     session: Session
     options: UpscaleOptions
-    output: str | None
-    many: bool
-    overwrite: bool
+    targets: Targets
     min_consistency: float | None
     rows: Rows
-    written: set[Path]
 
     def run(self, source: str, progress: Progress) -> Report:
         started = time.perf_counter()
-        data: Path | bytes = sys.stdin.buffer.read() if source == "-" else Path(source)
+        data = given(source)
         header = files.probe(data)
-        kind = self._format(header.format)
+        kind = self.targets.format_for(header.format)
         size = (header.height, header.width)
         target = target_size(size, self.options.scale, self.options.width, self.options.height)
         files.Spec(kind.name, *target, channels=3)  # refuses what the format cannot hold, before any work
         require_memory(size, target, header.channels, header.depth, not kind.streams, self.options.consistent)
-        path = self._path(source, header.format, kind, target[1] / size[1])
+        path = self.targets.path_for(source, header.format, kind, f"x{target[1] / size[1]:.3g}")
         image = fitting(files.read(data), kind)
         prepared = self.session.prepare(image, self.options, not kind.streams)
         spec = files.Spec(
@@ -155,47 +134,8 @@ class _Job:
                     f"measured {kept:.2f} dB; the result was not kept"
                 )
         if path is not None:
-            self.written.add(path.resolve())
+            self.targets.wrote(path)
         notes = (*image.notes, *writer.notes)
         if self.options.consistent and kind.lossy and (kind.name, spec.quality) != ("WEBP", 100):
             notes += (f"{kind.name} changes pixels after --consistent made them fit; --format png keeps them",)
         return prepared.report(started, notes, source, "-" if path is None else str(path))
-
-    def _folder(self) -> Path | None:
-        """The folder that results go to, if the output is one."""
-        if self.output is None or self.output == "-":
-            return None
-        folder = Path(self.output)
-        return folder if self.many or self.output.endswith((os.sep, "/")) or folder.is_dir() else None
-
-    def _format(self, of_input: str) -> Format:
-        """As asked for, else as the output's name says, else the input's own, else the nearest that can be written."""
-        asked = format_of(self.options.format) if self.options.format else None
-        if self.output is not None and self.output != "-" and self._folder() is None:
-            named = format_of(Path(self.output))
-            if asked is not None and asked is not named:
-                raise UsageError(
-                    f"{self.output}: expected a name ending in {asked.suffixes[0]} for --format {asked.name}"
-                )
-            return named
-        return asked or writable_like(format_of(of_input))
-
-    def _path(self, source: str, of_input: str, kind: Format, scale: float) -> Path | None:
-        """Where the result goes; None is standard output."""
-        if self.output == "-" or (source == "-" and self.output is None):
-            return None
-        folder = self._folder()
-        if self.output is not None and folder is None:
-            path = Path(self.output)
-        else:
-            given = Path("stdin" if source == "-" else source)
-            suffix = given.suffix if kind.name == of_input and given.suffix else kind.suffixes[0]
-            path = (folder or given.parent) / f"{given.stem}_x{scale:.3g}{suffix}"
-        if source != "-" and path.exists() and path.samefile(source):
-            raise PictureError(f"{source}: the result would replace its own input; give another --output")
-        if path.resolve() in self.written:
-            raise PictureError(f"{source}: {path} was just written from another input; give the inputs other names")
-        if path.exists() and not self.overwrite:
-            raise PictureError(f"{source}: {path} exists already; give --overwrite to replace it, or another --output")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path

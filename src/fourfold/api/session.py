@@ -106,13 +106,14 @@ class Session:
 
     Attributes:
         options: the options that calls start from; keeps: how many compiled tile shapes to hold.
+        networks: the loaded ones.
     """
 
     options: UpscaleOptions = field(default_factory=UpscaleOptions)
     keeps: int = 8
 
     def __post_init__(self) -> None:
-        self._networks = Networks(self.keeps)
+        self.networks = Networks(self.keeps)
 
     def upscale(self, image: Any, **changes: Any) -> Result:
         """Upscale one picture in memory: a PIL image, or an ``H×W``, ``H×W×3`` or ``H×W×4`` array.
@@ -126,7 +127,7 @@ class Session:
         """
         options = self.options.changed(**changes)
         started = time.perf_counter()
-        picture, back = _taken(image)
+        picture, back = taken(image)
         prepared = self.prepare(picture, options, keeps_whole=True)
         work = prepared.work
         whole = np.concatenate([work.finish(band) for band in work.bands(lambda _done, _all: None)])
@@ -147,8 +148,8 @@ class Session:
         channels = image.pixels.shape[2] + (image.alpha is not None)
         require_memory(image.size, target, channels, image.depth, keeps_whole, options.consistent)
         plan = tiling.plan(image.size, cards[0].receptive_field, options.tile or cards[0].size.side(tiling.LARGEST))
-        runner, used = self._networks.runner(cards[0], plan.shape, options, engines or {})
-        routes, more, notes = self._networks.routes(image, plan, cards, options, engines or {})
+        runner, used = self.networks.runner(cards[0], plan.shape, options, engines or {})
+        routes, more, notes = self.networks.routes(image, plan, cards, options, engines or {})
         work = Upscaling(image, runner, plan, cards[0].scale, target, routes, options.consistent)
         for loaded in work.runners:
             loaded.reruns = 0
@@ -211,7 +212,7 @@ class Prepared:
             gmacs=round(macs / 1e9, 3),
             tiles=tiles,
             routing=None if work.routes is None else _routing(work, work.routes),
-            peak_memory_mb=_peak_memory_mb(),
+            peak_memory_mb=peak_memory_mb(),
             **work.fidelity.figures(),
             warnings=notes + work.notes,
         )
@@ -239,16 +240,29 @@ def require_memory(
     Raises:
         NotEnough: it does not; the message holds both figures.
     """
-    needed = memory_needed(size, target, channels, depth, keeps_whole, consistent)
+    require(
+        memory_needed(size, target, channels, depth, keeps_whole, consistent),
+        f"{size[1]}×{size[0]} to {target[1]}×{target[0]} pixels",
+        "use a smaller --scale or write --format png",
+    )
+
+
+def require(needed: int, what: str, advice: str) -> None:
+    """Make sure that so many bytes of memory are free.
+
+    Raises:
+        NotEnough: they are not; the message holds both figures and the advice.
+    """
     available = memory_available()
     if needed > available:
         raise NotEnough(
-            f"{size[1]}×{size[0]} to {target[1]}×{target[0]} pixels needs about {needed >> 20} MiB of memory, "
-            f"{available >> 20} MiB are free; close other programs, use a smaller --scale or write --format png"
+            f"{what} needs about {needed >> 20} MiB of memory, {available >> 20} MiB are free; "
+            f"close other programs, {advice}"
         )
 
 
-def _peak_memory_mb() -> int:
+def peak_memory_mb() -> int:
+    """The most memory this process has held so far; 0 where the system does not tell."""
     try:
         import resource  # not on Windows
     except ImportError:
@@ -257,7 +271,7 @@ def _peak_memory_mb() -> int:
     return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def _taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
+def taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
     """A PIL image or array as an ``Image``, and the way back to the same kind of thing."""
     if isinstance(image, Pillow.Image):
         pixels, profile = _pillow_pixels(image)

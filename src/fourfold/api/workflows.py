@@ -8,16 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fourfold.api.deblurring import choose_card, restored
+from fourfold.api.features import Sharpener
 from fourfold.api.inspect import measure
 from fourfold.api.networks import choose_cards
-from fourfold.api.photos import Failure, expanded
 from fourfold.api.session import Session
+from fourfold.api.targets import Failure, expanded
 from fourfold.catalog.card import STYLES
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels, Progress
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.evaluation.results import environment
 from fourfold.methods.upscale import Size
 from fourfold.runtimes.classifier import Classifier, Encoding
@@ -25,7 +27,7 @@ from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
 from fourfold.workflow.engine import Event, Place, Record
 from fourfold.workflow.graph import Graph, check
-from fourfold.workflow.node import Restoration
+from fourfold.workflow.node import Deblurred, Restoration
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.ports import Write
 from fourfold.workflow.schema import Workflow, find
@@ -50,9 +52,13 @@ class Workshop:
     session: Session = field(default_factory=Session)
     engines: Mapping[str, str] = field(default_factory=dict)
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
+    _sharpeners: dict[int, Sharpener] = field(default_factory=dict, init=False, repr=False)
 
-    def models(self, options: UpscaleOptions) -> dict[str, str]:
+    def models(self, options: UpscaleOptions | DeblurOptions) -> dict[str, str]:
         """As ``workflow.node.Tools`` says."""
+        if isinstance(options, DeblurOptions):
+            card = choose_card(options)
+            return {card.id: card.stored("onnx").sha256}
         styles = STYLES if options.style is None else (options.style,)
         cards = [card for style in styles for card in choose_cards(options, style)]
         return {card.id: card.stored("onnx").sha256 for card in cards}
@@ -72,6 +78,22 @@ class Workshop:
         pour = partial(work.pour, progress=progress)
         return _Restoration(work.target, prepared.engines, pour, figures)
 
+    def deblur(self, image: Image, options: DeblurOptions, progress: Progress) -> Deblurred:
+        """As ``workflow.node.Tools`` says."""
+        started = time.perf_counter()
+        done = restored(image, options, self.session, progress, self.engines)
+        report = done.report(options, started)
+        moved = report.changed and report.blur.kind == "motion"
+        figures: dict[str, Any] = {"model": report.model} if report.changed else {}
+        figures |= {
+            "blur": report.blur.kind, "blur_pixels": report.blur.extent if moved else None,
+            "blur_degrees": report.blur.direction if moved else None, "seconds_deblurring": report.seconds,
+            "gmacs_deblurring": report.gmacs, "warnings": report.warnings,
+        }  # fmt: skip
+        if not report.changed:
+            return Deblurred(None, {}, figures)
+        return Deblurred(done.image, {report.model: f"{report.runtime} {report.precision}"}, figures)
+
     def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
         """As ``workflow.node.Tools`` says."""
         return asdict(measure(large, small))
@@ -81,6 +103,10 @@ class Workshop:
         if (path, encoding) not in self._classifiers:
             self._classifiers[path, encoding] = Classifier(path, encoding)
         return self._classifiers[path, encoding]
+
+    def sharpener(self, factor: int) -> Sharpener:
+        """As ``workflow.node.Tools`` says."""
+        return self._sharpeners.setdefault(factor, Sharpener(factor))
 
 
 @dataclass(frozen=True)

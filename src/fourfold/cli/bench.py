@@ -12,9 +12,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "service"),
-        help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against what "
-        "the processor can do, fitting cascades, or what a workflow or the service costs over the direct way.",
+        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring", "service"),
+        help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against the "
+        "processor, fitting cascades, what a workflow or the service costs over the direct way, or deblurring.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import cascade_speed, overhead, quality, results, roofline, routing, speed
+    from fourfold.evaluation import cascade_speed, deblurring, overhead, quality, results, roofline, routing, speed
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -36,6 +36,9 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             report = benchmark.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
         text = speed.table(report)
+    elif args.what == "deblurring":
+        report = benchmark.deblurring(args.data)
+        text = deblurring.table(report)
     elif args.what == "routing":
         found = benchmark.routing(args.data, rounds=args.rounds)
         report = routing.Routing(found)

@@ -11,7 +11,9 @@ from fourfold.cli import (
     batch,
     bench,
     cascade,
+    deblur,
     doctor,
+    features,
     measure,
     models,
     run,
@@ -37,7 +39,22 @@ class Verb(Protocol):
         ...
 
 
-COMMANDS: tuple[Verb, ...] = (upscale, batch, measure, ask, run, workflow, models, cascade, serve, doctor, bench, train)
+COMMANDS: tuple[Verb, ...] = (
+    upscale,
+    deblur,
+    batch,
+    measure,
+    ask,
+    run,
+    workflow,
+    models,
+    cascade,
+    features,
+    serve,
+    doctor,
+    bench,
+    train,
+)
 VERBS = {command.__name__.rpartition(".")[2]: command for command in COMMANDS}
 
 EXIT_CODES = """exit codes:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("list", "One line a model."),
         ("show", "Everything known of one model."),
         ("verify", "Check the weights against their checksums."),
-        ("import", "Make a network of others usable here: .onnx, ncnn's two files, or weights that spandrel knows."),
+        (
+            "import",
+            "Make a network of others usable here: .onnx, ncnn's files, an MSSNet, or weights that spandrel knows.",
+        ),
         ("export", "Write a network for other programs: ONNX, safetensors (ComfyUI, chaiNNer), ncnn (Upscayl)."),
     ):
         action = actions.add_parser(name, help=text, description=text)
@@ -45,9 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "verify":
         return _verify(args.id, args.json)
     if args.action == "import":
-        from fourfold.runtimes.foreign import adopted
-
-        return _show(adopted(args.file, args.licence or _licence(args.file), args.id).id, args.json)
+        return _show(_imported(args.file, args.licence, args.id), args.json)
     if args.action == "export":
         return _export(args.id, args.format, args.output, args.json)
     return _show(args.id, args.json)
@@ -55,14 +57,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(as_json: bool) -> int:
     from fourfold.catalog import load as catalog
-    from fourfold.catalog.card import Card
+    from fourfold.catalog.card import Reference
 
     shipped, brought = catalog.all_entries(), catalog.imported()
     if as_json:
         print(json.dumps([asdict(entry) for entry in (*shipped, *brought)], indent=2, default=str))
         return 0
     for entry in (*shipped, *brought):
-        here = "imported" if entry in brought else "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
+        here = (
+            "imported" if entry in brought else f"{entry.kind}, known" if isinstance(entry, Reference) else "runs here"
+        )
         print(f"{entry.id:26} {here:13} {entry.task:34} {entry.licence}")
     return 0
 
@@ -84,6 +88,18 @@ def _show(name: str, as_json: bool) -> int:
         else:
             print(f"{key}: {value}")
     return 0
+
+
+def _imported(file: Path, licence: str | None, name: str | None) -> str:
+    """The id of what was imported: a checkpoint of a network that is built here, or any other file as it is."""
+    from fourfold.runtimes import foreign
+
+    if file.suffix.lower() in (".pt", ".pth", ".safetensors") and find_spec("torch"):
+        from fourfold.runtimes import importing
+
+        if importing.known(file):  # nobody states a licence for these
+            return importing.import_checkpoint(file, name, licence or foreign.UNKNOWN).id
+    return foreign.adopted(file, licence or _licence(file), name).id
 
 
 def _licence(file: Path) -> str:

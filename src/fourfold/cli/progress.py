@@ -1,11 +1,17 @@
 """Progress of many pictures: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fourfold.core.errors import FourfoldError
 
 if TYPE_CHECKING:
+    from fourfold.api.targets import Failure
     from fourfold.workflow.engine import Event
+
+T = TypeVar("T")
 
 
 class Progress:
@@ -64,6 +70,44 @@ class Step:
         """Show how many of the tiles are done; a finished picture's bar disappears."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, visible=done < total)
+
+
+def follow(
+    outcomes: "Callable[[Callable[[str], Step]], Iterator[T | Failure]]", line: Callable[[T], str], quiet: bool
+) -> "tuple[list[T], list[Failure], int]":
+    """Show the outcomes of many pictures as they come.
+
+    Args:
+        outcomes: takes what begins a picture's progress, and yields what became of each.
+        line: what to say of a picture that is done.
+
+    Returns:
+        What was done, what failed, and the exit code.
+    """
+    from fourfold.api.targets import Failure
+
+    done: list[T] = []
+    failed: list[Failure] = []
+    with Progress(quiet) as progress:
+        try:
+            for outcome in outcomes(progress.start):
+                if isinstance(outcome, Failure):
+                    failed.append(outcome)
+                    progress.say(f"fourfold: {outcome.error}", error=True)
+                else:
+                    done.append(outcome)
+                    progress.say(line(outcome))
+        except KeyboardInterrupt:
+            progress.say(f"fourfold: interrupted; {len(done)} finished files are kept", error=True)
+            return done, failed, 130
+    return done, failed, _exit_code(len(done), [entry.error for entry in failed])
+
+
+def _exit_code(done: int, errors: Sequence[FourfoldError]) -> int:
+    codes = {error.exit_code for error in errors}
+    if len(codes) == 1 and (done == 0 or codes == {4}):
+        return codes.pop()
+    return 3 if codes else 0
 
 
 class Tiles:

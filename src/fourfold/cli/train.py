@@ -12,7 +12,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument("recipe", metavar="RECIPE", help="Name of a recipe, for example little.")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="Fields of the recipe to change.")
-    parser.add_argument("--photos", required=True, metavar="FOLDER", help="Folder of training photos.")
+    parser.add_argument(
+        "--photos", required=True, metavar="FOLDER", help="Folder of training pictures, see the recipe."
+    )
     parser.add_argument("-o", "--output", metavar="FOLDER", help="Where to save; default runs/RECIPE.")
     parser.add_argument("--tiny", action="store_true", help="The recipe's small twin, to see that all works.")
 

@@ -2,13 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourfold.cli.flags import add_flags, flag_values
-from fourfold.cli.progress import Progress
-from fourfold.core.errors import FourfoldError, UsageError
+from fourfold.cli.progress import follow
+from fourfold.core.errors import UsageError
 from fourfold.core.options import UpscaleOptions
 
 if TYPE_CHECKING:
@@ -35,41 +34,22 @@ def run(args: argparse.Namespace) -> int:
     report = Path(args.report) if args.report else None
     if report is not None and report.suffix not in (".html", ".json"):
         raise UsageError(f"{report}: expected a report name ending in .html or .json")
-    from fourfold.api.photos import Failure, upscale_files
+    from fourfold.api.photos import upscale_files
     from fourfold.api.reports import document, write_document
 
-    done: list[Report] = []
-    failed: list[Failure] = []
-    interrupted = False
-    quiet = args.quiet or args.json or args.output == "-"
-    with Progress(quiet) as progress:
-        try:
-            outcomes = upscale_files(
-                args.inputs, args.output, options, overwrite=args.overwrite,
-                min_consistency=args.min_consistency, progress=progress.start,
-            )  # fmt: skip
-            for outcome in outcomes:
-                if isinstance(outcome, Failure):
-                    failed.append(outcome)
-                    progress.say(f"fourfold: {outcome.error}", error=True)
-                else:
-                    done.append(outcome)
-                    progress.say(_line(outcome))
-        except KeyboardInterrupt:
-            interrupted = True
-            progress.say(f"fourfold: interrupted; {len(done)} finished files are kept", error=True)
+    done, failed, code = follow(
+        lambda start: upscale_files(
+            args.inputs, args.output, options, overwrite=args.overwrite,
+            min_consistency=args.min_consistency, progress=start,
+        ),
+        _line,
+        quiet=args.quiet or args.json or args.output == "-",
+    )  # fmt: skip
     if args.json:
         print(json.dumps(document(done, failed), indent=2, ensure_ascii=False))
     if report is not None:
         write_document(report, done, failed)
-    return 130 if interrupted else _exit_code(len(done), [entry.error for entry in failed])
-
-
-def _exit_code(done: int, errors: Sequence[FourfoldError]) -> int:
-    codes = {error.exit_code for error in errors}
-    if len(codes) == 1 and (done == 0 or codes == {4}):
-        return codes.pop()
-    return 3 if codes else 0
+    return code
 
 
 def _line(entry: "Report") -> str:

@@ -61,6 +61,16 @@ class Image:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
+    def levels(self, rows: slice = slice(None)) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Some or all rows as a file holds them: clamped, rounded to ``depth`` bits, alpha as the last channel."""
+        pixels = np.clip(self.pixels[rows], 0, 1)
+        if self.alpha is not None:
+            pixels = np.dstack([pixels, np.clip(self.alpha[rows], 0, 1)])
+        levels: NDArray[np.uint8] | NDArray[np.uint16] = np.rint(pixels * np.float32(2**self.depth - 1)).astype(
+            np.uint8 if self.depth == 8 else np.uint16
+        )
+        return levels
+
     def rgb8(self) -> NDArray[np.uint8]:
         """``H×W×3`` levels as seen on black, grey as three equal channels."""
         seen = self.pixels if self.alpha is None else self.pixels * self.alpha[..., None]

@@ -1,15 +1,45 @@
-"""The options of upscaling: one dataclass that the command line, Python, the service and the page all share."""
+"""The options of each method: one dataclass that the command line, Python, the service and the page all share."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fourfold.core.params import Param, checked
 
 Metadata = Literal["keep", "strip", "strip-location"]
 
+Runtime = Annotated[
+    Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
+]
+Precision = Annotated[
+    Literal["fp32", "bf16", "int8"] | None, Param("Arithmetic; auto takes the fastest here.", auto=True)
+]
+Threads = Annotated[int | None, Param("Processor threads to use.", 1, 1024, short="j", auto=True)]
+Format = Annotated[
+    Literal["jpg", "jpeg", "png", "webp", "tif", "tiff", "avif"] | None,
+    Param("Format of the result; auto keeps the input's own.", auto=True),
+]
+Quality = Annotated[int | None, Param("Quality of a lossy result; auto is 95 for JPEG.", 1, 100, short="q", auto=True)]
+Kept = Annotated[Metadata, Param("What to do with EXIF and XMP.")]
+
 
 @dataclass(frozen=True)
-class UpscaleOptions:
+class Options:
+    """What the options of all methods share: they are checked, and copied with changes."""
+
+    def __post_init__(self) -> None:
+        checked(type(self), vars(self))
+
+    def changed(self, **changes: Any) -> Self:
+        """A copy with some fields changed; ``"auto"`` means None wherever the command line takes it so.
+
+        Raises:
+            UsageError: a name is unknown or a value is outside its range.
+        """
+        return replace(self, **checked(type(self), changes))
+
+
+@dataclass(frozen=True)
+class UpscaleOptions(Options):
     """How to upscale a photo. Every field has a default that suits most photos."""
 
     scale: Annotated[float, Param("How many times as wide and high.", 1, 8, short="s")] = 4.0
@@ -38,30 +68,28 @@ class UpscaleOptions:
         Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
     ] = None
     consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
-    runtime: Annotated[
-        Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
-    ] = None
-    precision: Annotated[
-        Literal["fp32", "bf16", "int8"] | None, Param("Arithmetic; auto takes the fastest here.", auto=True)
-    ] = None
+    runtime: Runtime = None
+    precision: Precision = None
     tile: Annotated[int | None, Param("Side of a tile of the input.", 32, 2048, "pixels", short="t", auto=True)] = None
-    threads: Annotated[int | None, Param("Processor threads to use.", 1, 1024, short="j", auto=True)] = None
-    format: Annotated[
-        Literal["jpg", "jpeg", "png", "webp", "tif", "tiff", "avif"] | None,
-        Param("Format of the result; auto keeps the input's own.", auto=True),
-    ] = None
-    quality: Annotated[
-        int | None, Param("Quality of a lossy result; auto is 95 for JPEG.", 1, 100, short="q", auto=True)
-    ] = None
-    metadata: Annotated[Metadata, Param("What to do with EXIF and XMP.")] = "keep"
+    threads: Threads = None
+    format: Format = None
+    quality: Quality = None
+    metadata: Kept = "keep"
 
-    def __post_init__(self) -> None:
-        checked(type(self), vars(self))
 
-    def changed(self, **changes: Any) -> "UpscaleOptions":
-        """A copy with some fields changed; ``"auto"`` means None wherever the command line takes it so.
+@dataclass(frozen=True)
+class DeblurOptions(Options):
+    """How to deblur a photo. Every field has a default that suits most photos."""
 
-        Raises:
-            UsageError: a name is unknown or a value is outside its range.
-        """
-        return replace(self, **checked(type(self), changes))
+    strength: Annotated[float, Param("How much of what the network finds: 0 nothing, 1 all of it.", 0, 1)] = 1.0
+    when: Annotated[
+        Literal["blurred", "always"], Param("blurred: leave sharp photos alone; always: trust no estimate.")
+    ] = "blurred"
+    model: Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)] = None
+    runtime: Runtime = None
+    precision: Precision = None
+    tile: Annotated[int | None, Param("Side of a tile at most.", 384, 2048, "pixels", short="t", auto=True)] = None
+    threads: Threads = None
+    format: Format = None
+    quality: Quality = None
+    metadata: Kept = "keep"

@@ -165,6 +165,24 @@ def to_srgb(picture: Pillow.Image, profile: bytes | None) -> tuple[Pillow.Image,
     return done, f"The {space} colours were converted to sRGB."
 
 
+def to_light(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """SRGB values in 0..1 as what they stand for, in proportion to light (IEC 61966-2-1)."""
+    return np.where(
+        values <= 0.04045,
+        values / np.float32(12.92),
+        ((values + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4),
+    )
+
+
+def from_light(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse of ``to_light``, of values in 0..1."""
+    return np.where(
+        light <= 0.0031308,
+        light * np.float32(12.92),
+        np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055),
+    )
+
+
 def straight(levels: Levels) -> Levels:
     """Divide the colours of ``H×W×C`` levels by their alpha, the last channel, which they were multiplied with."""
     top = float(np.iinfo(levels.dtype).max)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -360,7 +360,12 @@ def default_quality(name: str, came_as: str, *, lossy: bool) -> int | None:
     return 100 if name == came_as == "WEBP" and not lossy else FORMATS[name].quality
 
 
-def write(image: Image, target: Path | BinaryIO, format: str | None = None, quality: int | None = None) -> None:  # noqa: A002
+def write(
+    image: Image,
+    target: Path | BinaryIO,
+    format: str | None = None,  # noqa: A002
+    quality: int | None = None,
+) -> tuple[str, ...]:
     """Write a picture with all its metadata.
 
     Args:
@@ -368,6 +373,9 @@ def write(image: Image, target: Path | BinaryIO, format: str | None = None, qual
         target: a file, or a stream open for writing.
         format: as ``FORMATS`` names it; by default what the file's name says, for a stream the picture's own.
         quality: 1 to 100, None for the default.
+
+    Returns:
+        Sentences about what the format could not hold.
 
     Raises:
         UsageError, PictureError, NotEnough: as ``Spec`` and ``open_writer``.
@@ -377,17 +385,11 @@ def write(image: Image, target: Path | BinaryIO, format: str | None = None, qual
     row = format_of(format)
     height, width = image.size
     channels = image.pixels.shape[2] + (image.alpha is not None)
-    depth = image.depth if row.sixteen else 8
+    image = image if row.sixteen else replace(image, depth=8)
     carried = metadata.for_output(image.metadata, "keep", image.size)
     chosen = quality if quality is not None else default_quality(row.name, image.format, lossy=image.lossy)
-    spec = Spec(row.name, height, width, channels, depth, image.profile, carried, chosen)
+    spec = Spec(row.name, height, width, channels, image.depth, image.profile, carried, chosen)
     with open_writer(target, spec) as writer:
         for top in range(0, height, _BAND_ROWS):
-            rows = slice(top, top + _BAND_ROWS)
-            parts = [image.pixels[rows]] if image.alpha is None else [image.pixels[rows], image.alpha[rows, :, None]]
-            writer.write(_levels(np.concatenate(parts, axis=2), depth))
-
-
-def _levels(values: NDArray[np.float32], depth: int) -> Levels:
-    levels: Levels = np.rint(np.clip(values, 0, 1) * np.float32(2**depth - 1)).astype(f"u{depth // 8}")
-    return levels
+            writer.write(image.levels(slice(top, top + _BAND_ROWS)))
+    return writer.notes

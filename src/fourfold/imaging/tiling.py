@@ -1,8 +1,9 @@
 """Tiling: cut a picture into overlapping tiles of one shape, and put the results together without a seam.
 
-Pure geometry and one loop; it knows no network. Every tile is read with a halo around the part that is kept, and
-pixels outside the picture are mirrored, so with a halo of at least the network's receptive field each kept pixel is
-the pixel that the whole picture would have given.
+Pure geometry and two loops; it knows no network. In a ``Plan`` every tile is read with a halo around the part that is
+kept, and pixels outside the picture are mirrored, so with a halo of at least the network's receptive field each kept
+pixel is the pixel that the whole picture would have given. Where a network looks too far for that, a ``Patchwork`` of
+tiles is blended over their overlaps instead.
 """
 
 from collections.abc import Callable, Iterator
@@ -112,13 +113,13 @@ def _cuts(length: int, halo: int, side: int | None, largest: int) -> tuple[int, 
 def read(image: NDArray[Any], tile: Tile, shape: tuple[int, int]) -> NDArray[Any]:
     """The window of a tile, ``shape`` plus channels; what lies outside the picture is mirrored."""
     rows, columns = (
-        _mirrored(first, count, length)
-        for first, count, length in zip(tile.window, shape, image.shape[:2], strict=True)
+        mirrored(first, count, length) for first, count, length in zip(tile.window, shape, image.shape[:2], strict=True)
     )
     return image[rows][:, columns]
 
 
-def _mirrored(first: int, count: int, length: int) -> slice | NDArray[np.intp]:
+def mirrored(first: int, count: int, length: int) -> slice | NDArray[np.intp]:
+    """The ``count`` positions from ``first`` on along an axis of ``length``, mirrored at its ends."""
     if first >= 0 and first + count <= length:
         return slice(first, first + count)
     position = np.arange(first, first + count) % (2 * length)
@@ -149,3 +150,78 @@ def tiled(
             band[:, left:right] = result[rows, columns]
         assert band is not None
         yield band
+
+
+@dataclass(frozen=True)
+class Patchwork:
+    """Windows of one shape that cover a picture and overlap.
+
+    Attributes:
+        size: of the picture; shape: of every window, both ``(height, width)``; a window may reach past the picture's
+            lower and right border, where it is continued by reflection.
+        tops, lefts: where the windows begin.
+    """
+
+    size: tuple[int, int]
+    shape: tuple[int, int]
+    tops: tuple[int, ...]
+    lefts: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of windows."""
+        return len(self.tops) * len(self.lefts)
+
+
+def patchwork(size: tuple[int, int], overlap: int, largest: int, multiple: int) -> Patchwork:
+    """As few windows as possible, of equal shape, spread evenly.
+
+    Args:
+        size: ``(height, width)`` of the picture, each at least 1.
+        overlap: pixels that neighbours share at least.
+        largest: side of a window at most, a multiple of ``multiple`` and at least four times the overlap, so that no
+            pixel lies in three windows along one axis.
+        multiple: what the sides of windows are multiples of.
+    """
+    sides, starts = [], []
+    for length in size:
+        count = max(1, -(-(length - overlap) // (largest - overlap)))
+        side = -(-(length + (count - 1) * overlap) // (count * multiple)) * multiple
+        sides.append(side)
+        starts.append(tuple((length - side) * i // max(1, count - 1) if i else 0 for i in range(count)))
+    return Patchwork(size, (sides[0], sides[1]), *starts)
+
+
+def blended(
+    image: NDArray[np.float32], windows: Patchwork, run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Run a function that keeps sizes over every window, and blend the results linearly where they overlap.
+
+    Of each overlap the outer quarters are left to the neighbour alone: a network knows least at its window's border.
+
+    Args:
+        image: ``H×W×C`` of ``windows.size``; run: takes and returns ``h×w×C`` of ``windows.shape``.
+
+    Returns:
+        ``H×W×C``; of a single window the very values that ``run`` returned.
+    """
+    (height, width), out = windows.shape, np.zeros_like(image)
+    across = _shares(windows.lefts, width, image.shape[1])
+    for top, down in zip(windows.tops, _shares(windows.tops, height, image.shape[0]), strict=True):
+        for left, right in zip(windows.lefts, across, strict=True):
+            window = image[top : top + height, left : left + width]
+            missing = [(0, side - got) for side, got in zip((height, width), window.shape[:2], strict=True)]
+            result = run(np.pad(window, [*missing, (0, 0)], mode="reflect"))[: len(down), : len(right)]
+            out[top : top + height, left : left + width] += result * (down[:, None, None] * right[:, None])
+    return out
+
+
+def _shares(starts: tuple[int, ...], side: int, length: int) -> list[NDArray[np.float32]]:
+    """Along one axis, the weight of each window at its pixels inside the picture; at every pixel they sum to 1."""
+    shares = [np.ones(min(side, length - start), np.float32) for start in starts]
+    for i in range(1, len(starts)):
+        shared = starts[i - 1] + side - starts[i]
+        rise = np.clip((np.arange(shared) + 0.5 - shared // 4) / (shared - 2 * (shared // 4)), 0, 1)
+        shares[i][:shared] *= rise
+        shares[i - 1][-shared:] *= 1 - rise
+    return shares

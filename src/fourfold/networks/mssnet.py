@@ -22,6 +22,10 @@ REACH = 687
 """How far, in pixels to each side, an output pixel looks."""
 
 
+SIZES = {"small": (20, 40, 40), "base": (54, 42, 42), "large": (80, 50, 50)}
+"""The arguments of ``MSSNet`` for the published sizes."""
+
+
 class Maps(NamedTuple):
     """Feature maps of one half of a U-Net: c1 channels at full, c2 at half and c3 at quarter size."""
 
@@ -168,8 +172,8 @@ class MSSNet(nn.Module):
     picture plus what the network adds, so with silent tails it is the blurry picture.
 
     Args:
-        wf: channels c1 of every U-Net's fine level; scale: how many more c2 has; vscale: how many more c3 has. The
-            published sizes are 20+40+40 (small), 54+42+42 (base) and 80+50+50 (large).
+        wf: channels c1 of every U-Net's fine level; scale: how many more c2 has; vscale: how many more c3 has. See
+            ``SIZES`` for the published ones.
 
     Attributes:
         arguments: of the constructor, by name.
@@ -199,15 +203,7 @@ class MSSNet(nn.Module):
 
     def forward(self, blurry: Tensor) -> Tensor | list[Tensor]:
         """``B×3×H×W`` → in evaluation ``B×3×H×W``, in training six of these, the first half as large."""
-        half = self.halve(blurry)
-        e11 = self.E1_1(self.shallow_feat1(self.unshuffle(half)))
-        d11 = self.D1_1(e11)
-
-        features = self.shallow_feat2(self.unshuffle(blurry)), self.up_scale1_feat(d11.fine)
-        e21 = self.E2_1(self.fusion12(torch.cat(features, 1)), self._enlarged(self.E2_1.fuse(e11, d11)))
-        d21 = self.D2_1(e21)
-        e22 = self.E2_2(d21.fine, self.E2_2.fuse(e21, d21))
-        d22 = self.D2_2(e22)
+        e22, d22, coarse = self._first_scales(blurry)
 
         features = self.shallow_feat3(blurry), self.up_scale2_feat(d22.fine)
         e31 = self.E3_1(self.fusion23(torch.cat(features, 1)), self._enlarged(self.E3_1.fuse(e22, d22)))
@@ -220,14 +216,28 @@ class MSSNet(nn.Module):
         last: Tensor = self.tail3_3(d33.fine) + blurry
         if not self.training:
             return last
-        return [
-            self.tail1_1(d11.fine) + half,
-            self.tail2_1(d21.fine) + blurry,
-            self.tail2_2(d22.fine) + blurry,
-            self.tail3_1(d31.fine) + blurry,
-            self.tail3_2(d32.fine) + blurry,
-            last,
-        ]
+        return [*coarse, self.tail3_1(d31.fine) + blurry, self.tail3_2(d32.fine) + blurry, last]
+
+    def coarse(self, blurry: Tensor) -> list[Tensor]:
+        """The first three of the six, at a sixth of the cost."""
+        return self._first_scales(blurry, wanted=True)[2]
+
+    def _first_scales(self, blurry: Tensor, wanted: bool = False) -> tuple[Maps, Maps, list[Tensor]]:
+        """The maps of the second scale's last U-Net, and in training the estimates up to there."""
+        half = self.halve(blurry)
+        e11 = self.E1_1(self.shallow_feat1(self.unshuffle(half)))
+        d11 = self.D1_1(e11)
+
+        features = self.shallow_feat2(self.unshuffle(blurry)), self.up_scale1_feat(d11.fine)
+        e21 = self.E2_1(self.fusion12(torch.cat(features, 1)), self._enlarged(self.E2_1.fuse(e11, d11)))
+        d21 = self.D2_1(e21)
+        e22 = self.E2_2(d21.fine, self.E2_2.fuse(e21, d21))
+        d22 = self.D2_2(e22)
+
+        if not (self.training or wanted):
+            return e22, d22, []
+        estimates = [self.tail1_1(d11.fine) + half, self.tail2_1(d21.fine) + blurry, self.tail2_2(d22.fine) + blurry]
+        return e22, d22, estimates
 
     def _enlarged(self, maps: Maps) -> Maps:
         return Maps(*(self.enlarge(x) for x in maps))

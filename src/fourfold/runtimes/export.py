@@ -1,12 +1,13 @@
 """PyTorch networks → ONNX and safetensors, and the publishing of trained weights on a card.
 
-Weights are stored as fp16, which halves the files; arithmetic stays fp32. Equal weights give equal bytes.
+Weights are published as fp16, which halves the files; arithmetic stays fp32. A tensor that fp16 cannot hold exactly,
+as in the networks of others, is stored as it is. Equal weights give equal bytes.
 """
 
 import hashlib
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.catalog import load
-from fourfold.catalog.card import Card, Weights, parse
+from fourfold.catalog.card import Card, Entry, Format, Shipped, SizeRule, Weights, parse
 from fourfold.core.errors import MissingExtra, ModelError
 from fourfold.runtimes.onnxruntime import OnnxRunner
 
@@ -67,23 +68,35 @@ def publish(
     card = _network(text, path)
     network = build(card.network)
     fill(network, rounded(read_state(state), str(state)), str(state))
-    blobs = {"onnx": to_onnx(network), "safetensors": to_safetensors(network)}
-    check_onnx(network, blobs["onnx"], card.scale)
-    check_safetensors(network, blobs["safetensors"])
+    blobs = checked(network, card.scale, card.size)
     if card.offers("onnx-int8"):
         blobs["onnx-int8"] = to_int8(blobs["onnx"], tiles)
+    stored = store(path, text, card, blobs)
+    assert isinstance(stored, Card)
+    return stored
+
+
+def store(path: Path, text: str, card: Shipped, blobs: Mapping[Format, bytes]) -> Entry:
+    """Write weights files and state them on their card.
+
+    Args:
+        path: of the card, in ``catalog/cards`` beside ``weights``; text: its own; card: what it says.
+        blobs: the content of every file that it lists, by format.
+
+    Returns:
+        The card as rewritten.
+    """
     stated = tuple(
         replace(w, sha256=hashlib.sha256(blobs[w.format]).hexdigest(), bytes=len(blobs[w.format])) for w in card.weights
     )
     text = _with_weights(text, stated)
-    card = _network(text, path)
-    written = {package / "weights" / w.file: blobs[w.format] for w in card.weights} | {path: text.encode()}
+    written = {path.parents[2] / "weights" / w.file: blobs[w.format] for w in stated} | {path: text.encode()}
     for target, content in written.items():
         _part(target).write_bytes(content)
     for target in written:
         _part(target).replace(target)
     load.all_entries.cache_clear()
-    return card
+    return parse(text, path.name)
 
 
 def _network(text: str, path: Path) -> Card:
@@ -91,6 +104,18 @@ def _network(text: str, path: Path) -> Card:
     if not isinstance(card, Card):
         raise ModelError(f"{path}: expected the card of a network, got that of a {card.kind} of others")
     return card
+
+
+def checked(network: nn.Module, scale: int, size: SizeRule) -> dict[Format, bytes]:
+    """The contents of a network's weights files, each compared with the network.
+
+    Raises:
+        ModelError: the network cannot be exported, or an export differs from it.
+    """
+    blobs: dict[Format, bytes] = {"onnx": to_onnx(network), "safetensors": to_safetensors(network)}
+    check_onnx(network, blobs["onnx"], scale, size)
+    check_safetensors(network, blobs["safetensors"])
+    return blobs
 
 
 def rounded(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -107,8 +132,8 @@ def rounded(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def to_safetensors(network: nn.Module) -> bytes:
-    """The network's state dict as a safetensors file in fp16."""
-    return bytes(safetensors.numpy.save({name: _half(tensor) for name, tensor in sorted(network.state_dict().items())}))
+    """The network's state dict as a safetensors file."""
+    return bytes(safetensors.numpy.save({name: _stored(value) for name, value in sorted(network.state_dict().items())}))
 
 
 def check_safetensors(network: nn.Module, content: bytes) -> None:
@@ -123,14 +148,15 @@ def check_safetensors(network: nn.Module, content: bytes) -> None:
             raise ModelError(f"the safetensors export differs from the network in {name}; it was not written")
 
 
-def check_onnx(network: nn.Module, model: bytes, scale: int) -> None:
-    """Compare an ONNX file with the network it was made from, on random tiles of several sizes.
+def check_onnx(network: nn.Module, model: bytes, scale: int, size: SizeRule) -> None:
+    """Compare an ONNX file with the network it was made from, on random tiles of several accepted sizes.
 
     Raises:
         ModelError: an answer differs by more than ``TOLERANCE``.
     """
     rng = np.random.default_rng(0)
-    for tile in _TILES:
+    for sides in _TILES:
+        tile = size.padded(sides[0]), size.padded(sides[1])
         tiles = rng.random((2, 3, *tile), dtype=np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(tiles)).numpy()
@@ -177,12 +203,16 @@ class _Graph:
         self.constants: list[onnx.TensorProto] = []
         self._modules = dict(network.named_modules())
         self._channels: dict[str, int] = {}
+        self._stored: set[str] = set()
         self._rules: dict[object, Callable[[fx.Node], int]] = {
             "placeholder": self._placeholder,
             "output": self._output,
             nn.Conv2d: self._conv,
             nn.PReLU: self._prelu,
+            nn.Upsample: self._upsample,
+            nn.PixelUnshuffle: self._pixel_unshuffle,
             operator.add: self._sum,
+            torch.cat: self._concatenation,
             F.pixel_shuffle: self._pixel_shuffle,
             "repeat_interleave": self._repeat,
         }
@@ -207,9 +237,10 @@ class _Graph:
     def _conv(self, node: fx.Node) -> int:
         conv = self._modules[str(node.target)]
         assert isinstance(conv, nn.Conv2d)
-        if isinstance(conv.padding, str) or conv.padding_mode != "zeros" or conv.bias is None:
-            raise ModelError(f"cannot export {node.target}: expected zero padding given in pixels, and a bias")
-        names = [self._constant(f"{node.target}.{part}", _half(getattr(conv, part))) for part in ("weight", "bias")]
+        if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
+            raise ModelError(f"cannot export {node.target}: expected zero padding given in pixels")
+        parts = ("weight", "bias") if conv.bias is not None else ("weight",)
+        names = [self._constant(f"{node.target}.{part}", _stored(getattr(conv, part))) for part in parts]
         self._append(
             "Conv", [_name(node.args[0]), *names], node.name, kernel_shape=conv.kernel_size, strides=conv.stride,
             dilations=conv.dilation, group=conv.groups, pads=conv.padding * 2,
@@ -218,7 +249,7 @@ class _Graph:
 
     def _prelu(self, node: fx.Node) -> int:
         source = _name(node.args[0])
-        slope = _half(self._modules[str(node.target)].weight)
+        slope = _stored(self._modules[str(node.target)].weight)
         self._append("PRelu", [source, self._constant(f"{node.target}.slope", slope[:, None, None])], node.name)
         return self._channels[source]
 
@@ -226,6 +257,40 @@ class _Graph:
         names = [_name(argument) for argument in node.args]
         self._append("Add", names, node.name)
         return self._channels[names[0]]
+
+    def _concatenation(self, node: fx.Node) -> int:
+        parts, axis = node.args
+        assert isinstance(parts, Sequence)
+        assert axis == 1
+        names = [_name(part) for part in parts]
+        self._append("Concat", names, node.name, axis=1)
+        return sum(self._channels[name] for name in names)
+
+    def _upsample(self, node: fx.Node) -> int:
+        source, resize = _name(node.args[0]), self._modules[str(node.target)]
+        assert isinstance(resize, nn.Upsample)
+        if resize.mode != "bilinear" or not isinstance(resize.scale_factor, float):
+            raise ModelError(f"cannot export {node.target}: expected a bilinear resize by one factor")
+        scales = f"{node.name}.scales"
+        factors = np.array([1, 1, resize.scale_factor, resize.scale_factor], np.float32)
+        self.constants.append(numpy_helper.from_array(factors, scales))
+        grid = "align_corners" if resize.align_corners else "half_pixel"
+        self._append(
+            "Resize", [source, "", scales], node.name, mode="linear", coordinate_transformation_mode=grid
+        )  # fmt: skip
+        return self._channels[source]
+
+    def _pixel_unshuffle(self, node: fx.Node) -> int:
+        """As a convolution that picks pixels: ONNX's own SpaceToDepth puts the channels in another order."""
+        source, factor = _name(node.args[0]), self._modules[str(node.target)].downscale_factor
+        assert isinstance(factor, int)
+        channels, picked = self._channels[source], factor**2
+        kernel = np.tile(np.eye(picked, dtype=np.float16).reshape(picked, 1, factor, factor), (channels, 1, 1, 1))
+        self._append(
+            "Conv", [source, self._constant(f"{node.name}.weight", kernel)], node.name,
+            kernel_shape=[factor] * 2, strides=[factor] * 2, group=channels,
+        )  # fmt: skip
+        return channels * picked
 
     def _pixel_shuffle(self, node: fx.Node) -> int:
         source, factor = _name(node.args[0]), node.args[1]
@@ -243,9 +308,14 @@ class _Graph:
         self._append("Conv", [source, self._constant(f"{node.name}.weight", kernel)], node.name, kernel_shape=[1, 1])
         return channels * times
 
-    def _constant(self, name: str, value: NDArray[np.float16]) -> str:
-        self.constants.append(numpy_helper.from_array(value, f"{name}.fp16"))
-        self._append("Cast", [f"{name}.fp16"], name, to=TensorProto.FLOAT)
+    def _constant(self, name: str, value: NDArray[Any]) -> str:
+        """The name of a weight, as fp32; one that several operations share is stored once."""
+        if name not in self._stored:
+            self._stored.add(name)
+            half = value.dtype == np.float16
+            self.constants.append(numpy_helper.from_array(value, f"{name}.fp16" if half else name))
+            if half:
+                self._append("Cast", [f"{name}.fp16"], name, to=TensorProto.FLOAT)
         return name
 
     def _append(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> None:
@@ -258,8 +328,11 @@ def _name(argument: object) -> str:
     return argument.name
 
 
-def _half(tensor: Tensor) -> NDArray[np.float16]:
-    return np.asarray(tensor.detach().half().numpy())
+def _stored(tensor: Tensor) -> NDArray[Any]:
+    """As fp16 where that loses nothing, else as fp32."""
+    exact = tensor.detach().float()
+    half = exact.half()
+    return np.asarray((half if torch.equal(half.float(), exact) else exact).numpy())
 
 
 def _part(target: Path) -> Path:
@@ -270,11 +343,15 @@ def _with_weights(text: str, weights: tuple[Weights, ...]) -> str:
     """The card's text with its ``[[weights]]`` tables replaced, everything else as it was."""
     tables = re.split(r"(?m)^(?=\[)", text)
     first = next(index for index, table in enumerate(tables) if table.startswith("[[weights]]"))
-    written = [
+    before = "".join(tables[:first])
+    after = "".join(table for table in tables[first:] if not table.startswith("[[weights]]"))
+    return before + weights_tables(weights) + (f"\n{after}" if after else "")
+
+
+def weights_tables(weights: Sequence[Weights]) -> str:
+    """The ``[[weights]]`` of a card in TOML."""
+    return "\n".join(
         f'[[weights]]\nfile = "{w.file}"\nformat = "{w.format}"\nprecision = "{w.precision}"\n'
         f'sha256 = "{w.sha256}"\nbytes = {w.bytes}\n'
         for w in weights
-    ]
-    before = "".join(tables[:first])
-    after = "".join(table for table in tables[first:] if not table.startswith("[[weights]]"))
-    return before + "\n".join(written) + (f"\n{after}" if after else "")
+    )

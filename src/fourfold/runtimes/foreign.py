@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -186,13 +186,43 @@ def adopted(path: Path, licence: str, identifier: str | None = None) -> Card:
     Raises:
         ModelError, MissingExtra: as ``described``. UsageError: the id is no name, or taken.
     """
+    identifier = free(path, identifier)
+    with tempfile.TemporaryDirectory() as scratch:
+        return _kept(described(_safe(path, Path(scratch))), licence, identifier)
+
+
+def free(path: Path, identifier: str | None) -> str:
+    """The id for what a file holds: as asked for, else made from the file's name.
+
+    Raises:
+        UsageError: it is no name, or taken.
+    """
     identifier = identifier or "imported-" + re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", identifier):
         raise UsageError(f"expected an id of lower-case letters, digits, '-', '_' and '.', got {identifier!r}")
     if identifier in {entry.id for entry in (*load.all_entries(), *load.imported())}:
         raise UsageError(f"there is a model {identifier} already; give another --id")
-    with tempfile.TemporaryDirectory() as scratch:
-        return _kept(described(_safe(path, Path(scratch))), licence, identifier)
+    return identifier
+
+
+def place(identifier: str, text: str, contents: Mapping[str, bytes]) -> Card:
+    """Write a card and the contents of its weights by file name into the person's folder.
+
+    Raises:
+        ModelError: the text is no card, or the folder cannot be written.
+    """
+    made = parse(text, f"{identifier}.toml")
+    assert isinstance(made, Card)
+    folder = load.folders()[1]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            with replacing(folder / name) as file:
+                file.write(content)
+        write_text(folder / f"{identifier}.toml", text)  # last: without it the files are nothing
+    except OSError as error:
+        raise ModelError(f"{folder}: expected to write the imported network here: {error.strerror}") from error
+    return made
 
 
 def _safe(path: Path, scratch: Path) -> Path:
@@ -224,15 +254,5 @@ def _kept(card: Card, licence: str, identifier: str) -> Card:
     quoted = {name: json.dumps(text, ensure_ascii=False) for name, text in told.items()}
     text = _CARD.format(**vars(card) | quoted)
     text += "".join(_WEIGHTS.format(**vars(stored) | {"file": json.dumps(name)}) for stored, name in names.items())
-    made = parse(text, f"{identifier}.toml")
-    assert isinstance(made, Card)
-    folder = load.folders()[1]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for stored, name in names.items():
-            with replacing(folder / name) as file:
-                file.write((Path(stored.folder) / stored.file).read_bytes())
-        write_text(folder / f"{identifier}.toml", text)  # last: without it the files are nothing
-    except OSError as error:
-        raise ModelError(f"{folder}: expected to write the imported network here: {error.strerror}") from error
-    return made
+    contents = {name: (Path(stored.folder) / stored.file).read_bytes() for stored, name in names.items()}
+    return place(identifier, text, contents)

@@ -49,7 +49,8 @@ class OnnxRunner:
     def __init__(
         self, model: bytes, scale: int, tile: tuple[int, int], threads: int, precision: Literal["fp32", "int8"] = "fp32"
     ) -> None:
-        self.tile, self.precision = tile, precision
+        self.tile = tile
+        self.precision: str = precision
         self._scale = scale
         options = engine().SessionOptions()
         options.intra_op_num_threads = threads

@@ -98,6 +98,9 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from ``.safetensors``, ``.pt`` or ``.pth``; nothing in the file is ever executed.
 
+    Of a checkpoint that holds more than the network, the ``model_state_dict`` or ``state_dict`` is taken, without the
+    ``module.`` that parallel training puts before every name.
+
     Raises:
         ModelError: missing, another kind of file, or one that holds more than tensors by name.
     """
@@ -119,6 +122,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path}: expected tensors only, as torch.save(network.state_dict(), …) writes: {error}"
         ) from error
+    if isinstance(state, dict):
+        state = state.get("model_state_dict", state.get("state_dict", state))
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ModelError(f"{path}: expected a dictionary of tensors by name; save network.state_dict() alone")
-    return state
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from fourfold.catalog.card import Card, Entry
+from fourfold.catalog.card import Card, Entry, Reference
 from fourfold.scientist.measured import Record, lookup, shown
 from fourfold.scientist.plan import Plan
 from fourfold.scientist.tasks import NONE
@@ -69,7 +69,7 @@ def propose(made: Plan, entries: Iterable[Entry], tasks: Iterable[str]) -> Propo
 def _entry(source: Source, entries: Iterable[Entry]) -> Entry | None:
     """The catalog's entry for a source of the brief: of the same name, or with the same link."""
     for entry in entries:
-        links = set() if isinstance(entry, Card) else {entry.paper, entry.repository} - {""}
+        links = {entry.paper, entry.repository} - {""} if isinstance(entry, Reference) else set()
         if key(source.name) in {key(entry.id), key(entry.title)} or links & set(source.links):
             return entry
     return None
@@ -94,10 +94,10 @@ def told(run: Run, words: Words, task: str) -> Told:
     if record is None:
         lines.append(words("run_nothing", name=task))
     else:
-        model = next((path for name, path in _fields(record) if name == "model"), "")
         choice = "run_inside" if proposal.name else "run_outside"
-        network = shown(model, lookup(record, model)) if model else ""
-        first = Measured(words(choice, name=proposal.name, model=network, task=task), (model,) if model else ())
+        models = tuple(_models(record))
+        network = " + ".join(shown(path, lookup(record, path)) for path in models)
+        first = Measured(words(choice, name=proposal.name, model=network, task=task), models)
         measured = (first, *sentences(record, words))
         lines += [one.text for one in measured]
     bullets = "\n".join(f"- {line}" for line in lines)
@@ -128,6 +128,13 @@ def rows(record: Record, words: Words) -> tuple[tuple[str, Measured], ...]:
             label = labels.get(field) or re.sub(r"[_-]+", " ", field).capitalize()
             found.append((label, Measured(figure, (path,))))
     return tuple(found)
+
+
+def _models(record: Record) -> Iterator[str]:
+    """The fields that name networks, in the order in which these were run."""
+    for step, told in record["steps"].items():
+        if told["outputs"].get("report", {}).get("model"):
+            yield f"{step}.report.model"
 
 
 def _fields(record: Record) -> Iterator[tuple[str, str]]:

@@ -19,8 +19,9 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-from fourfold.api.photos import Failure, upscale_files
+from fourfold.api.photos import upscale_files
 from fourfold.api.session import Session
+from fourfold.api.targets import Failure
 from fourfold.core.options import UpscaleOptions
 from fourfold.evaluation.report import text_table
 from fourfold.evaluation.speed import Spread, busy, load_average, spread

@@ -11,9 +11,10 @@ from typing import Any
 from PIL import Image as Pillow
 
 from fourfold.api.ask import Answered, ask_files, explain
-from fourfold.api.photos import Failure, upscale_files
+from fourfold.api.photos import upscale_files
 from fourfold.api.reports import document
 from fourfold.api.session import Session
+from fourfold.api.targets import Failure
 from fourfold.api.workflows import Workshop, bound, place_in, run_all
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels

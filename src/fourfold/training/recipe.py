@@ -6,6 +6,8 @@ from typing import ClassVar, Self
 
 from fourfold.core.errors import InvalidInput
 
+_TRUTH = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,8 +24,8 @@ class Settings:
             if not sign or key not in known:
                 raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
             try:
-                changes[key] = known[key](value)
-            except ValueError:
+                changes[key] = _TRUTH[value] if known[key] is bool else known[key](value)
+            except (ValueError, KeyError):
                 raise InvalidInput(f"expected {key} as {known[key].__name__}, got {value!r}") from None
         return replace(self, **changes)
 
@@ -35,7 +37,7 @@ class Recipe(Settings):
     Attributes:
         name: folder and weights name; channels, depth, expansion: see ``networks.upscaler.Upscaler``.
         start: id of a published upscaler to start from, no wider or deeper than this one; empty for random weights.
-        degraded: whether the low-resolution patches are spoiled as real photos are, see ``imaging.degrade``.
+        degraded: whether the low-resolution patches are spoiled as real photos are, see ``imaging.camera``.
         steps: optimiser steps; batch: patches a step; patch: side of a low-resolution patch in pixels;
         margin: low-resolution pixels at each patch edge that the loss ignores, since they saw zero padding.
         lr: peak learning rate of Adam, reached after ``warmup`` steps, then cosine down to ``lr_end``.
@@ -147,7 +149,7 @@ class FeatSharpRecipe(Settings):
     batch: int = 4
     views: int = 3
     kernel: int = 5
-    steps: int = 240
+    steps: int = 200
     lr: float = 2e-3
     warmup: int = 30
     seed: int = 1
@@ -157,3 +159,48 @@ class FeatSharpRecipe(Settings):
     def learning_rate(self, step: int) -> float:
         """Of a step, counted from 0."""
         return cosine(step, self.steps, self.lr, self.warmup)
+
+
+@dataclass(frozen=True)
+class DeblurRecipe(Settings):
+    """One training run of a deblurring network.
+
+    Attributes:
+        name: folder and weights name; wf, scale, vscale: see ``networks.mssnet.MSSNet``.
+        data: ``photos`` (sharp ones, shaken by ``imaging.camera``) or ``pairs`` (folders ``blur`` and ``sharp``).
+        steps: optimiser steps; batch: crops a step; patch: side of a crop in pixels, a multiple of 16.
+        coarse: first steps in which only the first two of the three scales are trained, which costs a sixth.
+        scaled: whether the starting weights are scaled to the data, see ``start``, and not PyTorch's as in the paper.
+        epoch: steps between changes of the learning rate; warmup: epochs of linear rise to ``lr``, the peak of Adam's
+        learning rate; then it follows a cosine down to ``lr_end``.
+        still: share of photos that are not shaken, so that the network learns to leave sharp ones alone.
+        clip: largest norm of the gradient, 0 for any; ema: decay of the running mean of the weights, 0 for none.
+        precision: of the arithmetic of the network, ``bf16`` or ``fp32``.
+        seed: of initialisation and of every crop; photos: use only the first N (0: all).
+        save_every, check_every: steps between saves, and between validations on held-out pictures.
+    """
+
+    loop = "deblur_loop"
+
+    name: str
+    wf: int
+    scale: int
+    vscale: int
+    data: str = "photos"
+    steps: int = 8_000
+    batch: int = 8
+    patch: int = 128
+    coarse: int = 0
+    scaled: bool = False
+    epoch: int = 1
+    warmup: int = 200
+    lr: float = 1e-3
+    lr_end: float = 1e-6
+    still: float = 0.15
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: str = "bf16"
+    seed: int = 1
+    photos: int = 0
+    save_every: int = 100
+    check_every: int = 500

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hint
 
 from fourfold.core.contract import Levels, Progress
 from fourfold.core.image import Image
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.params import Parameter, parameters
+from fourfold.methods.features import Features
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow.ports import KINDS, ImageType, Write
 
@@ -62,15 +63,33 @@ class Restoration(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Deblurred:
+    """What became of a picture that may have been blurred.
+
+    Attributes:
+        image: the result, None if the picture was left as it is; engines: as of ``Restoration``.
+        figures: what was found and done, plain values.
+    """
+
+    image: Image | None
+    engines: Mapping[str, str]
+    figures: dict[str, Any]
+
+
 class Tools(Protocol):
     """What nodes may ask of the program around them; it keeps networks loaded from one picture to the next."""
 
-    def models(self, options: UpscaleOptions) -> dict[str, str]:
+    def models(self, options: UpscaleOptions | DeblurOptions) -> dict[str, str]:
         """The networks the options lead to, id → SHA-256 of their weights; raises ``ModelError`` if there is none."""
         ...
 
     def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
         """Load the network for a picture and plan its tiles."""
+        ...
+
+    def deblur(self, image: Image, options: DeblurOptions, progress: Progress) -> Deblurred:
+        """Undo the motion blur of a picture, if there is any."""
         ...
 
     def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
@@ -79,6 +98,23 @@ class Tools(Protocol):
 
     def classifier(self, path: Path, encoding: Encoding) -> Classifier:
         """A classifier from its file."""
+        ...
+
+    def sharpener(self, factor: int) -> "Sharpener":
+        """Feature maps ``factor`` times as fine; raises ``ModelError`` if there is none."""
+        ...
+
+
+class Sharpener(Protocol):
+    """Feature maps of pictures, for nodes."""
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The networks it consists of, id → SHA-256 of their weights."""
+        ...
+
+    def __call__(self, image: Image) -> Features:
+        """The maps of a picture."""
         ...
 
 
@@ -122,6 +158,7 @@ class Node:
         infer: from the types of its image inputs and all its arguments to the type of its image output; raises
             ``UsageError`` where they cannot be; None for a node that gives no image and takes any.
         models: the networks its arguments lead to, id → SHA-256; raises ``ModelError`` if there is none.
+        task: what those networks are for, as on their cards; empty without any.
         writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``; it pours
             its picture once and asks for nothing else of its rows.
     """
@@ -133,6 +170,7 @@ class Node:
     parameters: dict[str, Parameter]
     infer: Callable[[Mapping[str, ImageType], Values], ImageType | None]
     models: Callable[[Tools, Values], dict[str, str]]
+    task: str
     writes: bool
     _options: dict[str, tuple[type, Options]]
     _context: str
@@ -175,6 +213,7 @@ def node(
     version: int,
     infer: Callable[[Mapping[str, ImageType], Values], ImageType | None] = _any,
     models: Callable[[Tools, Values], dict[str, str]] = _none,
+    task: str = "",
     writes: bool = False,
 ) -> Callable[[Callable[..., Any]], Node]:
     """Make a function a node; arguments as of ``Node``.
@@ -201,7 +240,7 @@ def node(
             elif name not in own:
                 raise TypeError(f"{function.__name__}: annotate {name} with Port, Param or Options")
         outputs = _outputs(function.__name__, hints.get("return"))
-        return Node(function, version, inputs, outputs, own, infer, models, writes, options, context)
+        return Node(function, version, inputs, outputs, own, infer, models, task, writes, options, context)
 
     return made
 

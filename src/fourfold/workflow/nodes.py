@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fourfold.core.contract import Levels
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.params import Param
 from fourfold.imaging import color, files
 from fourfold.imaging.formats import Format, fitting, format_of, writable_like
@@ -22,13 +22,14 @@ from fourfold.imaging.metadata import for_output, with_recipe
 from fourfold.imaging.metrics import psnr_y, ssim_y
 from fourfold.imaging.resize import bicubic
 from fourfold.methods.cascade import Cascade, Network
+from fourfold.methods.features import colours
 from fourfold.methods.upscale import Size, target_size
 from fourfold.runtimes.classifier import Encoding
 from fourfold.workflow.node import Context, Node, Options, Port, Values, node
 from fourfold.workflow.ports import ImageType, Picture, Report
 
 OF_THE_FILE = frozenset({"format", "quality", "metadata"})
-"""The options of upscaling that are about the file; every other one is about the restored picture."""
+"""The options of upscaling and deblurring that are about the file; every other one is about the restored picture."""
 
 LARGEST, SMALLEST = 8.0, 1 / 64
 """Times the photo's sides that a picture may have: beyond, there would be nothing but invention, or nothing left."""
@@ -128,6 +129,7 @@ class Restored(NamedTuple):
     version=1,
     infer=_restored,
     models=lambda tools, values: tools.models(values["options"]),
+    task="image-to-image/super-resolution",
 )
 def restore(
     image: Annotated[Picture, Port("What to restore.")],
@@ -139,6 +141,35 @@ def restore(
     of_type = replace(_restored({"image": image.type}, {"options": options}), size=made.size)
     carried = replace(image.carried, engines={**image.carried.engines, **made.engines})
     return Restored(Picture(of_type, carried, flow=made.pour), Report(made.figures))
+
+
+def _deblurred(types: Types, _values: Values) -> ImageType:
+    return types["image"]
+
+
+class Deblurred(NamedTuple):
+    """What deblurring gives."""
+
+    image: Annotated[Picture, Port("The picture without its motion blur; the very same one if it looks sharp.")]
+    report: Annotated[Report, Port("What blur was found, which way and how far, and what was done.")]
+
+
+@node(
+    version=1,
+    infer=_deblurred,
+    models=lambda tools, values: tools.models(values["options"]),
+    task="image-to-image/deblurring",
+)
+def deblur(
+    image: Annotated[Picture, Port("What to deblur.")],
+    options: Annotated[DeblurOptions, Options(but=OF_THE_FILE)],
+    context: Context,
+) -> Deblurred:
+    """Undo the motion blur of a picture, and leave a sharp one alone."""
+    done = context.tools.deblur(image.image, options, context.progress)
+    engines = {**image.carried.engines, **done.engines}
+    made = image if done.image is None else Picture.of(done.image, image.type, engines)
+    return Deblurred(made, Report(done.figures))
 
 
 def _alike(types: Types, _values: Values) -> ImageType:
@@ -253,6 +284,36 @@ def _name(names: Path, number: int) -> str:
     if number >= len(lines):
         raise PictureError(f"{names}: expected a name for class {number}, got {len(lines)} names")
     return lines[number].strip()
+
+
+def _featured(types: Types, _values: Values) -> ImageType:
+    return replace(types["image"], scale=None, size=None, channels=3, depth=8)
+
+
+class Featured(NamedTuple):
+    """What looking at features gives."""
+
+    image: Annotated[Picture, Port("A map in colours, a pixel for each feature; equal colours mean equal features.")]
+    report: Annotated[Report, Port("Channels and sizes of the maps.")]
+
+
+@node(version=1, infer=_featured, models=lambda tools, values: tools.sharpener(values["factor"]).models)
+def features(
+    image: Annotated[Picture, Port("The photo.")],
+    context: Context,
+    factor: Annotated[int, Param("How many times as fine as the encoder's own map.", 2, 4)] = 2,
+    view: Annotated[
+        Literal["sharp", "tiles", "jbu", "bilinear", "low"], Param("Which map is shown: FeatSharp's, or a simpler one.")
+    ] = "sharp",
+) -> Featured:
+    """See a photo as a vision network does: its feature map, made finer by FeatSharp."""
+    found = context.tools.sharpener(factor)(image.image)
+    maps = found.named()
+    shown = Image(colours(found)[view].astype(np.float32) / np.float32(255), None, 8)
+    of_type = replace(_featured({"image": image.type}, {}), size=shown.size)
+    figures: dict[str, Any] = {"channels": len(found.low), "factor": factor}
+    figures |= {f"{name}_size": list(maps[name].shape[:0:-1]) for name in ("low", "sharp")}
+    return Featured(Picture.of(shown, of_type), Report(figures))
 
 
 @node(version=1, writes=True)

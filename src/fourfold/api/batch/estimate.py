@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from fourfold.api.batch.places import place
 from fourfold.api.batch.worker import Job, Setting
-from fourfold.api.photos import Failure, upscale_files
+from fourfold.api.photos import upscale_files
 from fourfold.api.session import Session
+from fourfold.api.targets import Failure
 from fourfold.core.errors import FourfoldError, NotEnough
 from fourfold.core.image import Image
 from fourfold.imaging import files

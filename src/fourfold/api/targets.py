@@ -1,0 +1,123 @@
+"""Where results go: many inputs one after the other, the names and formats of their results, and what is refused."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from fourfold.core.atomic import replacing
+from fourfold.core.errors import FourfoldError, NotEnough, PictureError, UsageError
+from fourfold.imaging.formats import FORMATS, Format, format_of, writable_like
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One input that gave no picture, and why; the others went on."""
+
+    input: str
+    error: FourfoldError
+
+
+def expanded(inputs: Iterable[str]) -> Iterator[str]:
+    """The inputs, folders replaced by the pictures in them."""
+    known = {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
+    for name in inputs:
+        folder = Path(name)
+        if name == "-" or not folder.is_dir():
+            yield name
+            continue
+        found = sorted(str(p) for p in folder.iterdir() if p.is_file() and p.suffix.lower() in known)
+        yield from found or [name]  # a folder without pictures fails by itself, as a bad file does
+
+
+def given(source: str) -> Path | bytes:
+    """What an input stands for: a file, or for ``-`` the bytes of standard input."""
+    return sys.stdin.buffer.read() if source == "-" else Path(source)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The policy for the results of one run.
+
+    Attributes:
+        output: a file for one input, a folder for any number (made if need be), ``-`` for standard output; None puts
+            each result beside its input.
+        format: that was asked for, if any; many: whether there are several inputs; overwrite: whether an existing
+            file may be replaced. An input is never replaced.
+    """
+
+    output: str | None
+    format: str | None
+    many: bool
+    overwrite: bool
+    _written: set[Path] = field(default_factory=set)
+
+    def _folder(self) -> Path | None:
+        """The folder that results go to, if the output is one."""
+        if self.output is None or self.output == "-":
+            return None
+        folder = Path(self.output)
+        return folder if self.many or self.output.endswith((os.sep, "/")) or folder.is_dir() else None
+
+    def format_for(self, of_input: str) -> Format:
+        """As asked for, else as the output's name says, else the input's own, else the nearest that can be written."""
+        asked = format_of(self.format) if self.format else None
+        if self.output is not None and self.output != "-" and self._folder() is None:
+            named = format_of(Path(self.output))
+            if asked is not None and asked is not named:
+                raise UsageError(
+                    f"{self.output}: expected a name ending in {asked.suffixes[0]} for --format {asked.name}"
+                )
+            return named
+        return asked or writable_like(format_of(of_input))
+
+    def path_for(self, source: str, of_input: str, kind: Format, suffix: str) -> Path | None:
+        """Where the result of an input goes, ``NAME_SUFFIX.EXT`` where no name was given; None is standard output.
+
+        Raises:
+            PictureError: it would replace an input, a result of this run, or a file that may not be replaced.
+        """
+        if self.output == "-" or (source == "-" and self.output is None):
+            return None
+        folder = self._folder()
+        if self.output is not None and folder is None:
+            path = Path(self.output)
+        else:
+            given = Path("stdin" if source == "-" else source)
+            extension = given.suffix if kind.name == of_input and given.suffix else kind.suffixes[0]
+            path = (folder or given.parent) / f"{given.stem}_{suffix}{extension}"
+        if source != "-" and path.exists() and path.samefile(source):
+            raise PictureError(f"{source}: the result would replace its own input; give another --output")
+        if path.resolve() in self._written:
+            raise PictureError(f"{source}: {path} was just written from another input; give the inputs other names")
+        if path.exists() and not self.overwrite:
+            raise PictureError(f"{source}: {path} exists already; give --overwrite to replace it, or another --output")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def wrote(self, path: Path) -> None:
+        """Remember a result, which no other input of this run may replace."""
+        self._written.add(path.resolve())
+
+
+def copy(data: Path | bytes, target: Path | BinaryIO) -> None:
+    """Hand an input's file on byte for byte; a file appears whole or not at all.
+
+    Raises:
+        PictureError: it cannot be read or written. NotEnough: the disk is full.
+    """
+    try:
+        content = data if isinstance(data, bytes) else data.read_bytes()
+        if not isinstance(target, Path):
+            target.write(content)
+        elif target.exists() and not target.is_file():
+            target.write_bytes(content)
+        else:
+            with replacing(target) as file:
+                file.write(content)
+    except OSError as error:
+        kind = NotEnough if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else PictureError
+        raise kind(f"{target}: the file cannot be written ({error.strerror or error})") from error

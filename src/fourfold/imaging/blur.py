@@ -1,0 +1,139 @@
+"""Seeing blur in a picture before anything is done about it: sharp, soft or moved, about how far, and which way.
+
+A shake takes fine detail along its direction from every part of a picture and leaves it across; a missed focus takes
+it in all directions; in a sharp picture at least some parts keep it in every direction. So squares all over the
+picture are taken apart into frequencies. For each direction the ratio of fine to coarse energy is noted, as quantiles
+over the squares that have coarse detail there, and the profile over directions, turned so that it begins along the
+likely shake, is weighed with coefficients that ``scripts/fit_blur.py`` fits on photos damaged by ``imaging.camera``.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourfold.imaging import metrics
+
+Kind = Literal["sharp", "soft", "motion"]
+KINDS: tuple[Kind, ...] = ("sharp", "soft", "motion")
+
+SHARP = 0.1
+"""Probability from which on a picture counts as sharp: better leave a blurred one alone than change a sharp one."""
+
+_SIDE, _STRIDE, _SQUARES = 64, 32, 1024  # of the squares: their side, how close they lie, and how many there are
+_BANDS = (0.04, 0.08, 0.14, 0.22, 0.32, 0.45)  # edges in cycles per pixel; the first band is the coarse detail
+_DIRECTIONS = 16
+_QUANTILES = (0.5, 0.9)
+_CONTRAST = 1000.0  # energy of coarse detail, in squared 8-bit levels, from which on a square has any
+_FLOOR = (0.2, 0.3)  # energy that counts as none: a constant, and a share of the noise
+
+
+@dataclass(frozen=True)
+class Blur:
+    """What blur was seen.
+
+    Attributes:
+        kind: ``sharp``; ``soft``: out of focus, or of less detail than its size can hold; or ``motion``.
+        extent: about how many pixels a point is smeared over, 0 if sharp.
+        direction: of the motion in degrees, 0 along the rows, counter-clockwise up to 180; None without motion.
+        probability: of the kind, as the fitted coefficients see it.
+    """
+
+    kind: Kind
+    extent: float
+    direction: float | None
+    probability: float
+
+    def __str__(self) -> str:
+        """A sentence's subject and verb, to be continued."""
+        if self.kind == "motion":
+            return f"the picture looks moved by about {self.extent:.0f} pixels at {self.direction:.0f}°"
+        return "the picture looks sharp" if self.kind == "sharp" else "the picture looks out of focus or soft"
+
+
+def estimate(pixels: NDArray[Any]) -> Blur:
+    """Judge a picture ``H×W×C`` of ``uint8``, ``uint16`` or floats in 0..1."""
+    found = features(pixels)
+    if found is None:
+        return Blur("sharp", 0.0, None, 1.0)
+    values, direction = found
+    fitted = _fitted()
+    standard = np.append((values - fitted["mean"]) / fitted["deviation"], 1)
+    scores = fitted["kinds"] @ standard
+    shares = np.exp(scores - scores.max())
+    shares /= shares.sum()
+    kind = "sharp" if shares[0] >= SHARP else KINDS[1 + int(shares[2] > shares[1])]
+    extent = 0.0 if kind == "sharp" else float(2 ** np.clip(fitted["extent"] @ standard, 0, 6))
+    way = direction if kind == "motion" else None
+    return Blur(kind, round(extent, 1), way, round(float(shares[KINDS.index(kind)]), 3))
+
+
+def features(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], float] | None:
+    """The profile of a picture over the directions, beginning along the likely shake, and that shake's direction.
+
+    Returns:
+        Octaves by which the fine bands lie below the coarse one, for each quantile, band and angle from the shake;
+        and degrees, counter-clockwise from the rows. None if the picture has no detail to judge by.
+    """
+    energy = _energies(metrics.luma(pixels))
+    noise = float(np.percentile(energy[:, -1].mean(axis=1), 5))
+    octaves = np.log2(np.maximum(energy - noise, 0) + _FLOOR[0] + _FLOOR[1] * noise)
+    judged = energy[:, 0] - noise > _CONTRAST * (1 + noise)
+    enough = judged.sum(axis=0) >= 3
+    if not enough.any():
+        return None
+    profile = np.empty((len(_QUANTILES), len(_BANDS) - 2, _DIRECTIONS))
+    for way in np.flatnonzero(enough):
+        below = octaves[judged[:, way], 1:, way] - octaves[judged[:, way], :1, way]
+        profile[:, :, way] = np.quantile(below, _QUANTILES, axis=0)
+    profile[:, :, ~enough] = profile[:, :, enough].mean(axis=2, keepdims=True)
+    start = _shake(profile[-1, 1:3].sum(axis=0))
+    turned = np.roll(profile, -start, axis=2)
+    half = _DIRECTIONS // 2
+    mirrored = turned[:, :, : half + 1].copy()
+    mirrored[:, :, 1:half] = (mirrored[:, :, 1:half] + turned[:, :, :half:-1]) / 2
+    return mirrored.ravel(), float(-start % _DIRECTIONS * (180 / _DIRECTIONS))
+
+
+def _shake(sharpness: NDArray[np.float64]) -> int:
+    """The direction along which little is left, and across which most is."""
+    around = sum(np.roll(sharpness, shift) for shift in range(-2, 3)) / 5
+    return int(np.argmax(np.roll(sharpness, -_DIRECTIONS // 2) - around))
+
+
+def _energies(luma: NDArray[np.float32]) -> NDArray[np.float64]:
+    """``squares × bands × directions``: mean energy a frequency, in squared levels; white noise has its variance."""
+    missing = [(0, max(0, _SIDE - side)) for side in luma.shape]
+    luma = np.pad(luma, missing, mode="reflect")
+    stride = max(_STRIDE, int(np.ceil((luma.size / _SQUARES) ** 0.5)))
+    squares = np.lib.stride_tricks.sliding_window_view(luma, (_SIDE, _SIDE))[::stride, ::stride].reshape(
+        -1, _SIDE, _SIDE
+    )
+    window = np.hanning(_SIDE + 2)[1:-1].astype(np.float32)
+    window = np.outer(window, window)
+    spectra = np.fft.rfft2((squares - squares.mean(axis=(1, 2), keepdims=True)) * window)
+    energy = (spectra.real**2 + spectra.imag**2).reshape(len(squares), -1) / np.square(window).sum()
+    return np.asarray(energy @ _bins(), np.float64).reshape(len(squares), len(_BANDS) - 1, _DIRECTIONS)
+
+
+@cache
+def _bins() -> NDArray[np.float32]:
+    """``frequencies × (bands · directions)``: averages over each band and direction."""
+    down, right = np.meshgrid(np.fft.fftfreq(_SIDE), np.fft.rfftfreq(_SIDE), indexing="ij")
+    band = np.digitize(np.hypot(down, right), _BANDS).ravel() - 1
+    angle = np.arctan2(down, right).ravel() % np.pi
+    direction = np.rint(angle * (_DIRECTIONS / np.pi)).astype(int) % _DIRECTIONS
+    inside = np.flatnonzero((band >= 0) & (band < len(_BANDS) - 1))
+    bins = np.zeros((band.size, (len(_BANDS) - 1) * _DIRECTIONS), np.float32)
+    bins[inside, band[inside] * _DIRECTIONS + direction[inside]] = 1
+    return np.asarray(bins / bins.sum(axis=0))
+
+
+@cache
+def _fitted() -> dict[str, NDArray[np.float64]]:
+    text = (files("fourfold.imaging") / "blur.json").read_text("utf-8")
+    return {name: np.array(values) for name, values in json.loads(text).items()}
