@@ -120,8 +120,31 @@ class Score:
     psnr_y_input: float | None = None
 
 
+class Shipped:
+    """A model that runs: its weights are in this package or were imported."""
+
+    id: str
+    weights: tuple[Weights, ...]
+
+    def offers(self, format: Format) -> bool:  # noqa: A002
+        """Whether the card lists a weights file of the given format."""
+        return any(weights.format == format for weights in self.weights)
+
+    def stored(self, format: Format) -> Weights:  # noqa: A002
+        """The weights file of the given format.
+
+        Raises:
+            ModelError: the card lists none.
+        """
+        for weights in self.weights:
+            if weights.format == format:
+                return weights
+        listed = ", ".join(w.format for w in self.weights) or "none"
+        raise ModelError(f"model {self.id} has no {format} weights (listed: {listed}); choose another runtime or model")
+
+
 @dataclass(frozen=True)
-class Card:
+class Card(Shipped):
     """Everything stated about one model.
 
     Attributes:
@@ -161,21 +184,44 @@ class Card:
         """Whether it is a network of others, known by its files alone."""
         return self.network is None
 
-    def offers(self, format: Format) -> bool:  # noqa: A002
-        """Whether the card lists a weights file of the given format."""
-        return any(weights.format == format for weights in self.weights)
 
-    def stored(self, format: Format) -> Weights:  # noqa: A002
-        """The weights file of the given format.
+@dataclass(frozen=True)
+class Fidelity:
+    """How well a way of upsampling features foretells the encoder's, over seeds, see ``training.featsharp_loop``."""
 
-        Raises:
-            ModelError: the card lists none.
-        """
-        for weights in self.weights:
-            if weights.format == format:
-                return weights
-        listed = ", ".join(w.format for w in self.weights) or "none"
-        raise ModelError(f"model {self.id} has no {format} weights (listed: {listed}); choose another runtime or model")
+    way: str
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class FeatureCard(Shipped):
+    """Everything stated about an encoder of pictures into feature maps, or about a sharpener of such maps.
+
+    Attributes:
+        id, title, summary, licence, provenance, parameters: as of a ``Card``.
+        resolution: pixels a side of the squares that the encoder takes; patch: pixels a side of one feature.
+        channels: of a feature; factor: how many times as fine a sharpener makes the map, 1 for an encoder.
+        encoder: id of the encoder that a sharpener is for.
+    """
+
+    kind: Literal["encoder", "sharpener"]
+    id: str
+    title: str
+    summary: str
+    task: Literal["image-feature-extraction"]
+    licence: str
+    provenance: str
+    parameters: int
+    resolution: int
+    patch: int
+    channels: int
+    factor: int
+    network: Network
+    training: Training
+    encoder: str = ""
+    weights: tuple[Weights, ...] = ()
+    fidelity: tuple[Fidelity, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,11 +245,12 @@ class Reference:
     repository: str = ""
 
 
-Entry = Card | Reference
+Entry = Card | FeatureCard | Reference
+_KINDS = {"encoder": FeatureCard, "sharpener": FeatureCard, "paper": Reference, "model": Reference}
 
 
 def parse(text: str, file: str) -> Entry:
-    """Read a card from TOML: a ``Reference`` if it states a ``kind``, else a network's ``Card``.
+    """Read a card from TOML: what its ``kind`` says, without one the ``Card`` of an upscaler.
 
     Args:
         text: the TOML document.
@@ -216,7 +263,7 @@ def parse(text: str, file: str) -> Entry:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{file}: expected TOML: {error}") from error
-    card: Entry = _value(Reference if "kind" in table else Card, table, file, "")
+    card: Entry = _value(_KINDS.get(str(table["kind"]), Reference) if "kind" in table else Card, table, file, "")
     if f"{card.id}.toml" != PurePath(file).name:
         raise ModelError(f"{file}: expected id to be the file's name without .toml, got {card.id!r}")
     return card

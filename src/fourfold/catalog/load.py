@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from fourfold.catalog.card import Card, Entry, Style, Task, Tier, parse
+from fourfold.catalog.card import Card, Entry, FeatureCard, Reference, Shipped, Style, Task, Tier, parse
 from fourfold.core.errors import ModelError, near
 
 
@@ -26,8 +26,43 @@ def folders() -> tuple[Path, ...]:
 
 
 def all_cards() -> tuple[Card, ...]:
-    """Every network of the package, sorted by id; raises as ``all_entries``."""
+    """Every upscaler of the package, sorted by id; raises as ``all_entries``."""
     return tuple(entry for entry in all_entries() if isinstance(entry, Card))
+
+
+def shipped(identifier: str | None = None) -> tuple[Shipped, ...]:
+    """Every model that can be run, also those that were imported, or the one with this id; raises as ``card``."""
+    found = (*all_entries(), *imported()) if identifier is None else (entry(identifier),)
+    return tuple(one for one in found if isinstance(one, Shipped)) or (card(str(identifier)),)
+
+
+def feature_cards() -> tuple[FeatureCard, ...]:
+    """Every encoder of pictures and sharpener of its maps, sorted by id; raises as ``all_entries``."""
+    return tuple(entry for entry in all_entries() if isinstance(entry, FeatureCard))
+
+
+def sharpener(factor: int) -> FeatureCard:
+    """The one sharpener of this factor.
+
+    Raises:
+        ModelError: there is none; the message lists the factors there are.
+    """
+    known = {card.factor: card for card in feature_cards() if card.kind == "sharpener"}
+    if factor not in known:
+        raise ModelError(f"expected a factor among {', '.join(map(str, sorted(known)))}, got {factor}")
+    return known[factor]
+
+
+def encoder(identifier: str) -> FeatureCard:
+    """The encoder with this id.
+
+    Raises:
+        ModelError: there is none.
+    """
+    found = entry(identifier)
+    if not isinstance(found, FeatureCard) or found.kind != "encoder":
+        raise ModelError(f"expected the id of an encoder, got {identifier!r}")
+    return found
 
 
 def imported() -> tuple[Card, ...]:
@@ -83,7 +118,10 @@ def card(identifier: str, task: Task | None = None) -> Card:
             raise ModelError(f"expected a model for {task}, got {identifier}, which is for {found.task}")
         return found
     runnable = ", ".join(c.id for c in all_cards())
-    raise ModelError(f"{identifier} is known here but not shipped ({found.licence}); expected one of {runnable}")
+    what = (
+        f"known here but not shipped ({found.licence})" if isinstance(found, Reference) else f"of the kind {found.kind}"
+    )
+    raise ModelError(f"{identifier} is {what}; expected one of {runnable}")
 
 
 def find(task: Task, scale: int, tier: Tier, style: Style) -> Card:

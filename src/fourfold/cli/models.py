@@ -57,14 +57,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(as_json: bool) -> int:
     from fourfold.catalog import load as catalog
-    from fourfold.catalog.card import Card
+    from fourfold.catalog.card import Reference
 
     shipped, brought = catalog.all_entries(), catalog.imported()
     if as_json:
         print(json.dumps([asdict(entry) for entry in (*shipped, *brought)], indent=2, default=str))
         return 0
     for entry in (*shipped, *brought):
-        here = "imported" if entry in brought else "runs here" if isinstance(entry, Card) else f"{entry.kind}, known"
+        here = (
+            "imported" if entry in brought else f"{entry.kind}, known" if isinstance(entry, Reference) else "runs here"
+        )
         print(f"{entry.id:26} {here:13} {entry.task:34} {entry.licence}")
     return 0
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fourfold.catalog.card import Card, Format, Weights
+from fourfold.catalog.card import Format, Shipped, Weights
 from fourfold.catalog.load import folders
 from fourfold.core.errors import MissingExtra, ModelError
 
 
-def locate(card: Card, format: Format) -> Path:  # noqa: A002
+def locate(card: Shipped, format: Format) -> Path:  # noqa: A002
     """The card's weights file in the first folder that has one of its name.
 
     Raises:
@@ -29,7 +29,7 @@ def locate(card: Card, format: Format) -> Path:  # noqa: A002
     )
 
 
-def read(card: Card, format: Format) -> bytes:  # noqa: A002
+def read(card: Shipped, format: Format) -> bytes:  # noqa: A002
     """The content of the card's weights file, verified. Engines are given these bytes, never the path.
 
     Raises:
@@ -58,7 +58,7 @@ def check(content: bytes, stated: Weights, path: Path) -> None:
         )
 
 
-def state(card: Card) -> dict[str, NDArray[np.float32]]:
+def state(card: Shipped) -> dict[str, NDArray[np.float32]]:
     """The network's tensors by name, from the verified ``.safetensors`` file, as ``float32``.
 
     Raises:

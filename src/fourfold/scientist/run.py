@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from fourfold.catalog.card import Card, Entry
+from fourfold.catalog.card import Card, Entry, Reference
 from fourfold.scientist.measured import Record, lookup, shown
 from fourfold.scientist.plan import Plan
 from fourfold.scientist.tasks import NONE
@@ -69,7 +69,7 @@ def propose(made: Plan, entries: Iterable[Entry], tasks: Iterable[str]) -> Propo
 def _entry(source: Source, entries: Iterable[Entry]) -> Entry | None:
     """The catalog's entry for a source of the brief: of the same name, or with the same link."""
     for entry in entries:
-        links = set() if isinstance(entry, Card) else {entry.paper, entry.repository} - {""}
+        links = {entry.paper, entry.repository} - {""} if isinstance(entry, Reference) else set()
         if key(source.name) in {key(entry.id), key(entry.title)} or links & set(source.links):
             return entry
     return None
