@@ -1,9 +1,11 @@
 """Fixtures shared by every test folder, and the promise of CI that nothing is skipped."""
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,3 +105,28 @@ def sealed(tmp_path: Path) -> Callable[[str], Sealed]:
         return Sealed(done.returncode, done.stdout + done.stderr, log.read_text(), files)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """A server process that speaks S3, and what it takes to reach it."""
+    pytest.importorskip("s3fs", reason="needs the extra batch")
+    pytest.importorskip("moto.server", reason="needs the extra dev, with a server that speaks S3")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    for _ in range(3000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        assert server.poll() is None
+        time.sleep(0.02)
+    yield {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two",
+        "AWS_DEFAULT_REGION": "us-east-1", "XDG_STATE_HOME": str(tmp_path_factory.mktemp("state")),
+    }  # fmt: skip
+    server.kill()
+    server.wait()

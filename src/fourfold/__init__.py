@@ -15,6 +15,7 @@ _PUBLIC = {
     "deblur": "api.deblurring",
     "deblur_files": "api.deblurring",
     "doctor": "api.inspect",
+    "features": "api.features",
     "measure": "api.inspect",
     "run_workflow": "api.workflows",
     "upscale": "api.photos",

@@ -103,7 +103,7 @@ def test_resuming_takes_the_options_and_finishes_an_overwriting_run(photos, tmp_
     done(Batch(str(photos), target, OPTIONS))
     first = Batch(str(photos), target, OPTIONS.changed(scale=2), name="{stem}_{style}", overwrite=True)
     next(first.run(first.plan()))
-    resumed = Batch(str(photos), target, resume=True)
+    resumed = Batch(str(photos), target, UpscaleOptions(threads=1), resume=True)
     assert set(done(resumed)) == {"2024/summer/c.webp", "B.JPG", "a.png"}
     assert opened(tmp_path / "large/a_faithful.png") == (32, 24)
     assert not Batch(str(photos), target, resume=True).plan().jobs
@@ -131,7 +131,7 @@ def test_another_batch_into_the_same_target_is_refused(photos, tmp_path):
         Batch(str(photos), target, OPTIONS.changed(scale=2))
     with pytest.raises(UsageError, match="source was"):
         Batch(str(save(tmp_path / "other/a.png").parent), target, OPTIONS)
-    with pytest.raises(UsageError, match="leave out all others"):
+    with pytest.raises(UsageError, match="leave out all but --threads"):
         Batch(str(photos), target, OPTIONS, resume=True)
     with pytest.raises(UsageError, match="there is none"):
         Batch(str(photos), str(tmp_path / "empty"), resume=True)
@@ -310,3 +310,45 @@ def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypat
     assert "died over this photo 2 times" in outcomes.pop("a.png").error
     assert not [one for one in outcomes.values() if one.error]
     assert len(outcomes) == 3
+
+
+def test_what_nobody_expected_is_told_with_the_photo(photos, tmp_path, monkeypatch):
+    def break_down(image, options):
+        raise ZeroDivisionError("no such thing")
+
+    monkeypatch.setattr("fourfold.api.session.choose_style", break_down)
+    outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS))
+    assert {one.error for one in outcomes.values()} == {
+        f"{name}: ZeroDivisionError: no such thing" for name in outcomes
+    }
+
+
+def test_nothing_left_to_do_writes_nothing(photos, tmp_path):
+    done(Batch(str(photos), str(tmp_path / "large"), OPTIONS))
+    before = (tmp_path / "large/.fourfold/batch.jsonl").read_bytes()
+    again = Batch(str(photos), str(tmp_path / "large"), OPTIONS)
+    assert not done(again)
+    assert not list(again.outcomes())
+    assert (tmp_path / "large/.fourfold/batch.jsonl").read_bytes() == before
+
+
+def test_the_memory_of_a_worker_is_its_own(photos, tmp_path, monkeypatch):
+    """The system also counts what the process that started it had taken, which may be far more."""
+    monkeypatch.setattr(module, "Pool", Pool)
+    ballast = np.ones(900 << 17)  # 900 MiB
+    outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS, workers=1))
+    assert max(one.figures["peak_memory_mb"] for one in outcomes.values()) < ballast.nbytes >> 20
+
+
+def test_watching_makes_nothing_anew_twice(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_POLL", 0.05)
+    done(Batch(str(photos), str(tmp_path / "large"), OPTIONS))
+    batch = Batch(str(photos), str(tmp_path / "large"), OPTIONS, overwrite=True)
+    seen = []
+    for outcome in batch.run(batch.plan(), watch=True):
+        seen.append(outcome.source)
+        if len(seen) == 4:
+            save(photos / "later.png", 9)
+        if len(seen) == 5:
+            break
+    assert seen[4] == "later.png"

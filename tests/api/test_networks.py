@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import skimage.data
+from PIL import Image as Pillow
 
 from fourfold import Session
 from fourfold.api.networks import choose_cards, choose_style
+from fourfold.api.reports import write_document
 from fourfold.catalog import load
 from fourfold.core.errors import UsageError
 from fourfold.core.options import UpscaleOptions
@@ -75,6 +79,17 @@ def test_the_tile_map_says_who_answered(session, photo):
         assert (measured is not None) == big
     assert routing.seconds_little + routing.seconds_big == pytest.approx(report.seconds_model, abs=2e-4)
     assert " + " in report.model
+
+
+def test_the_page_of_a_routed_run_shows_the_photo_tinted_if_it_is_still_there(session, photo, tmp_path):
+    Pillow.fromarray(photo).save(tmp_path / "photo.png")
+    routed = session.upscale(photo).report
+    for name, pictures in (("photo.png", 1), ("gone.png", 0)):
+        report = replace(routed, input=str(tmp_path / name), output=str(tmp_path / "none.png"))
+        write_document(tmp_path / "page.html", [report], [])
+        assert (tmp_path / "page.html").read_text().count("data:image/webp") == pictures
+        write_document(tmp_path / "report.json", [report], [])
+        assert "tinted" not in (tmp_path / "report.json").read_text()
 
 
 def test_the_threshold_goes_from_the_little_network_to_the_big_one(session, photo):

@@ -85,6 +85,22 @@ def test_little_big_in_a_workflow_asks_the_big_one_only_when_unsure(photo):
     assert outputs["score"] == pytest.approx(np.exp(0.5) / (np.exp(0.5) + 2), abs=1e-4)
 
 
+def test_a_feature_map_is_a_picture_that_goes_on(photo):
+    Path("look.yaml").write_text(
+        "title: Look\nabout: Features.\ninputs:\n  photo:\nsteps:\n  small: {node: load, file: $photo}\n"
+        "  seen: {node: features, image: small, view: tiles}\n  large: {node: resize, image: seen.image, like: small}\n"
+        "  map: {node: save, image: large}\n"
+    )
+    made = fourfold.run_workflow("look.yaml", {"photo": photo}, "out")
+    assert made.failed == ()
+    report = made.manifest["runs"][0]["steps"]["seen"]["outputs"]["report"]
+    assert (report["low_size"], report["sharp_size"]) == ([16, 12], [32, 24])
+    assert len(made.manifest["models"]) == 2
+    with Image.open(made.files[0]) as picture:
+        assert picture.size == (40, 30)
+        assert np.asarray(picture).std() > 10
+
+
 def test_the_workflow_gives_what_upscaling_gives(photo):
     fourfold.upscale(photo, runtime="onnxruntime", threads=1)
     made = fourfold.run_workflow("upscale", {"photo": photo, **FAST, "large.recipe": "leave-out"}, "out")

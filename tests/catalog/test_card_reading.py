@@ -116,3 +116,16 @@ def test_a_reference_is_known_but_not_run() -> None:
             load.card(reference.id)
     with pytest.raises(ModelError, match="unknown key scale"):
         parse('kind = "paper"\nscale = 4', "x.toml")
+
+
+def test_an_encoder_is_no_upscaler() -> None:
+    encoder = next(card for card in load.feature_cards() if card.kind == "encoder")
+    assert load.encoder(encoder.id) == encoder
+    with pytest.raises(ModelError, match=f"{encoder.id} is of the kind encoder; expected one of"):
+        load.card(encoder.id)
+    with pytest.raises(ModelError, match="expected the id of an encoder"):
+        load.encoder(load.all_cards()[0].id)
+    with pytest.raises(ModelError, match="expected a factor among"):
+        load.sharpener(17)
+    shipped = [*load.all_cards(), *load.feature_cards(), load.recogniser()]
+    assert list(load.shipped()) == sorted(shipped, key=lambda one: one.id)

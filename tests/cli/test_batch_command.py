@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -190,31 +189,6 @@ def test_what_does_not_fit_is_refused_before_any_work(photos, tmp_path):
         pytest.skip(f"needs to mount a small disk in a namespace: {done.stderr}")
     assert done.returncode == 6, done.stderr
     assert "are free; make room" in done.stderr
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory) -> dict[str, str]:
-    """A server process that speaks S3, and what it takes to reach it."""
-    pytest.importorskip("s3fs", reason="needs the extra batch")
-    pytest.importorskip("moto.server", reason="needs the extra dev, with a server that speaks S3")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    for _ in range(3000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert server.poll() is None
-        time.sleep(0.02)
-    yield {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two",
-        "AWS_DEFAULT_REGION": "us-east-1", "XDG_STATE_HOME": str(tmp_path_factory.mktemp("state")),
-    }  # fmt: skip
-    server.kill()
-    server.wait()
 
 
 def on_s3(environment: dict[str, str], code: str) -> str:

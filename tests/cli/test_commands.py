@@ -252,4 +252,4 @@ def test_a_report_shows_the_colours_of_the_photo(tmp_path, monkeypatch, capsys):
     typed(capsys, "upscale", "p.png", "--report", "r.html", "--quiet", *FAST)
     shown = re.findall(r"data:image/\w+;base64,([^\"]+)", Path("r.html").read_text())
     profiles = [Image.open(io.BytesIO(base64.b64decode(data))).info.get("icc_profile") for data in shown]
-    assert profiles == 4 * [profile]
+    assert profiles == 5 * [profile]

@@ -1,4 +1,8 @@
+import io
 import re
+
+import numpy as np
+from PIL import Image
 
 from fourfold.evaluation import report, tilemap
 
@@ -27,6 +31,19 @@ def test_the_sentence_says_what_it_cost_and_how_far_apart_the_networks_are():
     assert "33.6 dB" in words
     none = ROUTING | {"measured": [[None, None]] * 2, "big": [[False, False]] * 2}
     assert tilemap.sentence(none).startswith("None of 4 tiles")
+
+
+def test_the_photo_is_tinted_where_the_big_network_changed_it():
+    photo = np.random.default_rng(1).random((40, 900, 3), np.float32)
+    with Image.open(io.BytesIO(tilemap.picture(ROUTING, photo, None))) as drawn:
+        tinted = np.asarray(drawn.convert("RGB")).astype(int)
+    assert tinted.shape == (29, 640, 3)
+    orange = (tinted[..., 0] - tinted[..., 2]) > 40
+    assert orange[20:, 400:].mean() > 0.9
+    assert orange[:8, 400:].mean() < 0.1
+    page = tilemap.html(ROUTING, tilemap.picture(ROUTING, photo, None))
+    assert "tinted where the big network" in page
+    assert "data:image/webp;base64," in page
 
 
 def test_the_page_shows_the_map_of_a_routed_run_only():

@@ -77,11 +77,8 @@ def test_it_begins_as_joint_bilateral_upsampling(channels, factor, window, no_ln
     network = FeatSharp(20, 4, channels, factor, window, no_ln, progressive)
     image = torch.rand(2, 3, 20 * factor, 20 * factor)
     low, high = network(image, Conv(channels, 4))
-    upsampled = low
-    for level, tiles in zip(network.ups, network.tilings, strict=True):
-        upsampled = level.jbu(upsampled, F.interpolate(image, (5 * tiles, 5 * tiles), mode="bilinear"))
     assert high.shape == (2, channels, 5 * factor, 5 * factor)
-    assert (high - upsampled).abs().max() < 1e-5
+    assert (high - network.jbu(low, image)).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def blocks(language: str) -> str:
 @pytest.fixture
 def workplace(tmp_path):
     levels = np.linspace(0, 255, 24 * 20 * 3).reshape(20, 24, 3).astype(np.uint8)
-    for name in ("photo.jpg", "photo.png", "scan.tif"):
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.jpg", "photo.png", "scan.tif", "photos/hill.png"):
         Image.fromarray(levels).save(tmp_path / name)
     np.save(tmp_path / "array.npy", levels)
     return tmp_path

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from torch import nn
 
 import fourfold
+from fourfold.api.batch.run import Batch
 from fourfold.api.inspect import verify_models
 from fourfold.api.photos import upscale_files
 from fourfold.catalog import load
@@ -174,7 +175,7 @@ def test_ncnn_on_set5_within_two_levels(shared, tmp_path):
     ours = exchange._upscaler(load.card(OURS))
     (set5,) = (one for one in datasets.benchmark_sets(shared / "data") if one.name == "Set5")
     for pair in set5.pairs:
-        low = pair.load()[1]
+        low = pair.load()[0]
         tile = np.ascontiguousarray(low.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         runner = NcnnRunner(param.read_text(), param.with_suffix(".bin"), 4, tile.shape[2:], threads=2)
         theirs = runner.levels(tile)[0].astype(int)
@@ -233,6 +234,8 @@ def test_weights_that_spandrel_knows(knows, tmp_path, photo):
         expected = np.asarray(small).repeat(2, 0).repeat(2, 1)
     assert np.array_equal(pixels, expected)
     assert made.runtime == "pytorch"
+    batch = Batch(str(tmp_path), str(tmp_path / "large"), UpscaleOptions(model=card.id, threads=1))
+    assert batch._prepared()[0].options.runtime is None  # there is no other, so none is kept in the journal
     safetensors.torch.save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match="spandrel knows no architecture"):
         foreign.described(tmp_path / "other.safetensors")

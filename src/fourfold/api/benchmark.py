@@ -1,5 +1,6 @@
 """The benchmarks: the networks of the catalog beside bicubic, Lanczos and the networks of others; deblurring."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from fourfold import runtimes
+from fourfold.api.batch.run import Batch
 from fourfold.api.deblurring import choose_card, deblur_picture
 from fourfold.api.networks import TASK
 from fourfold.api.photos import upscale_files
@@ -22,7 +24,7 @@ from fourfold.catalog import load as catalog
 from fourfold.catalog.card import STYLES, TIERS, Card
 from fourfold.core.contract import Runner
 from fourfold.core.options import DeblurOptions, UpscaleOptions
-from fourfold.evaluation import datasets, peers, results, roofline
+from fourfold.evaluation import datasets, peers, results, roofline, scaling
 from fourfold.evaluation import deblurring as blurring
 from fourfold.evaluation import quality as scoring
 from fourfold.evaluation import routing as routed
@@ -35,6 +37,8 @@ from fourfold.training.data import split
 
 _TILE = (512, 512)  # of the picture on which deblurring networks are timed
 _PHOTOS = 10
+_SMALL = 96
+_WAYS = (scaling.Way("local", 1), scaling.Way("local", 2), scaling.Way("ray", 2))
 _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 """In dB between the networks, around those that gates are fitted to."""
 
@@ -157,6 +161,47 @@ def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)
         found = [conditions.gain(shared / "photos", tuned, seed) for seed in seeds]
         gains.append(Gain("photos, other families of damage", tuned, *zip(*found, strict=True)))
     return AdaptingReport(tuple(gains), conditions.accuracy(shared / "photos"))
+
+
+def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone: bool) -> scaling.Scaling:
+    """Time batches of small JPEGs with one and two local workers and, unless ``alone``, with two on Ray, in turns.
+
+    Args:
+        data: the benchmark data, of which the photos are parts; folder: for the files; photos, rounds: how many.
+
+    Raises:
+        UsageError: the data is not there. MissingExtra: Ray is not installed.
+    """
+    source, rng = folder / "photos", np.random.default_rng(0)
+    source.mkdir()
+    pictures = [one.load()[1] for a_set in datasets.benchmark_sets(datasets.data_folder(data)) for one in a_set.pairs]
+    large = [picture for picture in pictures if min(picture.shape[:2]) >= _SMALL]
+    for number in range(photos):
+        picture = large[number % len(large)]
+        top, left = (int(rng.integers(side - _SMALL + 1)) for side in picture.shape[:2])
+        part = picture[top : top + _SMALL, left : left + _SMALL * 3 // 4]
+        Pillow.fromarray(part).save(source / f"{number:05}.jpg", quality=92)
+
+    def once(way: scaling.Way) -> scaling.Run:
+        target = folder / "large"
+        options = UpscaleOptions(route="little", style="faithful", threads=way.workers if way.engine == "local" else 1)
+        batch = Batch(str(source), str(target), options, engine=way.engine, workers=way.workers)
+        plan, started = batch.plan(), time.perf_counter()
+        outcomes, ready, before = [], [], os.times()
+        for outcome in batch.run(plan):
+            outcomes.append(outcome)
+            ready.append(time.perf_counter() - started)
+        figures = [outcome.figures for outcome in outcomes if outcome.figures is not None]
+        shutil.rmtree(target)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        return scaling.timed(
+            way, ready, [one["peak_memory_mb"] for one in figures], spent if way.engine == "local" else None,
+            (sum(job.size for job in plan.jobs), sum(outcome.bytes for outcome in outcomes)),
+        )  # fmt: skip
+
+    ways = [way for way in _WAYS if not (alone and way.engine == "ray")]
+    return scaling.measure(ways, once, rounds, available())
 
 
 def deblurring(data: Path | None) -> blurring.DeblurReport:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import fourfold
 from fourfold import runtimes
+from fourfold.api.features import likeness_of
 from fourfold.api.networks import choose_cards
 from fourfold.catalog import load as catalog
 from fourfold.core.errors import FourfoldError, InvalidInput, ModelError
@@ -46,6 +47,7 @@ class Measurement:
             added, see ``imaging.fidelity.Fidelity``; None of a PSNR is an exact match.
         sharpness: of the result in 8-bit levels per pixel, see ``imaging.metrics.sharpness``;
         sharpness_bicubic: of a bicubic enlargement of the input.
+        likeness: how alike a vision network finds the shrunk result and the input, see ``api.features.likeness_of``.
         psnr_y, ssim_y: against the reference, 4-pixel border removed, if a reference was given.
     """
 
@@ -57,6 +59,7 @@ class Measurement:
     phone_psnr: float | None
     sharpness: float
     sharpness_bicubic: float
+    likeness: float
     psnr_y: float | None = None
     ssim_y: float | None = None
 
@@ -86,6 +89,7 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
     return Measurement(
         **fidelity(large, small).figures(),
         sharpness=round(metrics.sharpness(large), 4),
+        likeness=round(likeness_of(large, small), 4),
         sharpness_bicubic=round(_sharpness_of_bicubic(small, (large.shape[0], large.shape[1])), 4),
         psnr_y=psnr,
         ssim_y=ssim,

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from fourfold.api.deblurring import DeblurReport
+from fourfold.api.features import likeness_of
 from fourfold.api.session import Report
 from fourfold.api.targets import Failure
 from fourfold.core.atomic import write_text
@@ -18,6 +19,7 @@ from fourfold.core.contract import Floats
 from fourfold.core.errors import FourfoldError, PictureError
 from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
+from fourfold.evaluation import tilemap
 from fourfold.evaluation.report import Pair, html
 from fourfold.imaging import files
 from fourfold.imaging.fidelity import PHONE, phone_size
@@ -45,16 +47,42 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
     if path.suffix == ".json":
         text = json.dumps(document(done, failed), indent=2, ensure_ascii=False) + "\n"
     else:
-        text = html(document(done, failed), _pairs(done))
+        shown, reread = _tinted(document(done, failed)), _reread(done)
+        if reread is not None:
+            seen = (visible(image.pixels, image.alpha) for image in (reread.large, reread.small))
+            shown["files"][reread.place]["likeness"] = round(likeness_of(*seen), 4)
+        text = html(shown, _pairs(reread) if reread else ())
     try:
         write_text(path, text)
     except OSError as error:
         raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
 
 
-def _pairs(done: Sequence[Report]) -> list[Pair]:
-    """Of the first photo that can be read again, plainly enlarged and as it came out: a detail, and it on a phone."""
-    for entry in done:
+def _tinted(shown: dict[str, Any]) -> dict[str, Any]:
+    """The document with, under ``tinted``, the photo of every routed run as ``evaluation.tilemap.picture`` draws it."""
+    for entry in shown["files"]:
+        if entry["routing"]:
+            try:
+                image = files.read(Path(entry["input"]))
+            except FourfoldError:
+                continue  # a pipe, or a file moved meanwhile: the map of squares stands alone
+            entry["tinted"] = tilemap.picture(entry["routing"], visible(image.pixels, image.alpha), image.profile)
+    return shown
+
+
+@dataclass(frozen=True)
+class _Reread:
+    """A photo read again, before and after; place: of its report, name: of the result."""
+
+    place: int
+    name: str
+    small: Image
+    large: Image
+
+
+def _reread(done: Sequence[Report]) -> _Reread | None:
+    """The first photo that can be read again."""
+    for place, entry in enumerate(done):
         width, height = entry.output_size
         if width * height * 3 * 4 * 2 > memory_available():
             continue
@@ -62,14 +90,20 @@ def _pairs(done: Sequence[Report]) -> list[Pair]:
             small, large = files.read(Path(entry.input)), files.read(Path(entry.output))
         except FourfoldError:
             continue  # a pipe, or a file moved meanwhile: the figures stand without pictures
-        name = Path(entry.output).name
-        before = _views(_plain(small, large.size), large.size, small.profile)
-        after = _views(_bands(large), large.size, large.profile)
-        pairs = [Pair(f"A detail of {name}", before[0], after[0])]
-        if width > PHONE:
-            pairs.append(Pair(f"{name} with the pixels of a phone's screen, {PHONE} across", before[1], after[1]))
-        return pairs
-    return []
+        return _Reread(place, Path(entry.output).name, small, large)
+    return None
+
+
+def _pairs(photo: _Reread) -> list[Pair]:
+    """A photo plainly enlarged and as it came out: a detail, and it on a phone."""
+    small, large = photo.small, photo.large
+    before = _views(_plain(small, large.size), large.size, small.profile)
+    after = _views(_bands(large), large.size, large.profile)
+    pairs = [Pair(f"A detail of {photo.name}", before[0], after[0])]
+    if large.size[1] > PHONE:
+        caption = f"{photo.name} with the pixels of a phone's screen, {PHONE} across"
+        pairs.append(Pair(caption, before[1], after[1]))
+    return pairs
 
 
 def _views(bands: Iterable[Floats], size: tuple[int, int], profile: bytes | None) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fourfold.api.deblurring import choose_card, restored
+from fourfold.api.features import Sharpener
 from fourfold.api.inspect import measure
 from fourfold.api.networks import choose_cards
 from fourfold.api.session import Session
@@ -52,6 +53,7 @@ class Workshop:
     session: Session = field(default_factory=Session)
     engines: Mapping[str, str] = field(default_factory=dict)
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
+    _sharpeners: dict[int, Sharpener] = field(default_factory=dict, init=False, repr=False)
 
     def models(self, options: UpscaleOptions | DeblurOptions) -> dict[str, str]:
         """As ``workflow.node.Tools`` says."""
@@ -105,6 +107,10 @@ class Workshop:
         if (path, encoding) not in self._classifiers:
             self._classifiers[path, encoding] = Classifier(path, encoding)
         return self._classifiers[path, encoding]
+
+    def sharpener(self, factor: int) -> Sharpener:
+        """As ``workflow.node.Tools`` says."""
+        return self._sharpeners.setdefault(factor, Sharpener(factor))
 
 
 @dataclass(frozen=True)

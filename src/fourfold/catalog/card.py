@@ -121,7 +121,7 @@ class Score:
 
 
 class Shipped:
-    """A model whose weights belong to this package."""
+    """A model that runs: its weights are in this package or were imported."""
 
     id: str
     weights: tuple[Weights, ...]
@@ -216,6 +216,45 @@ class RecogniserCard(Shipped):
 
 
 @dataclass(frozen=True)
+class Fidelity:
+    """How well a way of upsampling features foretells the encoder's, over seeds, see ``training.featsharp_loop``."""
+
+    way: str
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class FeatureCard(Shipped):
+    """Everything stated about an encoder of pictures into feature maps, or about a sharpener of such maps.
+
+    Attributes:
+        id, title, summary, licence, provenance, parameters: as of a ``Card``.
+        resolution: pixels a side of the squares that the encoder takes; patch: pixels a side of one feature.
+        channels: of a feature; factor: how many times as fine a sharpener makes the map, 1 for an encoder.
+        encoder: id of the encoder that a sharpener is for.
+    """
+
+    kind: Literal["encoder", "sharpener"]
+    id: str
+    title: str
+    summary: str
+    task: Literal["image-feature-extraction"]
+    licence: str
+    provenance: str
+    parameters: int
+    resolution: int
+    patch: int
+    channels: int
+    factor: int
+    network: Network
+    training: Training
+    encoder: str = ""
+    weights: tuple[Weights, ...] = ()
+    fidelity: tuple[Fidelity, ...] = ()
+
+
+@dataclass(frozen=True)
 class Reference:
     """A model or paper of others that fourfold knows of but does not ship: described, linked, never run.
 
@@ -236,8 +275,14 @@ class Reference:
     repository: str = ""
 
 
-Entry = Card | RecogniserCard | Reference
-_KINDS = {"recogniser": RecogniserCard, "paper": Reference, "model": Reference}
+Entry = Card | RecogniserCard | FeatureCard | Reference
+_KINDS = {
+    "recogniser": RecogniserCard,
+    "encoder": FeatureCard,
+    "sharpener": FeatureCard,
+    "paper": Reference,
+    "model": Reference,
+}
 
 
 def parse(text: str, file: str) -> Entry:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from fourfold.catalog.card import Card, Entry, RecogniserCard, Reference, Shipped, Style, Task, Tier, parse
+from fourfold.catalog.card import Card, Entry, FeatureCard, RecogniserCard, Reference, Shipped, Style, Task, Tier, parse
 from fourfold.core.errors import ModelError, near
 
 
@@ -30,6 +30,41 @@ def all_cards() -> tuple[Card, ...]:
     return tuple(entry for entry in all_entries() if isinstance(entry, Card))
 
 
+def shipped(identifier: str | None = None) -> tuple[Shipped, ...]:
+    """Every model that can be run, also those that were imported, or the one with this id; raises as ``card``."""
+    found = (*all_entries(), *imported()) if identifier is None else (entry(identifier),)
+    return tuple(one for one in found if isinstance(one, Shipped)) or (card(str(identifier)),)
+
+
+def feature_cards() -> tuple[FeatureCard, ...]:
+    """Every encoder of pictures and sharpener of its maps, sorted by id; raises as ``all_entries``."""
+    return tuple(entry for entry in all_entries() if isinstance(entry, FeatureCard))
+
+
+def sharpener(factor: int) -> FeatureCard:
+    """The one sharpener of this factor.
+
+    Raises:
+        ModelError: there is none; the message lists the factors there are.
+    """
+    known = {card.factor: card for card in feature_cards() if card.kind == "sharpener"}
+    if factor not in known:
+        raise ModelError(f"expected a factor among {', '.join(map(str, sorted(known)))}, got {factor}")
+    return known[factor]
+
+
+def encoder(identifier: str) -> FeatureCard:
+    """The encoder with this id.
+
+    Raises:
+        ModelError: there is none.
+    """
+    found = entry(identifier)
+    if not isinstance(found, FeatureCard) or found.kind != "encoder":
+        raise ModelError(f"expected the id of an encoder, got {identifier!r}")
+    return found
+
+
 def imported() -> tuple[Card, ...]:
     """Every network that the person imported, sorted by id.
 
@@ -43,12 +78,6 @@ def imported() -> tuple[Card, ...]:
             raise ModelError(f"{path}: expected the card of an imported network, with an id of its own; remove it")
         found.setdefault(card.id, card)
     return tuple(found[identifier] for identifier in sorted(found))
-
-
-def shipped(identifier: str | None = None) -> tuple[Shipped, ...]:
-    """Every model with weights here, of the package or imported, or the one with this id; raises as ``card``."""
-    found = (*all_entries(), *imported()) if identifier is None else (entry(identifier),)
-    return tuple(one for one in found if isinstance(one, Shipped)) or (card(str(identifier)),)
 
 
 def recogniser() -> RecogniserCard:

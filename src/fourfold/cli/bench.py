@@ -12,14 +12,27 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
         "what",
-        choices=("quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring", "service", "adapting"),
+        choices=(
+            "quality",
+            "speed",
+            "routing",
+            "roofline",
+            "cascade",
+            "workflow",
+            "deblurring",
+            "batch",
+            "service",
+            "adapting",
+        ),
         help="PSNR and SSIM on benchmark sets, time beside others, what routing loses and saves, layers against the "
-        "processor, fitting cascades, what a workflow or the service costs over the direct way, deblurring, adapting.",
+        "processor, fitting cascades, what a workflow or the service costs over the direct way, "
+        "deblurring, batches with more and more workers, or what adapting gains.",
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
-    parser.add_argument("--alone", action="store_true", help="Leave out the networks of others.")
+    parser.add_argument("--alone", action="store_true", help="Leave out the networks of others, and Ray.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the paired run. Default: 15.")
-    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="Draw the curves of the routing run there.")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="Draw the curves of routing and batch there.")
+    parser.add_argument("--photos", type=int, default=2000, metavar="N", help="Photos of a batch. Default: 2000.")
     parser.add_argument("--save", action="store_true", help="Also write the results to bench/results.")
     parser.add_argument("--json", action="store_true", help="Print the results as one JSON document.")
 
@@ -27,15 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.api import benchmark
-    from fourfold.evaluation import (
-        cascade_speed,
-        deblurring,
-        quality,
-        results,
-        roofline,
-        routing,
-        speed,
-    )
+    from fourfold.evaluation import cascade_speed, deblurring, quality, results, roofline, speed
 
     if args.what == "quality":
         report: Any = benchmark.quality(args.data, alone=args.alone)
@@ -48,17 +53,15 @@ def run(args: argparse.Namespace) -> int:
         report = benchmark.deblurring(args.data)
         text = deblurring.table(report)
     elif args.what == "routing":
-        found = benchmark.routing(args.data, rounds=args.rounds)
-        report = routing.Routing(found)
-        text = "\n\n".join(map(routing.table, found))
-        for one in found if args.plot else ():
-            routing.plot(args.plot / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
+        report, text = _routing(args)
     elif args.what == "roofline":
         report = benchmark.layers()
         text = roofline.table(report)
     elif args.what in ("workflow", "adapting"):
         with tempfile.TemporaryDirectory() as folder:
             report, text = _in_folder(args, Path(folder))
+    elif args.what == "batch":
+        report, text = _batches(args)
     elif args.what == "service":
         from fourfold.serve import bench as service
 
@@ -72,6 +75,27 @@ def run(args: argparse.Namespace) -> int:
         path = results.save(args.what, report, results.environment(), Path("bench/results"))
         print(f"saved {path}" if not args.json else "", end="" if args.json else "\n")
     return 0
+
+
+def _routing(args: argparse.Namespace) -> tuple[Any, str]:
+    from fourfold.api import benchmark
+    from fourfold.evaluation import routing
+
+    found = benchmark.routing(args.data, rounds=args.rounds)
+    for one in found if args.plot else ():
+        routing.plot(args.plot / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
+    return routing.Routing(found), "\n\n".join(map(routing.table, found))
+
+
+def _batches(args: argparse.Namespace) -> tuple[Any, str]:
+    from fourfold.api import benchmark
+    from fourfold.evaluation import scaling
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = benchmark.batches(args.data, Path(folder), photos=args.photos, rounds=args.rounds, alone=args.alone)
+    if args.plot:
+        scaling.plot(args.plot / "batch-memory.png", found)
+    return found, scaling.table(found)
 
 
 def _in_folder(args: argparse.Namespace, folder: Path) -> tuple[Any, str]:

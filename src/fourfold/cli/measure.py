@@ -43,6 +43,7 @@ def _table(found: "Measurement") -> str:
     rows = [
         ("consistency", _decibel(found.consistency_psnr), "shrunk to the input's size, against the input"),
         ("  at worst", f"{found.consistency_worst:.2f} levels", "of 255"),
+        ("seen alike", f"{found.likeness:.4f}", "by a vision network that compares the same two; 1 is the same"),
         ("added detail", f"{found.added_detail:.2f} levels", "beyond what the input can show; bicubic has 0"),
         ("  over bicubic", f"{found.added_detail_db:.1f} dB", "which in 8 bits has only its rounding"),
         ("sharpness", f"{found.sharpness:.2f} levels", f"a pixel; bicubic has {found.sharpness_bicubic:.2f}"),

@@ -65,7 +65,7 @@ def _list(as_json: bool) -> int:
         return 0
     for entry in (*shipped, *brought):
         here = (
-            f"{entry.kind}, known" if isinstance(entry, Reference) else "imported" if entry in brought else "runs here"
+            "imported" if entry in brought else f"{entry.kind}, known" if isinstance(entry, Reference) else "runs here"
         )
         print(f"{entry.id:26} {here:13} {entry.task:34} {entry.licence}")
     return 0

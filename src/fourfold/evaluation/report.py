@@ -208,10 +208,11 @@ def _file(entry: Mapping[str, object]) -> str:
     if reason := entry.get("style_reason"):
         style = str(entry.get("style", "")).capitalize()
         parts.append(f"<p>{escape(f'{style} style: {reason}')}</p>")
-    parts += [_kept(entry), _added(entry), _phone(entry)]
+    parts += [_kept(entry), _seen(entry), _added(entry), _phone(entry)]
     routing = entry.get("routing")
     if isinstance(routing, Mapping):
-        parts.append(tilemap.html(routing))
+        tinted = entry.get("tinted")
+        parts.append(tilemap.html(routing, tinted if isinstance(tinted, bytes) else None))
     parts += [_warnings(entry.get("warnings")), _facts(entry)]
     return "<article>\n" + "\n".join(part for part in parts if part) + "\n</article>"
 
@@ -226,6 +227,17 @@ def _kept(entry: Mapping[str, object]) -> str:
         f'<section class="honest"><h3>Kept <strong>{figure}</strong></h3>'
         f'<meter min="20" low="30" high="38" optimum="60" max="60" value="{level:.1f}">{figure}</meter>'
         f"<p>{escape(consistency_sentence(decibel))}</p></section>"
+    )
+
+
+def _seen(entry: Mapping[str, object]) -> str:
+    likeness = _number(entry.get("likeness"))
+    if likeness is None:
+        return ""
+    return (
+        f'<section class="honest"><h3>Seen alike <strong>{likeness:.3f}</strong></h3>'
+        "<p>How alike a small vision network finds the photo and the result shrunk to its size, place by place: 1 is "
+        "the same, 0 nothing in common.</p></section>"
     )
 
 

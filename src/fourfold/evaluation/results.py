@@ -22,7 +22,9 @@ ENGINES = ("fourfold", "numpy", "pillow", "onnxruntime", "openvino", "ncnn", "op
 INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16", "i8mm")
 """Processor features that change which arithmetic an engine chooses, by their names in Linux's list of processors."""
 
-Section = Literal["quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring", "service", "adapting"]
+Section = Literal[
+    "quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring", "batch", "service", "adapting"
+]
 
 
 @dataclass(frozen=True)

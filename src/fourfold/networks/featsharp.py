@@ -113,6 +113,7 @@ class AttentionLevel(nn.Module):
 
     def __init__(self, feat_dim: int, factor: int, tiles: int, window: int, no_ln: bool) -> None:
         super().__init__()
+        self.factor = factor
         self.tile_pos = nn.Parameter(torch.zeros(1, feat_dim, tiles, tiles))
         self.jbu = JBUStack(feat_dim, factor)
         self.block = FusionBlock(feat_dim, window, no_ln)
@@ -120,9 +121,12 @@ class AttentionLevel(nn.Module):
     def forward(self, features: Tensor, mosaic: Tensor, image: Tensor) -> Tensor:
         """Features ``B×C×h×w``, the mosaic ``B×C×fh×fw`` and the picture ``B×3×…`` → ``B×C×fh×fw``."""
         offsets = F.interpolate(self.tile_pos, size=mosaic.shape[2:], mode="nearest")
-        upsampled = self.jbu(features, _resize(image, mosaic.shape[2]))
-        x = torch.cat([upsampled, mosaic + offsets], 1).permute(0, 2, 3, 1)
+        x = torch.cat([self.upsample(features, image), mosaic + offsets], 1).permute(0, 2, 3, 1)
         return self.block(x).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+
+    def upsample(self, features: Tensor, image: Tensor) -> Tensor:
+        """Joint bilateral upsampling alone: ``B×C×h×w`` → ``B×C×fh×fw``."""
+        return self.jbu(features, _resize(image, features.shape[2] * self.factor))  # type: ignore[no-any-return]
 
 
 class FeatSharp(nn.Module):
@@ -203,6 +207,13 @@ class FeatSharp(nn.Module):
         """What ``encode`` gave, fused: ``B×C×fn×fn``."""
         for level, mosaic in zip(self.ups, mosaics, strict=True):
             low = level(low, mosaic, image)
+        return low
+
+    def jbu(self, low: Tensor, image: Tensor) -> Tensor:
+        """Joint bilateral upsampling alone, with this network's weights: ``B×C×fn×fn``."""
+        for level in self.ups:
+            assert isinstance(level, AttentionLevel)
+            low = level.upsample(low, image)
         return low
 
 

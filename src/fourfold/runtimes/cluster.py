@@ -38,7 +38,7 @@ def engine() -> Any:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         except ValueError:  # an address was found, and with it these are not ours to choose
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError) as error:
+        except Exception as error:  # it raises bare ones, too
             raise RuntimeFailure(f"the Ray cluster cannot be joined: {error}") from error
     return ray
 

@@ -7,7 +7,7 @@ as in the networks of others, is stored as it is. Equal weights give equal bytes
 import hashlib
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.catalog import load
-from fourfold.catalog.card import Card, Format, SizeRule, Weights, parse
+from fourfold.catalog.card import Card, Entry, Format, Shipped, SizeRule, Weights, parse
 from fourfold.core.errors import MissingExtra, ModelError
 from fourfold.runtimes.onnxruntime import OnnxRunner
 
@@ -71,18 +71,32 @@ def publish(
     blobs = checked(network, card.scale, card.size)
     if card.offers("onnx-int8"):
         blobs["onnx-int8"] = to_int8(blobs["onnx"], tiles)
+    stored = store(path, text, card, blobs)
+    assert isinstance(stored, Card)
+    return stored
+
+
+def store(path: Path, text: str, card: Shipped, blobs: Mapping[Format, bytes]) -> Entry:
+    """Write weights files and state them on their card.
+
+    Args:
+        path: of the card, in ``catalog/cards`` beside ``weights``; text: its own; card: what it says.
+        blobs: the content of every file that it lists, by format.
+
+    Returns:
+        The card as rewritten.
+    """
     stated = tuple(
         replace(w, sha256=hashlib.sha256(blobs[w.format]).hexdigest(), bytes=len(blobs[w.format])) for w in card.weights
     )
     text = _with_weights(text, stated)
-    card = _network(text, path)
-    written = {package / "weights" / w.file: blobs[w.format] for w in card.weights} | {path: text.encode()}
+    written = {path.parents[2] / "weights" / w.file: blobs[w.format] for w in stated} | {path: text.encode()}
     for target, content in written.items():
         _part(target).write_bytes(content)
     for target in written:
         _part(target).replace(target)
     load.all_entries.cache_clear()
-    return card
+    return parse(text, path.name)
 
 
 def _network(text: str, path: Path) -> Card:

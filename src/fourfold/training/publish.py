@@ -5,16 +5,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 import fourfold
 from fourfold import runtimes
 from fourfold.catalog import load as catalog
-from fourfold.catalog.card import Card, Gate
+from fourfold.catalog.card import Card, FeatureCard, Gate, parse
 from fourfold.core.atomic import write_text
 from fourfold.core.errors import ModelError
 from fourfold.imaging import degrade
 from fourfold.imaging.metrics import psnr_y
-from fourfold.runtimes import export
+from fourfold.networks.featsharp import FeatSharp, Upsampler
+from fourfold.networks.vit import VisionTransformer
+from fourfold.runtimes import export, export_vit
+from fourfold.runtimes.pytorch import build, fill, read_state
 from fourfold.training import data
 from fourfold.training import gate as gates
 
@@ -49,6 +53,29 @@ def publish(state: Path, card_id: str, photos: Path) -> None:
         path = Path(fourfold.__file__).parent / "catalog" / "cards" / f"{card.id}.toml"
         write_gate(path, gates.fit(gates.look(little, card, photos), little, card, MAX_LOSS_ROUTED))
         catalog.all_entries.cache_clear()
+
+
+def publish_features(state: Path, card_id: str) -> None:
+    """Write a trained encoder's or sharpener's weights onto its card, as ONNX or safetensors.
+
+    Args:
+        state: which training leaves as ``final.pt``; card_id: its card, written before.
+
+    Raises:
+        ModelError: the state does not fit the card's network, or cannot be stored as fp16.
+    """
+    path = Path(fourfold.__file__).parent / "catalog" / "cards" / f"{card_id}.toml"
+    text = path.read_text("utf-8")
+    card = parse(text, path.name)
+    assert isinstance(card, FeatureCard)
+    network: nn.Module = build(card.network)
+    if isinstance(network, VisionTransformer):
+        fill(network, export.rounded(read_state(state), str(state)), str(state))
+        export.store(path, text, card, {"onnx": export_vit.to_onnx(network, card.resolution)})
+    else:
+        assert isinstance(network, FeatSharp)
+        fill(whole := Upsampler(network), export.rounded(read_state(state), str(state)), str(state))
+        export.store(path, text, card, {"safetensors": export.to_safetensors(whole)})
 
 
 def quantisation_loss(card: Card, photos: Path) -> float:

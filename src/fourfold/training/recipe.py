@@ -1,5 +1,6 @@
 """A recipe: everything that decides a training run, as one frozen value. Unknown keys are errors."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
@@ -70,6 +71,94 @@ class Recipe(Settings):
     seed: int = 1
     photos: int = 0
     check_every: int = 500
+
+
+@dataclass(frozen=True)
+class EncoderRecipe(Settings):
+    """One training run of the small vision transformer.
+
+    Attributes:
+        name: folder and weights name; width, depth, heads, features: see ``networks.vit.VisionTransformer``.
+        side: of a view in pixels; batch: photos a step, each seen twice; points: places of each that are compared.
+        temperature: that similarities are divided by; decay: weight decay of AdamW.
+        steps, lr, warmup: optimiser steps, and the peak of the learning rate, reached after ``warmup`` steps and
+            followed by a cosine down to nothing.
+        seed: of initialisation and of every view; photos: use only the first N photos (0: all).
+        check_every: steps between validations on the held-out photos, each followed by a save.
+    """
+
+    loop = "encoder_loop"
+
+    name: str
+    width: int = 96
+    depth: int = 4
+    heads: int = 3
+    features: int = 64
+    side: int = 128
+    batch: int = 24
+    points: int = 48
+    temperature: float = 0.1
+    decay: float = 0.05
+    steps: int = 300
+    lr: float = 1e-3
+    warmup: int = 30
+    seed: int = 1
+    photos: int = 0
+    check_every: int = 50
+
+    def learning_rate(self, step: int) -> float:
+        """Of a step, counted from 0."""
+        return cosine(step, self.steps, self.lr, self.warmup)
+
+
+def cosine(step: int, steps: int, lr: float, warmup: int) -> float:
+    """Linear warm-up over ``warmup`` steps, then cosine down to 0."""
+    if step < warmup:
+        return lr * (step + 1) / warmup
+    return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+@dataclass(frozen=True)
+class FeatSharpRecipe(Settings):
+    """One training run of FeatSharp beside bilinear, joint bilateral and tiled upsampling.
+
+    Attributes:
+        name: folder and weights name; factor: f, see ``networks.featsharp.FeatSharp``.
+        encoder: file of the frozen encoder's weights, or nothing for one at random; width, depth, heads, features: see
+            ``networks.vit.VisionTransformer``; side: R, pixels of the pictures it is shown. Or a network of others, see
+            ``runtimes.backbones.load``, which says all this itself.
+        start: file of weights of another factor to start from, or nothing.
+        batch: pictures a step; views: of each; kernel: side of the learned downsampler, odd.
+        steps, lr, warmup: optimiser steps, and the peak of the learning rate, reached after ``warmup`` steps and
+            followed by a cosine down to nothing.
+        seed: of initialisation and of every view; photos: use only the first N photos (0: all).
+        check_every: steps between validations on the held-out photos, each followed by a save.
+    """
+
+    loop = "featsharp_loop"
+
+    name: str
+    factor: int = 2
+    encoder: str = "runs/encoder/final.pt"
+    width: int = 96
+    depth: int = 4
+    heads: int = 3
+    features: int = 64
+    side: int = 128
+    start: str = ""
+    batch: int = 4
+    views: int = 3
+    kernel: int = 5
+    steps: int = 200
+    lr: float = 2e-3
+    warmup: int = 30
+    seed: int = 1
+    photos: int = 0
+    check_every: int = 80
+
+    def learning_rate(self, step: int) -> float:
+        """Of a step, counted from 0."""
+        return cosine(step, self.steps, self.lr, self.warmup)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fourfold.core.contract import Levels, Progress
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.params import Parameter, parameters
+from fourfold.methods.features import Features
 from fourfold.runtimes.classifier import Classifier, Encoding
 from fourfold.workflow.ports import KINDS, ImageType, Write
 
@@ -97,6 +98,23 @@ class Tools(Protocol):
 
     def classifier(self, path: Path, encoding: Encoding) -> Classifier:
         """A classifier from its file."""
+        ...
+
+    def sharpener(self, factor: int) -> "Sharpener":
+        """Feature maps ``factor`` times as fine; raises ``ModelError`` if there is none."""
+        ...
+
+
+class Sharpener(Protocol):
+    """Feature maps of pictures, for nodes."""
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The networks it consists of, id → SHA-256 of their weights."""
+        ...
+
+    def __call__(self, image: Image) -> Features:
+        """The maps of a picture."""
         ...
 
 

@@ -22,6 +22,7 @@ from fourfold.imaging.metadata import for_output, with_recipe
 from fourfold.imaging.metrics import psnr_y, ssim_y
 from fourfold.imaging.resize import bicubic
 from fourfold.methods.cascade import Cascade, Network
+from fourfold.methods.features import colours
 from fourfold.methods.upscale import Size, target_size
 from fourfold.runtimes.classifier import Encoding
 from fourfold.workflow.node import Context, Node, Options, Port, Values, node
@@ -283,6 +284,36 @@ def _name(names: Path, number: int) -> str:
     if number >= len(lines):
         raise PictureError(f"{names}: expected a name for class {number}, got {len(lines)} names")
     return lines[number].strip()
+
+
+def _featured(types: Types, _values: Values) -> ImageType:
+    return replace(types["image"], scale=None, size=None, channels=3, depth=8)
+
+
+class Featured(NamedTuple):
+    """What looking at features gives."""
+
+    image: Annotated[Picture, Port("A map in colours, a pixel for each feature; equal colours mean equal features.")]
+    report: Annotated[Report, Port("Channels and sizes of the maps.")]
+
+
+@node(version=1, infer=_featured, models=lambda tools, values: tools.sharpener(values["factor"]).models)
+def features(
+    image: Annotated[Picture, Port("The photo.")],
+    context: Context,
+    factor: Annotated[int, Param("How many times as fine as the encoder's own map.", 2, 4)] = 2,
+    view: Annotated[
+        Literal["sharp", "tiles", "jbu", "bilinear", "low"], Param("Which map is shown: FeatSharp's, or a simpler one.")
+    ] = "sharp",
+) -> Featured:
+    """See a photo as a vision network does: its feature map, made finer by FeatSharp."""
+    found = context.tools.sharpener(factor)(image.image)
+    maps = found.named()
+    shown = Image(colours(found)[view].astype(np.float32) / np.float32(255), None, 8)
+    of_type = replace(_featured({"image": image.type}, {}), size=shown.size)
+    figures: dict[str, Any] = {"channels": len(found.low), "factor": factor}
+    figures |= {f"{name}_size": list(maps[name].shape[:0:-1]) for name in ("low", "sharp")}
+    return Featured(Picture.of(shown, of_type), Report(figures))
 
 
 @node(version=1, writes=True)

@@ -59,8 +59,8 @@ class Batch:
         name: template of the results' names, see ``names.Names``.
         min_consistency: dB below which a result is refused.
         overwrite: make results anew that exist already.
-        resume: go on with the batch that the target's journal tells of, with its options; ``options``, ``name`` and
-            ``min_consistency`` are not to be given then.
+        resume: go on with the batch that the target's journal tells of, with its options; of those only ``threads`` may
+            be given then.
         journal: the journal's file; by default in the target, for an object store in the person's state folder.
         engine: ``local`` processes, or the workers of a ``ray`` cluster; workers: how many, None to choose.
 
@@ -82,9 +82,11 @@ class Batch:
             raise UsageError(f"{target}: expected another place than the photos' own; give another TARGET")
         self.journal = Journal(Path(journal) if journal else _journal(self.source, self.target))
         if resume:
-            if options or name or min_consistency is not None or overwrite:
-                raise UsageError("--resume goes on with the options of the batch before; leave out all others")
+            given = options or UpscaleOptions()
+            if given.changed(threads=None) != UpscaleOptions() or name or overwrite or min_consistency is not None:
+                raise UsageError("--resume goes on with the options of the batch before; leave out all but --threads")
             options, name, min_consistency, overwrite = self._before()
+            options = options.changed(threads=given.threads)
         self._asked = _reachable(options or UpscaleOptions())
         self._names = Names(name or TEMPLATE, self._asked)
         self._min_consistency, self._overwrite, self._anew = min_consistency, overwrite, overwrite and not resume
@@ -96,7 +98,7 @@ class Batch:
         self._setting: Setting | None = None
         self.done = self.failed = 0
         self.full = False
-        self._start = 0
+        self._start: int | None = None
 
     def plan(self) -> Plan:
         """List what is there and tell what is left of it.
@@ -141,11 +143,14 @@ class Batch:
             plan: what to do. watch: go on with photos that come or change later, until interrupted.
 
         Raises:
-            UsageError: another batch is at work on the target, or watching with an engine that cannot.
+            UsageError: another batch is at work on the target.
             NotEnough, PictureError: the journal cannot be written. ModelError: the network cannot run.
         """
+        if not (plan.jobs or plan.refused or watch):
+            return
         setting, workers = self._prepared()
         with self.journal.writing(self._written(setting), anew=self._anew) as self._start:
+            self._anew = False  # from here on the journal knows
             self._clear()  # what a batch that was killed left in the making
             yield from map(self._note, plan.refused)
             try:
@@ -158,7 +163,7 @@ class Batch:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Everything this run wrote into the journal."""
-        return self.journal.outcomes(self._start)
+        return iter(()) if self._start is None else self.journal.outcomes(self._start)
 
     def _clear(self) -> None:
         if folder := self.target.scratch():
@@ -207,8 +212,7 @@ class Batch:
     def _prepared(self) -> tuple[Setting, int]:
         """What workers need to know, and how many there are.
 
-        One engine and arithmetic does all photos, today and later:
-        a photo's bytes then do not depend on who made it.
+        One engine and arithmetic does all photos, today and later: a photo's bytes do not depend on who made it.
         """
         if self._setting is None:
             share, workers = self._shares()
@@ -222,7 +226,8 @@ class Batch:
                     card, tile=(128, 128), runtime=options.runtime or "auto", threads=share,
                     precision=options.precision or "auto",
                 )  # fmt: skip
-                options = options.changed(runtime=runner.runtime, precision=runner.precision)
+                if card.offers("onnx"):  # what else a network of others needs leaves no choice
+                    options = options.changed(runtime=runner.runtime, precision=runner.precision)
             self._setting = Setting(self.source.url, self.target.url, options, self._min_consistency)
             self._workers = workers
         assert self._workers is not None

@@ -77,6 +77,10 @@ class Worker:
                 self._target.put(Path(made.output), job.target)
         except FourfoldError as error:
             return _failed(undone, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other photos go on
+            text = f"{job.source}: {type(error).__name__}: {error}"
+            full = is_full(error)
+            return replace(undone, error=text, code=6 if full else 1, full=full)
         figures = asdict(replace(made, input=job.source, output=job.target))
         del figures["routing"]  # a map of every tile: too much for a line of the journal
         return replace(undone, bytes=size, figures=figures)
