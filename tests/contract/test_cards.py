@@ -107,9 +107,8 @@ def test_engines_equal_pytorch(card: Card, runtime: choose.Engine) -> None:
 
 
 @pytest.mark.parametrize("runtime", choose.installed())
+@pytest.mark.parametrize("card", [c.id for c in load.all_cards() if c.offers("onnx-int8")], indirect=True)
 def test_eight_bits_are_close_to_the_network(card: Card, runtime: choose.Engine) -> None:
-    if not card.offers("onnx-int8"):
-        pytest.skip("the card lists no 8-bit weights")
     side = card.size.padded(64)
     rows, columns = np.mgrid[:side, :side] / np.float32(side)
     scene = 0.5 + 0.25 * np.sin(9 * rows + 4 * columns) + 0.2 * (np.hypot(rows - 0.5, columns - 0.4) < 0.25)
