@@ -61,7 +61,7 @@ def watch(code: str) -> None:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    process.communicate()
+    process.communicate(timeout=60)
     assert process.returncode == 130
 
 
