@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -110,9 +111,15 @@ def sealed(tmp_path: Path) -> Callable[[str], Sealed]:
     return run
 
 
+@pytest.fixture
+def s3(_s3: dict[str, str]) -> dict[str, str]:
+    """What it takes to reach a server process that speaks S3, and that holds nothing yet."""
+    urlopen(f"{_s3['AWS_ENDPOINT_URL']}/moto-api/reset", b"").close()
+    return _s3
+
+
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory) -> Iterator[dict[str, str]]:
-    """A server process that speaks S3, and what it takes to reach it."""
+def _s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     pytest.importorskip("s3fs", reason="needs the extra batch")
     pytest.importorskip("moto.server", reason="needs the extra dev, with a server that speaks S3")
     with socket.socket() as free:

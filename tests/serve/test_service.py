@@ -232,7 +232,7 @@ def test_jobs_are_cancelled_also_when_the_client_goes_away(start):
     assert server.job(job)["done"] < server.job(job)["total"]
     problem(server.ask("GET", f"/v1/jobs/{job}/result"), 409, "not-finished")
     with pytest.raises(requests.exceptions.Timeout):
-        requests.post(f"{server.url}/v1/upscale", files={"photo": ("p.jpg", jpeg(900, 700))}, data=slow, timeout=3)
+        requests.post(f"{server.url}/v1/upscale", files={"photo": ("p.jpg", jpeg(1300, 1000))}, data=slow, timeout=1.5)
     (other,) = {path.name for path in (server.folder / "jobs").iterdir()} - {job}
     assert server.over(other)["state"] == "cancelled"
 
