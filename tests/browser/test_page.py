@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from test_answer_in_browser import CHROMIUM, FLAGS
+from test_answer_in_browser import BRIEF, CHROMIUM, FLAGS
 
 import fourfold
 from fourfold.serve.page import assets
@@ -202,8 +202,36 @@ def test_in_other_languages_and_with_the_keyboard_alone(phone):
 def test_a_question_is_answered(phone):
     phone.fill("#brief", "How can I make my small photo four times as large?")
     phone.get_by_role("button", name="Ask").tap()
-    expect(phone.locator("#answer")).to_contain_text("super-resolution", timeout=30_000)
+    answer = phone.locator("#answer main")
+    expect(answer).to_contain_text("super-resolution", timeout=30_000)
+    expect(answer.locator("h2").first).to_be_visible()
+    assert not re.search(r"^#|\*\*|```|mermaid", answer.inner_text(), re.MULTILINE)
+    assert answer.evaluate("one => getComputedStyle(one).display") == "grid"  # in the style of the page of an answer
     fits(phone)
+    phone.fill("#brief", "사진을 네 배로 크게 하려면?")
+    phone.get_by_role("button", name="Ask").tap()
+    expect(answer).to_have_attribute("lang", "ko")
+
+
+def test_the_evidence_of_a_sentence_opens_at_a_touch_beside_its_mark(phone):
+    phone.fill("#brief", BRIEF)
+    phone.get_by_role("button", name="Ask").tap()
+    mark = phone.locator("#answer .mark").first
+    mark.wait_for()
+    mark.scroll_into_view_if_needed()
+    box = mark.locator("summary").bounding_box()
+    phone.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 - 21)
+    expect(mark).to_have_attribute("open", "")
+    fits(phone)
+
+
+def test_what_cannot_be_answered_is_said(phone):
+    phone.route("**/v1/ask", lambda route: route.abort())
+    phone.fill("#brief", "What is in this photo?")
+    phone.get_by_role("button", name="Ask").tap()
+    expect(phone.locator("#told")).to_contain_text("The computer does not answer")
+    expect(phone.locator("#answer")).to_be_hidden()
+    phone.said.clear()  # the browser tells of the refusal
 
 
 def test_with_the_server_gone_the_device_does_it(browser, tmp_path):

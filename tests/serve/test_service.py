@@ -134,6 +134,7 @@ def test_asking_with_and_without_a_photo(server):
     answer = server.ask("POST", "/v1/ask", files={"brief": ("brief.txt", question)})
     assert answer.status_code == 200, answer.text
     assert "super-resolution" in answer.json()["markdown"]
+    assert answer.json()["html"].startswith('<main lang="en">')
     answer = server.create(jpeg(), "/v1/ask", brief=question)
     assert answer.status_code == 202, answer.text
     done = server.over(answer.json()["id"])

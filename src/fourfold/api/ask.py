@@ -54,6 +54,19 @@ def ask(text: str | bytes, llm: Settings | None = None) -> Answer:
     return _answered(parse(text), llm)
 
 
+def ask_as_html(text: str | bytes) -> tuple[Answer, str]:
+    """Answer a brief as ``ask`` does, and show it as HTML for another page, with what stands behind each sentence.
+
+    Raises:
+        UsageError, RuntimeFailure: as for ``ask``.
+    """
+    from fourfold.api.doing import Done
+
+    brief = parse(text)
+    made = _answered(brief, None)
+    return made, Done().part(brief, made)
+
+
 def _answered(brief: Brief, llm: Settings | None, run: Run | None = None) -> Answer:
     made = _passed(answer(brief, run), brief, run.record if run else None)
     if llm is None:

@@ -17,7 +17,7 @@ from fourfold.api.session import Session
 from fourfold.api.workflows import Watch, kept_in, run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.core.contract import Levels
-from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, TileMap, html
+from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, TileMap, html, main
 from fourfold.evaluation.report import Pair
 from fourfold.imaging import files
 from fourfold.imaging.blur import estimate
@@ -40,25 +40,32 @@ class Done:
     """A brief's task, carried out or not.
 
     Attributes:
-        run: what was proposed and the record of its run.
+        run: what was proposed and the record of its run; None for a question without a photo.
         pictures: the photo and what became of it, as the run kept them; None if nothing was run.
     """
 
-    run: Run
+    run: Run | None = None
     pictures: tuple[Picture, Picture] | None = None
 
     def page(self, brief: Brief, answer: Answer) -> str:
         """``answer.html``: the answer with its marks, pictures before and after, workflow, tiles and figures."""
-        words, record = Words(answer.language), self.run.record
+        return html(self._content(brief, answer))
+
+    def part(self, brief: Brief, answer: Answer) -> str:
+        """The same to be put into another page."""
+        return main(self._content(brief, answer))
+
+    def _content(self, brief: Brief, answer: Answer) -> AnswerPage:
+        words, record = Words(answer.language), self.run.record if self.run else None
         table = words.table("page")
         links = tuple(link for source in brief.sources for link in source.links)
         marks = tuple(_marks(brief, answer, table))
         text = AnswerPage(words.spoken, table, brief.question, answer.markdown, words("run_heading"), links, marks)
         if record is None or self.pictures is None:
-            return html(text)
+            return text
         figures = tuple(Figure(name, one.text, one.fields[0]) for name, one in rows(record, words))
         shown = replace(text, pairs=tuple(_pairs(*self.pictures, table)), boxes=tuple(_boxes(record)))
-        return html(replace(shown, tiles=_tiles(self.pictures[0], record), figures=figures))
+        return replace(shown, tiles=_tiles(self.pictures[0], record), figures=figures)
 
 
 def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: Path) -> Done:

@@ -94,17 +94,27 @@ def html(answer: AnswerPage) -> str:
         InvalidInput: a picture is of none of the formats.
     """
     words = answer.words
-    names = words["before"], words["after"], words["slide"]
-    pairs = [comparison(pair, number, names) for number, pair in enumerate(answer.pairs)]
     body = f"""<header><p class="brand">fourfold</p><h1>{escape(words["title"])}</h1>
 <blockquote class="question">{escape(answer.question)}</blockquote></header>
-<main>
-{"".join(pairs)}{_headlines(answer)}<p class="note">{escape(words["legend"])}</p>
-{"".join(_sections(answer))}
-</main>
+{main(answer)}
 <footer><p>{escape(words["foot"])}</p></footer>"""
     style = asset("report.css") + asset("answer.css")
-    return page(escape(words["title"]), body, style, asset("report.js") if pairs else "", answer.language)
+    return page(escape(words["title"]), body, style, asset("report.js") if answer.pairs else "", answer.language)
+
+
+def main(answer: AnswerPage) -> str:
+    """The page without what stands around the answer, to be shown within another page.
+
+    Raises:
+        InvalidInput: a picture is of none of the formats.
+    """
+    words = answer.words
+    names = words["before"], words["after"], words["slide"]
+    pairs = [comparison(pair, number, names) for number, pair in enumerate(answer.pairs)]
+    return f"""<main lang="{answer.language}">
+{"".join(pairs)}{_headlines(answer)}<p class="note">{escape(words["legend"])}</p>
+{"".join(_sections(answer))}
+</main>"""
 
 
 def _headlines(answer: AnswerPage) -> str:

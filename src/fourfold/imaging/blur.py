@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.imaging import metrics
+from fourfold.imaging.blas import one_thread
 
 Kind = Literal["sharp", "soft", "motion"]
 KINDS: tuple[Kind, ...] = ("sharp", "soft", "motion")
@@ -79,7 +80,8 @@ def features(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], float] | None:
         Octaves by which the fine bands lie below the coarse one, for each quantile, band and angle from the shake;
         and degrees, counter-clockwise from the rows. None if the picture has no detail to judge by.
     """
-    energy = _energies(metrics.luma(pixels))
+    with one_thread():
+        energy = _energies(metrics.luma(pixels))
     noise = float(np.percentile(energy[:, -1].mean(axis=1), 5))
     octaves = np.log2(np.maximum(energy - noise, 0) + _FLOOR[0] + _FLOOR[1] * noise)
     judged = energy[:, 0] - noise > _CONTRAST * (1 + noise)

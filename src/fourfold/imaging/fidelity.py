@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.core.errors import InvalidInput
+from fourfold.imaging.blas import one_thread
 from fourfold.imaging.metrics import Plane, decibel, luma, peak, require_channels, require_picture, unit
-from fourfold.imaging.resize import Resizer, one_thread, shares
+from fourfold.imaging.resize import Resizer, shares
 
 PHONE = 1080
 """Pixels across the screen of a phone held upright: the usual number; dearer ones have 1170 to 1440."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.core.errors import InvalidInput
+from fourfold.imaging.blas import one_thread
 
 _LUMA = (65.481, 128.553, 24.966)
 _WINDOW, _SIGMA = 11, 1.5
@@ -32,10 +33,11 @@ def luma(image: NDArray[Any], black: float = 16) -> Plane:
     require_picture(image)
     plane = np.empty(image.shape[:2], np.float32)
     pixels: NDArray[Any] = image if image.ndim == 3 else image[..., None]
-    weights = np.array(_LUMA if pixels.shape[-1] == 3 else (sum(_LUMA),)) / peak(image)
     rows = max(1, _CACHED // image.shape[1])
-    for top in range(0, len(plane), rows):
-        plane[top : top + rows] = pixels[top : top + rows].astype(np.float32, copy=False) @ weights.astype(np.float32)
+    with one_thread():
+        weights = (np.array(_LUMA if pixels.shape[-1] == 3 else (sum(_LUMA),)) / peak(image)).astype(np.float32)
+        for top in range(0, len(plane), rows):
+            plane[top : top + rows] = pixels[top : top + rows].astype(np.float32, copy=False) @ weights
     return np.add(plane, np.float32(black), out=plane)
 
 

@@ -6,16 +6,15 @@ most goes first, rows on a tie; integer pictures are rounded after each axis.
 """
 
 import math
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from fourfold.core.errors import InvalidInput
+from fourfold.imaging.blas import one_thread
 
 _BLOCK = 16  # output rows or columns per small dense product: few wasted zeros, and still fast in BLAS
 _REACH = 16  # samples beyond which the inverse of an enlargement shrunk again has faded to 1e-8 …
@@ -121,16 +120,6 @@ class Resizer:
         return np.empty(shape, like.dtype if self._rounding and _integer(like) else _real(like))
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """Keeps numpy's BLAS to the calling thread while it lasts.
-
-    Products of bands are small; the worker threads of BLAS would go on spinning afterwards, on the very cores that the
-    network runs on.
-    """
-    limited: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
-    return limited
-
-
 def shares(length: int, target: int) -> NDArray[np.float64]:
     """How much of the ``target`` samples of an enlarged axis each of its ``length`` samples makes; they sum to target.
 
@@ -138,11 +127,6 @@ def shares(length: int, target: int) -> NDArray[np.float64]:
     """
     weights, indices = _taps(length, target)
     return np.bincount(indices.ravel(), weights.ravel(), length).astype(np.float64)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _real(values: NDArray[Any]) -> np.dtype[np.floating[Any]]:

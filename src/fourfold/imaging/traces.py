@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fourfold.imaging.blas import one_thread
+
 SIDE, WINDOWS, COUNT = 64, 16, 74
 """Pixels a side of the windows, how many are taken of a photo, and how many numbers there are for each."""
 
@@ -53,6 +55,11 @@ def windows(pixels: NDArray[Any], count: int = WINDOWS) -> NDArray[np.uint8]:
 
 def traces(seen: NDArray[np.uint8]) -> Floats:
     """``N×64×64×3`` levels → ``N×74``."""
+    with one_thread():
+        return _traces(seen)
+
+
+def _traces(seen: NDArray[np.uint8]) -> Floats:
     colours = seen.astype(np.float32)
     luma = colours @ _LUMA
     energy = np.log(_energies(luma) + _FLOOR)

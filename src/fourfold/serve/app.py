@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 import fourfold
-from fourfold.api.ask import ask
+from fourfold.api.ask import ask_as_html
 from fourfold.catalog import load as catalog
 from fourfold.scientist.answer import to_json
 from fourfold.serve import forms, page, problems, tasks
@@ -50,9 +50,10 @@ class Health(BaseModel):
 
 
 class Answered(BaseModel):
-    """An answer of the scientist, as text and in the form of `answer.json`."""
+    """An answer of the scientist: as text, as HTML to be put into a page, and in the form of `answer.json`."""
 
     markdown: str
+    html: str
     answer: dict[str, Any]
 
 
@@ -185,8 +186,8 @@ def _at_once(app: FastAPI) -> None:
         if not brief.strip():
             raise Problem(422, "parameter", "expected a question or a brief in the field brief")
         if form.photo is None and of is None:
-            made = await run_in_threadpool(ask, brief)
-            return Answered(markdown=made.markdown, answer=to_json(made))
+            made, html = await run_in_threadpool(ask_as_html, brief)
+            return Answered(markdown=made.markdown, html=html, answer=to_json(made))
         wanted: dict[str, Any] = {"brief": brief}
         if of is not None:
             if form.photo is not None:

@@ -1,4 +1,4 @@
-"""The page: its own files, the slider it shares with the reports, the little networks, and the engine to run them."""
+"""The page: its own files, what it shares with reports and answers, the little networks, and the engine to run them."""
 
 import hashlib
 import mimetypes
@@ -14,7 +14,7 @@ from fourfold.catalog import load as catalog
 from fourfold.runtimes import weights
 
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
-_SHARED = ("report.css", "report.js")
+_SHARED = ("report.css", "answer.css", "report.js")
 
 
 @dataclass(frozen=True)

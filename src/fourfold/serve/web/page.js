@@ -64,14 +64,23 @@ async function ask() {
   const brief = at("brief").value.trim();
   if (!brief) return at("brief").focus();
   at("ask").disabled = true;
-  at("answer").textContent = say("asking");
+  at("told").textContent = say("asking");
   try {
-    at("answer").textContent = await server.answered(asBrief(brief));
+    shown(await server.answered(asBrief(brief)));
+    at("told").textContent = "";
   } catch (error) {
-    at("answer").textContent = error.kind === "parameter" ? error.message : say(`error_${error.kind}`);
+    at("told").textContent = error.kind === "parameter" ? error.message : say(`error_${error.kind}`);
   } finally {
     at("ask").disabled = false;
   }
+}
+
+// An answer is shown as its own page is, with that page's styles, which reach nothing else.
+function shown(answer) {
+  const root = at("answer").shadowRoot ?? at("answer").attachShadow({ mode: "open" });
+  const styles = ["report.css", "answer.css"].map((href) => Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
+  root.replaceChildren(...styles, answer);
+  at("answer").hidden = false;
 }
 
 // A question alone becomes the brief that it is the question of.

@@ -96,7 +96,8 @@ export async function explained(job, question) {
   return `${asking.links.self}/result`;
 }
 
+// The answer to a question, as an element of a document of which nothing runs.
 export async function answered(brief) {
   const sent = await createdJob("/v1/ask", { brief });
-  return (await sent.json()).markdown;
+  return new DOMParser().parseFromString((await sent.json()).html, "text/html").querySelector("main");
 }
