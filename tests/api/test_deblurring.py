@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 import fourfold
@@ -28,7 +29,13 @@ def checks(height=96, width=128):
     return rng.integers(0, 256, (height // 8, width // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
 
 
+def scene(name="astronaut"):
+    """A part of a photo."""
+    return getattr(skimage.data, name)()[60:156, 100:228]
+
+
 def moved(levels):
+    """By 15 pixels along the rows."""
     wide = np.pad(levels.astype(float), ((0, 0), (7, 7), (0, 0)), mode="edge")
     width = levels.shape[1]
     return np.rint(sum(wide[:, k : k + width] for k in range(15)) / 15).astype(np.uint8)
@@ -44,8 +51,15 @@ def test_a_sharp_picture_comes_back_as_it_is(brought):
         assert result.report.warnings == ("the picture looks sharp: it was left as it is",)
 
 
+def test_what_may_be_blurred_is_left_alone_and_the_way_to_change_it_is_named(brought):
+    result = deblur_picture(scene("coffee"), DeblurOptions(model=brought.id))
+    assert not result.report.changed
+    told = "the picture may be slightly blurred: it was left as it is; --when always deblurs it all the same"
+    assert result.report.warnings == (told,)
+
+
 def test_a_moved_picture_is_changed(options):
-    levels = moved(checks())
+    levels = moved(scene())
     result = deblur_picture(levels, DeblurOptions(model=options.model, runtime="onnxruntime"))
     assert result.report.changed
     assert result.report.blur.kind == "motion"
@@ -75,14 +89,14 @@ def test_the_same_kind_of_picture_comes_back(kind, options):
 
 
 def test_no_strength_changes_nothing(options):
-    image = moved(checks())
+    image = moved(scene())
     result = deblur_picture(image, options.changed(strength=0))
     assert result.image is image
     assert result.report.warnings == ("a strength of 0 changes nothing",)
 
 
 def test_half_a_strength_goes_half_way(options):
-    image = moved(checks()).astype(np.float32) / 255
+    image = moved(scene()).astype(np.float32) / 255
     half, whole = (deblur_picture(image, options.changed(strength=s)).image for s in (0.5, 1))
     inside = (whole > 0) & (whole < 1)
     np.testing.assert_allclose(half[inside], (image + (whole - image) / 2)[inside], atol=2e-5)
@@ -109,7 +123,7 @@ def test_a_moved_file_keeps_what_is_beside_its_pixels(tmp_path, options):
     photo = tmp_path / "photo.jpg"
     exif = Image.Exif()
     exif[0x010E] = "a gate"
-    Image.fromarray(moved(checks())).save(photo, exif=exif, quality=95)
+    Image.fromarray(moved(scene())).save(photo, exif=exif, quality=95)
     (report,) = deblur_files([str(photo)], options=options)
     with Image.open(report.output) as result:
         assert result.getexif()[0x010E] == "a gate"
@@ -140,7 +154,7 @@ def test_a_path_gives_a_path(tmp_path, brought):
 def test_a_network_for_something_else_is_refused(brought):
     upscaler = fourfold.catalog.load.find("image-to-image/super-resolution", 4, "little", "faithful").id
     with pytest.raises(ModelError, match="expected a model for image-to-image/deblurring"):
-        fourfold.deblur(moved(checks()), model=upscaler)
+        fourfold.deblur(moved(scene()), model=upscaler)
     with pytest.raises(ModelError, match="expected a model for image-to-image/super-resolution"):
         fourfold.upscale(checks(), model=brought.id)
     with pytest.raises(UsageError, match="strength lies between 0 and 1"):
@@ -150,7 +164,7 @@ def test_a_network_for_something_else_is_refused(brought):
 def test_a_picture_too_large_for_memory_is_refused(options, monkeypatch):
     monkeypatch.setenv("FOURFOLD_MEM_MB", "10")
     with pytest.raises(fourfold.core.errors.NotEnough, match="deblurring 128×96 pixels needs about"):
-        deblur_picture(moved(checks()), options)
+        deblur_picture(moved(scene()), options)
 
 
 def test_the_command_says_what_it_did(tmp_path, brought, capsys, monkeypatch):
@@ -158,7 +172,7 @@ def test_the_command_says_what_it_did(tmp_path, brought, capsys, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     Image.fromarray(checks()).save("sharp.png")
-    Image.fromarray(moved(checks())).save("moved.png")
+    Image.fromarray(moved(scene())).save("moved.png")
     words = ["deblur", "sharp.png", "moved.png", "-m", brought.id, "--runtime", "onnxruntime", "-j", "1", "-o", "out/"]
     assert main(words) == 0
     said = capsys.readouterr().err.splitlines()

@@ -200,6 +200,8 @@ def restored(
     seen = estimate(image.pixels)
     if options.strength == 0 or (seen.kind == "sharp" and options.when == "blurred"):
         reason = "a strength of 0 changes nothing" if options.strength == 0 else f"{seen}: it was left as it is"
+        if seen.doubtful and options.strength > 0:
+            reason += "; --when always deblurs it all the same"
         return Restored(replace(image, notes=(*image.notes, reason)), seen)
     card = choose_card(options)
     (height, width), channels = image.size, image.pixels.shape[2]
