@@ -265,6 +265,18 @@ def test_pil_images_of_every_mode(mode, expected):
         assert np.asarray(large).max() > 60000
 
 
+def test_a_pil_image_that_lies_on_its_side_comes_back_upright(tmp_path):
+    lying = Image.linear_gradient("L").resize((16, 12))
+    exif = lying.getexif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    lying.save(tmp_path / "lying.png", exif=exif)
+    large = fourfold.upscale(opened(tmp_path / "lying.png"), runtime="onnxruntime", threads=1)
+    assert large.size == (48, 64)
+    assert (np.asarray(large)[:, 0] > np.asarray(large)[:, -1]).all()
+    lying.info["exif"] = b"Exif\0\0damaged"
+    assert fourfold.upscale(lying, runtime="onnxruntime", threads=1).size == (64, 48)
+
+
 def test_pil_images_of_unknown_range_are_refused():
     with pytest.raises(fourfold.core.errors.InvalidInput, match="mode F"):
         fourfold.upscale(Image.new("F", (4, 4)))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from fourfold.api.networks import TASK, Networks, choose_cards, choose_style
 from fourfold.catalog.card import Card, Style
@@ -320,8 +321,10 @@ def peak_memory_mb() -> int:
 
 
 def taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
-    """A PIL image or array as an ``Image``, and the way back to the same kind of thing."""
+    """A PIL image, turned upright, or an array as an ``Image``, and the way back to the same kind of thing."""
     if isinstance(image, Pillow.Image):
+        with suppress(SyntaxError):  # EXIF that is damaged states no orientation
+            image = ImageOps.exif_transpose(image)
         pixels, profile = _pillow_pixels(image)
 
         def back_to_pillow(levels: Levels) -> Pillow.Image:
