@@ -9,7 +9,8 @@ import skimage.data
 from PIL import Image
 
 import fourfold
-from fourfold.api.deblurring import deblur_files, deblur_picture
+from fourfold.api.deblurring import deblur_files, deblur_picture, restored
+from fourfold.api.session import Session, taken
 from fourfold.api.targets import Failure
 from fourfold.core.errors import ModelError, PictureError, UsageError
 from fourfold.core.options import DeblurOptions
@@ -68,6 +69,15 @@ def test_a_moved_picture_is_changed(options):
     assert not np.array_equal(result.image, levels)
     assert result.report.model == options.model
     assert result.report.gmacs > 0
+
+
+def test_a_moved_cut_out_is_seen_to_be_moved(options):
+    levels = moved(skimage.data.chelsea())
+    rows, columns = np.mgrid[-1:1:300j, -1:1:451j]
+    shown = rows**2 + columns**2 < 0.7
+    for alpha in (shown, ~shown):
+        cut = np.dstack([levels * alpha[..., None], alpha * 255]).astype(np.uint8)
+        assert restored(taken(cut)[0], options, Session(), lambda _done, _all: None).blur.kind == "motion"
 
 
 @pytest.mark.parametrize("kind", ["RGB", "L", "float", "uint16", "RGBA"])

@@ -17,7 +17,7 @@ from fourfold.core.contract import Progress
 from fourfold.core.errors import FourfoldError
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions
-from fourfold.imaging import files
+from fourfold.imaging import color, files
 from fourfold.imaging.blur import Blur, estimate
 from fourfold.imaging.formats import fitting
 from fourfold.imaging.metadata import for_output
@@ -197,7 +197,7 @@ def restored(
     image: Image, options: DeblurOptions, session: Session, progress: Progress, engines: Mapping[str, str] | None = None
 ) -> Restored:
     """The picture deblurred, or left alone where there is nothing to do; its notes say which and why."""
-    seen = estimate(image.pixels)
+    seen = estimate(color.bleed(image.pixels, image.alpha))
     if options.strength == 0 or (seen.kind == "sharp" and options.when == "blurred"):
         reason = "a strength of 0 changes nothing" if options.strength == 0 else f"{seen}: it was left as it is"
         if seen.doubtful and options.strength > 0:

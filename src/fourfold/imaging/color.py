@@ -228,7 +228,7 @@ def straight(levels: Levels) -> Levels:
     return np.concatenate([np.minimum(colour, top).astype(levels.dtype), levels[..., -1:]], axis=2)
 
 
-def bleed(pixels: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+def bleed(pixels: NDArray[np.float32], alpha: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """Replace the colours nobody sees, so that enlarging mixes no stray colour into visible edges.
 
     Where alpha is 0 the nearby visible colours are continued smoothly: averages weighted by alpha over ever larger
@@ -237,11 +237,13 @@ def bleed(pixels: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np
 
     Args:
         pixels: ``H×W×C`` in 0..1.
-        alpha: ``H×W`` in 0..1.
+        alpha: ``H×W`` in 0..1, None where nothing is hidden.
 
     Returns:
         ``H×W×C``; pixels with alpha above 0 are unchanged. The very same array if nothing is, or everything is, hidden.
     """
+    if alpha is None:
+        return pixels
     hidden = alpha <= 0
     if not hidden.any() or hidden.all():
         return pixels

@@ -71,7 +71,9 @@ class Upscaling:
         self._meter = FidelityMeter(visible(self.image.pixels, self.image.alpha), self.target)
         self._exact: BackProjection | None = None
         if self.consistent:
-            self._exact = BackProjection(self._bled(), self.target, 2**self.image.depth - 1)
+            self._exact = BackProjection(
+                color.bleed(self.image.pixels, self.image.alpha), self.target, 2**self.image.depth - 1
+            )
 
     @property
     def runners(self) -> tuple[Runner, ...]:
@@ -104,10 +106,10 @@ class Upscaling:
         C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
         """
         peak = 255 if self.image.depth == 8 else 65535
-        pixels, alpha = self.image.pixels, self.image.alpha
+        alpha = self.image.alpha
+        pixels = color.bleed(self.image.pixels, alpha)
         large: NDArray[Any] | None = None
         if alpha is not None:
-            pixels = self._bled()
             size = (self.scale * alpha.shape[0], self.scale * alpha.shape[1])
             large = bicubic(np.rint(alpha * peak).astype(np.uint8 if peak == 255 else np.uint16), size)
         done, row = 0, 0
@@ -162,10 +164,6 @@ class Upscaling:
             return ()
         limit = "levels end at black and white" if self.image.alpha is None else "transparency is enlarged by itself"
         return (f"{limit}: shrunk back, the value furthest off differs by {worst:.1f} of 255 levels",)
-
-    def _bled(self) -> NDArray[np.float32]:
-        """The colours, continued where transparency hides them."""
-        return self.image.pixels if self.image.alpha is None else color.bleed(self.image.pixels, self.image.alpha)
 
 
 def _levels(runner: Runner, window: NDArray[Any], peak: int) -> tuple[NDArray[Any], float]:
