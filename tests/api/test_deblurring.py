@@ -121,6 +121,16 @@ def test_a_sharp_file_is_copied_byte_for_byte(tmp_path, brought):
     assert not report.changed
 
 
+def test_of_a_copy_no_conversion_is_told(tmp_path, brought):
+    source = tmp_path / "inks.tif"
+    Image.fromarray(checks()).convert("CMYK").save(source)
+    for output, told in (("out.tif", ""), ("out.png", "CMYK")):
+        (report,) = deblur_files([str(source)], str(tmp_path / output), DeblurOptions(model=brought.id))
+        assert report.warnings[-1].endswith("it was left as it is")
+        assert len(report.warnings) == (2 if told else 1)
+        assert told in report.warnings[0]
+
+
 def test_a_sharp_file_in_another_format_has_the_same_pixels(tmp_path, brought):
     photo = tmp_path / "photo.png"
     Image.fromarray(checks()).save(photo)

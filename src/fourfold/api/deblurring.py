@@ -236,6 +236,8 @@ class _Job:
         if done.work is None and kind.name == header.format and not asked:
             copy(data, to)
             notes: tuple[str, ...] = ()
+            own = done.image.notes[len(image.notes) :]  # what had to be changed while reading is as it was in the copy
+            done = replace(done, image=replace(done.image, notes=own))
         else:
             carried = for_output(image.metadata, self.options.metadata, image.size)
             notes = files.write(replace(done.image, metadata=carried), to, kind.name, self.options.quality)
