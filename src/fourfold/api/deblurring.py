@@ -97,10 +97,10 @@ def deblur_picture(image: Any, options: DeblurOptions | None = None, session: Se
         InvalidInput: the value is not such a picture. UsageError, ModelError, NotEnough: as the names say.
     """
     started = time.perf_counter()
-    picture, back = taken(image)
+    picture, back, _ = taken(image)
     options = options or DeblurOptions()
     done = restored(picture, options, session or Session(), lambda _done, _all: None)
-    return DeblurResult(back(done.image.levels()) if done.work else image, done.report(options, started))
+    return DeblurResult(back(picture.size, done.image.bands()) if done.work else image, done.report(options, started))
 
 
 def deblur_files(

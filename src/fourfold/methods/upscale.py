@@ -196,7 +196,7 @@ def _seen(levels: Levels) -> NDArray[Any]:
 
 
 def memory_needed(
-    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False
+    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False, held: int = 0
 ) -> int:
     """Bytes that upscaling will need at its peak, somewhat overestimated.
 
@@ -204,6 +204,7 @@ def memory_needed(
         size, target: ``(height, width)`` of input and result; channels: 1 to 4; depth: 8 or 16.
         keeps_whole: whether the writer holds the whole result before it encodes it.
         consistent: whether back-projection runs, too.
+        held: bytes of each pixel of a result that is made in memory.
     """
     pixels_in, pixels_out = math.prod(size), math.prod(target)
     engine = 400 << 20
@@ -213,4 +214,4 @@ def memory_needed(
     whole = pixels_out * (1 if channels == 1 else 4) * 5 // 4 if keeps_whole else 0
     measured = pixels_in * 8 + target[1] * channels * 4 * 512
     corrected = (pixels_in * 4 + target[1] * 4 * 2048) * channels if consistent else 0
-    return engine + input_copies + 3 * band + alpha + whole + measured + corrected
+    return engine + input_copies + 3 * band + alpha + whole + pixels_out * held + measured + corrected
