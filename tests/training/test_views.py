@@ -30,7 +30,7 @@ def test_photos_smaller_than_the_crop_are_left_out(tmp_path):
     for path, width in zip(paths, (30, 70), strict=True):
         Image.new("RGB", (width, 64)).save(path)
     assert len(views.read_sizes(paths, 32)) == 1
-    with pytest.raises(InvalidInput, match="at least 65×65 pixels, none of 2"):
+    with pytest.raises(InvalidInput, match=r"at least 65×65 pixels, .* none of 2"):
         views.read_sizes(paths, 65)
 
 

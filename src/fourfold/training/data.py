@@ -51,11 +51,11 @@ def read_pairs(paths: Sequence[Path], least: int = 1) -> list[Pair]:
         paths: of the photos; least: pixels a side of the quarter, below which a photo is left out.
 
     Raises:
-        InvalidInput: none is left.
+        InvalidInput: there were some, and none is left.
     """
     with ThreadPoolExecutor() as pool:
         pairs = [pair for pair in pool.map(_read_pair, paths) if min(pair.low.shape[:2]) >= least]
-    return large_enough(pairs, 4 * least, len(paths))
+    return large_enough(pairs, 4 * least, len(paths)) if paths else []
 
 
 def large_enough(left: list[T], side: int, count: int) -> list[T]:
@@ -65,7 +65,10 @@ def large_enough(left: list[T], side: int, count: int) -> list[T]:
         InvalidInput: none is.
     """
     if not left:
-        raise InvalidInput(f"expected photos of at least {side}×{side} pixels, none of {count} is as large")
+        raise InvalidInput(
+            f"expected photos of at least {side}×{side} pixels, to train on and, every {HELD_OUT_EVERY}th, to be held "
+            f"out; none of {count} is as large"
+        )
     return left
 
 
