@@ -124,6 +124,31 @@ def test_resuming_the_same_names_over_old_results(photos, tmp_path):
     assert {job.target for job in left.plan().jobs} == set(before) - {made}
 
 
+def test_what_failed_when_made_again_is_not_done(photos, tmp_path):
+    target = tmp_path / "large"
+    done(Batch(str(photos), str(target), OPTIONS))
+    (photos / "a.png").write_text("no picture")
+    assert done(Batch(str(photos), str(target), OPTIONS))["a.png"].error
+    assert (target / "a_x4.png").read_bytes().startswith(b"\x89PNG")
+    for again in (Batch(str(photos), str(target), OPTIONS), Batch(str(photos), str(target), resume=True)):
+        assert [job.source for job in again.plan().jobs] == ["a.png"]
+    save(photos / "a.png", 11)
+    assert not done(Batch(str(photos), str(target), OPTIONS))["a.png"].error
+    assert not Batch(str(photos), str(target), OPTIONS).plan().jobs
+
+
+def test_old_results_of_an_interrupted_overwriting_run_are_not_done(photos, tmp_path):
+    """Whether the next run says ``--overwrite``, ``--resume`` or neither, two kinds of results never mix."""
+    target = str(tmp_path / "large")
+    done(Batch(str(photos), target, OPTIONS))
+    other = OPTIONS.changed(style="photo")
+    first = Batch(str(photos), target, other, overwrite=True)
+    made = next(first.run(first.plan())).source
+    plan = Batch(str(photos), target, other).plan()
+    assert {job.source for job in plan.jobs} == {"2024/d.tif", "2024/summer/c.webp", "B.JPG", "a.png"} - {made}
+    assert plan.skipped == 1
+
+
 def test_another_batch_into_the_same_target_is_refused(photos, tmp_path):
     target = str(tmp_path / "large")
     done(Batch(str(photos), target, OPTIONS))
@@ -171,6 +196,37 @@ def test_two_photos_with_one_result_are_told(tmp_path):
     assert not outcomes["a.jpg"].error
     outcomes = done(Batch(str(tmp_path / "photos"), str(tmp_path / "both"), options, name="{stem}-{input_ext}-{size}"))
     assert sorted(one.target for one in outcomes.values()) == ["a-jpg-x4.png", "a-png-x4.png"]
+
+
+def test_a_result_stays_that_of_its_photo_while_there_is_one(tmp_path):
+    source, target = tmp_path / "photos", tmp_path / "large"
+    save(source / "b.png")
+    options = OPTIONS.changed(format="png")
+    done(Batch(str(source), str(target), options))
+    before = (target / "b_x4.png").read_bytes()
+    save(source / "b.jpg", 1)  # which sorts first
+    outcomes = done(Batch(str(source), str(target), options))
+    assert "is the result of b.png" in outcomes.pop("b.jpg").error
+    assert not outcomes
+    assert (target / "b_x4.png").read_bytes() == before
+    (source / "b.png").unlink()
+    assert not done(Batch(str(source), str(target), options))["b.jpg"].error
+    assert (target / "b_x4.png").read_bytes() != before
+
+
+def test_watching_says_what_it_refuses(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_POLL", 0.05)
+    batch = Batch(str(photos), str(tmp_path / "large"), OPTIONS.changed(format="png"))
+    seen = []
+    for outcome in batch.run(batch.plan(), watch=True):
+        seen.append((outcome.source, bool(outcome.error)))
+        if len(seen) == 4:
+            save(photos / "a.jpg", 9)
+        if len(seen) == 5:
+            save(photos / "later.jpg", 10)
+        if len(seen) == 6:
+            break
+    assert seen[4:] == [("a.jpg", True), ("later.jpg", False)]
 
 
 def test_unreadable_files_among_others_are_told_and_passed_over(photos, tmp_path):
@@ -229,12 +285,12 @@ def test_a_journal_that_was_cut_short_goes_on(tmp_path):
     with path.open("ab") as stream:
         stream.write(b'{"source": "b.p')
     second = Journal(path)
-    assert second.done == {"a_x4.png": "1"}
+    assert second.made == {"a_x4.png": ("a.png", "1")}
     with second.writing({"source": "s"}, anew=False) as start:
         second.add(Outcome("b.png", "b_x4.png", "2"))
         second.add(Outcome("a.png", "a_x4.png", "1", error="gone"))
     assert [outcome.source for outcome in second.outcomes(start)] == ["b.png", "a.png"]
-    assert Journal(path).done == {"b_x4.png": "2"}
+    assert Journal(path).made == {"a_x4.png": ("a.png", None), "b_x4.png": ("b.png", "2")}
     assert all(json.loads(line) for line in path.read_text().splitlines())
 
 

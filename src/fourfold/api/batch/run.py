@@ -108,23 +108,13 @@ class Batch:
         """
         there = self._results()
         wanted, refused, skipped = [], [], 0
-        taken: dict[str, str] = {}
+        claims: dict[str, Found] = {}
         for found in self.source.files(self.target):
             if isinstance(found, Unlisted):
                 refused.append(Outcome(found.name, "", "", error=str(found.error), code=found.error.exit_code))
-                continue
-            if not is_picture(found.name):
-                continue
-            try:
-                target = self._names.result(found.name)
-                if target in taken:
-                    raise PictureError(
-                        f"{found.name}: {target} is the result of {taken[target]}; give a --name with {{input_ext}}"
-                    )
-            except FourfoldError as error:
-                refused.append(Outcome(found.name, "", found.stamp, error=str(error), code=error.exit_code))
-                continue
-            taken[target] = found.name
+            elif is_picture(found.name) and (loser := self._claim(claims, found)):
+                refused.append(loser)
+        for target, found in claims.items():
             if self._is_done(found, target, there):
                 skipped += 1
             else:
@@ -157,7 +147,9 @@ class Batch:
                 with self._opened(setting, workers) as engine:
                     yield from self._do(engine, plan.jobs)
                     while watch and not self.full:
-                        yield from self._do(engine, self._arrived())
+                        came = self._arrived()
+                        yield from map(self._note, came.refused)
+                        yield from self._do(engine, came.jobs)
             finally:
                 self._clear()
 
@@ -185,15 +177,18 @@ class Batch:
         self.full = self.full or outcome.full
         return outcome
 
-    def _arrived(self) -> tuple[Job, ...]:
+    def _arrived(self) -> Plan:
         """Photos that came or changed, once two looks find them the same; waits for them."""
-        before: set[Job] = set()
+        before: set[Job | Outcome] = set()
         while True:
             began = time.monotonic()
-            now = {job for job in self.plan().jobs if self._refused.get(job.source) != job.stamp}
-            if ready := now & before:
-                return tuple(sorted(ready, key=lambda job: job.source))
-            before = now
+            plan = self.plan()
+            jobs = tuple(job for job in plan.jobs if job in before)
+            refused = tuple(outcome for outcome in plan.refused if outcome in before)
+            if jobs or refused:
+                return Plan(jobs, refused, plan.skipped)
+            found: tuple[Job | Outcome, ...] = (*plan.jobs, *plan.refused)
+            before = {one for one in found if self._refused.get(one.source) != one.stamp}  # what failed so is told
             time.sleep(max(_POLL, 10 * (time.monotonic() - began)))
 
     def _results(self) -> set[str]:
@@ -202,12 +197,28 @@ class Batch:
             return set()
         return {found.name for found in self.target.files() if isinstance(found, Found)}
 
+    def _claim(self, claims: dict[str, Found], found: Found) -> Outcome | None:
+        """Give the photo its result, or refuse one of two: it belongs to the photo it was made of, else to the first."""
+        try:
+            target = self._names.result(found.name)
+            holder = claims.setdefault(target, found)
+            if holder is found:
+                return None
+            made = self.journal.made.get(target)
+            if made is not None and made.source == found.name:
+                claims[target], found, holder = found, holder, found
+            raise PictureError(
+                f"{found.name}: {target} is the result of {holder.name}; give a --name with {{input_ext}}"
+            )
+        except FourfoldError as error:
+            return Outcome(found.name, "", found.stamp, error=str(error), code=error.exit_code)
+
     def _is_done(self, found: Found, target: str, there: set[str]) -> bool:
         """Whether the result stands there, made from the photo as it is now, or was there before any batch."""
-        if target not in there:
+        if target not in there or self._anew:
             return False
-        made_from = None if self._anew else self.journal.done.get(target)
-        return not self._overwrite if made_from is None else made_from == found.stamp
+        made = self.journal.made.get(target)
+        return not self._overwrite if made is None else made == (found.name, found.stamp)
 
     def _prepared(self) -> tuple[Setting, int]:
         """What workers need to know, and how many there are.
