@@ -10,6 +10,7 @@ from PIL import Image
 from fourfold.api.batch import run as module
 from fourfold.api.batch.journal import Journal, Outcome
 from fourfold.api.batch.names import Names
+from fourfold.api.batch.places import Folder
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.run import Batch
 from fourfold.api.batch.worker import Worker
@@ -169,6 +170,19 @@ def test_places_that_cannot_be_used_so(photos, tmp_path):
         Batch(str(tmp_path / "gone"), str(tmp_path / "large")).plan()
     with pytest.raises(UsageError, match="URL"):
         Batch("nonsense://x", str(tmp_path / "large"))
+
+
+@pytest.mark.parametrize("url", ["sftp://host/large", "ftp://host/large", "simplecache::s3://album/large"])
+def test_results_go_only_where_they_appear_whole(photos, url, monkeypatch):
+    monkeypatch.setattr("fourfold.api.batch.places._opened", lambda url: (None, url))
+    with pytest.raises(UsageError, match=r"half of one.* mounted.* s3://"):
+        Batch(str(photos), url, OPTIONS)
+    assert Batch(url, str(photos.parent / "large"), OPTIONS).source.url == url
+
+
+def test_a_folder_may_be_a_url(photos, tmp_path):
+    for kind in ("file", "local"):
+        assert isinstance(Batch(str(photos), f"{kind}://{tmp_path}/large", OPTIONS).target, Folder)
 
 
 def test_results_inside_the_source_are_not_photos(photos):

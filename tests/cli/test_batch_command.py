@@ -191,6 +191,35 @@ def test_what_does_not_fit_is_refused_before_any_work(photos, tmp_path):
     assert "are free; make room" in done.stderr
 
 
+def test_a_name_in_another_encoding(tmp_path):
+    folder, name = tmp_path / "photos", os.fsdecode(b"M\xfcller.png")
+    try:
+        save(folder / name, 1)
+    except OSError:
+        pytest.skip("the disk takes only names in UTF-8")
+    first = finished("batch", folder, tmp_path / "large", *FAST)
+    assert [entry["input"] for entry in first["files"]] == [name]
+    assert (tmp_path / "large" / first["files"][0]["output"]).name == os.fsdecode(b"M\xfcller_x4.png")
+    (folder / name).write_text("no picture")
+    second = finished("batch", folder, tmp_path / "large", "--resume", code=3)
+    assert second["failed"][0]["input"] == name
+    save(folder / name, 2)
+    assert finished("batch", folder, tmp_path / "large", "--resume")["done"] == 1
+    (tmp_path / "large/.fourfold/batch.jsonl").read_text("utf-8")
+    report = tmp_path / "report.json"
+    one = finished("upscale", folder / name, "-o", tmp_path / "one.png", "--report", report, *FAST)
+    assert one["files"][0]["input"] == str(folder / name)
+    assert json.loads(report.read_text("utf-8")) == one
+
+
+def test_the_exit_code_of_the_gate(tmp_path):
+    save(tmp_path / "photos/a.png", 1)
+    words = ("batch", tmp_path / "photos", tmp_path / "large", *FAST, "--min-consistency", 90)
+    finished(*words, code=4)
+    (tmp_path / "photos/bad.png").write_text("no picture")
+    finished(*words, code=3)
+
+
 def on_s3(environment: dict[str, str], code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", f"import s3fs\ns3 = s3fs.S3FileSystem()\n{code}"], env={**os.environ, **environment},

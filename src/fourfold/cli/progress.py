@@ -1,11 +1,9 @@
 """Progress of many pictures: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from fourfold.core.errors import FourfoldError
 
 if TYPE_CHECKING:
     from fourfold.api.targets import Failure
@@ -100,13 +98,13 @@ def follow(
         except KeyboardInterrupt:
             progress.say(f"fourfold: interrupted; {len(done)} finished files are kept", error=True)
             return done, failed, 130
-    return done, failed, _exit_code(len(done), [entry.error for entry in failed])
+    return done, failed, exit_code(len(done), {entry.error.exit_code for entry in failed})
 
 
-def _exit_code(done: int, errors: Sequence[FourfoldError]) -> int:
-    codes = {error.exit_code for error in errors}
+def exit_code(done: int, codes: set[int]) -> int:
+    """The exit code of a command over many pictures: some were done, and failures stand for these codes."""
     if len(codes) == 1 and (done == 0 or codes == {4}):
-        return codes.pop()
+        return next(iter(codes))
     return 3 if codes else 0
 
 

@@ -125,7 +125,7 @@ class Journal:
 
     def _write(self, line: dict[str, Any]) -> None:
         assert self._stream is not None
-        text = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+        text = (json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace")  # names may be any bytes
         before = self._stream.seek(0, os.SEEK_END)
         try:
             if self._stream.write(text) != len(text):

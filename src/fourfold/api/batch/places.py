@@ -19,6 +19,9 @@ KEPT = ".fourfold"
 _STAMPS = ("ETag", "mtime", "LastModified", "created")
 """What fsspec's file systems tell of an object's content, the surest first."""
 
+_WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
+"""Kinds of URL whose objects appear whole or not at all; elsewhere a cut upload leaves half a file of its name."""
+
 _SUFFIXES = {suffix for row in FORMATS.values() for suffix in row.suffixes}
 
 
@@ -84,10 +87,26 @@ def place(url: str) -> Place:
     kind, colon, rest = url.partition("://")
     if not colon:
         return Folder(url)
-    if kind == "file":
+    if kind in ("file", "local"):
         return Folder(rest)
     _opened(url)
     return Store(url.rstrip("/"))
+
+
+def target_place(url: str) -> Place:
+    """The place of a path or URL that results may go to.
+
+    Raises:
+        MissingExtra: as ``place``. UsageError: as ``place``, or files might be seen there before they are whole.
+    """
+    found = place(url)
+    kind = url.partition("://")[0]
+    if isinstance(found, Store) and kind not in _WHOLE:
+        raise UsageError(
+            f"{url}: results cannot go to {kind}://, where half of one might be left; expected a folder (also one of "
+            f"another machine, mounted) or an object store: {', '.join(f'{known}://' for known in _WHOLE[:-1])}"
+        )
+    return found
 
 
 def is_picture(name: str) -> bool:
@@ -157,7 +176,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Store:
-    """An object store, or any other file system that fsspec knows; its objects appear whole by themselves."""
+    """An object store, or any other file system that fsspec knows; see ``target_place`` for where results may go."""
 
     url: str
 

@@ -1,6 +1,7 @@
 """Batches: every photo of a folder or an object store, once; what is interrupted goes on where it stopped."""
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from fourfold import __version__, runtimes
 from fourfold.api.batch.estimate import Estimate, estimate
 from fourfold.api.batch.journal import Journal, Outcome
 from fourfold.api.batch.names import TEMPLATE, Names
-from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, is_picture, place
+from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, is_picture, place, target_place
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.remote import Cluster
 from fourfold.api.batch.worker import Job, Setting
@@ -65,7 +66,8 @@ class Batch:
         engine: ``local`` processes, or the workers of a ``ray`` cluster; workers: how many, None to choose.
 
     Attributes:
-        done, failed: photos so far; full: whether the disk became full, so that the rest was left.
+        done, failed: photos so far; codes: the exit codes that failures stand for.
+        full: whether the disk became full, so that the rest was left.
 
     Raises:
         UsageError: places, name or options that cannot be used so, or a target that holds another batch's results.
@@ -77,7 +79,7 @@ class Batch:
         min_consistency: float | None = None, overwrite: bool = False, resume: bool = False,
         journal: str | Path | None = None, engine: Engine = "local", workers: int | None = None,
     ) -> None:  # fmt: skip
-        self.source, self.target = _absolute(place(source)), _absolute(place(target))
+        self.source, self.target = _absolute(place(source)), _absolute(target_place(target))
         if self.source.url == self.target.url:
             raise UsageError(f"{target}: expected another place than the photos' own; give another TARGET")
         self.journal = Journal(Path(journal) if journal else _journal(self.source, self.target))
@@ -97,6 +99,7 @@ class Batch:
         self._refused: dict[str, str] = {}
         self._setting: Setting | None = None
         self.done = self.failed = 0
+        self.codes: set[int] = set()
         self.full = False
         self._start: int | None = None
 
@@ -171,6 +174,7 @@ class Batch:
         self.journal.add(outcome)
         if outcome.error:
             self.failed += 1
+            self.codes.add(outcome.code)
             self._refused[outcome.source] = outcome.stamp
         else:
             self.done += 1
@@ -198,7 +202,7 @@ class Batch:
         return {found.name for found in self.target.files() if isinstance(found, Found)}
 
     def _claim(self, claims: dict[str, Found], found: Found) -> Outcome | None:
-        """Give the photo its result, or refuse one of two: it belongs to the photo it was made of, else to the first."""
+        """Give the photo its result, or refuse one of two: it belongs to the photo it was made of, or the first."""
         try:
             target = self._names.result(found.name)
             holder = claims.setdefault(target, found)
@@ -314,4 +318,4 @@ def _journal(source: Place, target: Place) -> Path:
     import platformdirs
 
     state = Path(platformdirs.user_state_dir("fourfold", appauthor=False)) / "batches"
-    return state / f"{hashlib.sha256(f'{source.url} {target.url}'.encode()).hexdigest()[:16]}.jsonl"
+    return state / f"{hashlib.sha256(os.fsencode(f'{source.url} {target.url}')).hexdigest()[:16]}.jsonl"
