@@ -1,6 +1,7 @@
 """Batches: what is planned, done, written down and left, with one worker that runs in this process."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -329,6 +330,20 @@ def test_the_estimate_is_near_and_refuses_what_does_not_fit(photos, tmp_path, mo
         type(about)(**{**vars(about), "free": 1000}).require_room("large")
 
 
+@pytest.mark.parametrize("wanted", [{"width": 1200}, {"height": 900}, {"width": 600, "height": 900}])
+def test_the_estimate_of_a_wanted_size(tmp_path, wanted):
+    """Only the middle of a large photo is upscaled for it, which must grow as the whole will."""
+    rows, columns = np.indices((450, 600)) // 3 % 256
+    levels = np.stack([rows, columns, rows ^ columns], axis=2).astype(np.uint8)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(levels).save(tmp_path / "photos/a.png")
+    batch = Batch(str(tmp_path / "photos"), str(tmp_path / "large"), OPTIONS.changed(**wanted), workers=1)
+    plan = batch.plan()
+    about = batch.estimate(plan.jobs)
+    (made,) = batch.run(plan)
+    assert made.bytes / 1.5 < about.bytes_out < made.bytes * 1.5
+
+
 def test_watching_takes_what_comes_and_what_changes(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_POLL", 0.05)
     batch = Batch(str(photos), str(tmp_path / "large"), OPTIONS)
@@ -365,6 +380,27 @@ def test_objects_in_a_store_are_read_and_written(tmp_path, monkeypatch):
     assert left.source == "bad.png"
 
 
+def test_nothing_in_the_making_is_left_behind(tmp_path, monkeypatch):
+    """Workers that are killed cannot clean up after themselves, and a store has no folder for what is in the making."""
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "store", {})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen = []
+
+    def stopped(self, photo, result):
+        seen.append(photo)
+        shutil.copytree(photo.parent, photo.parent.with_name("killed"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Worker, "_upscaled", stopped)
+    fsspec.filesystem("memory").pipe_file("/bucket/in/a.png", b"whatever")
+    batch = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS, journal=tmp_path / "journal.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        done(batch)
+    assert seen[0].is_relative_to(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
+
+
 def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypatch):
     """The real pool: one photo always kills its worker, the others are done."""
     killer = tmp_path / "killer"
@@ -377,7 +413,7 @@ def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypat
     monkeypatch.setenv("PYTHONPATH", str(killer))
     monkeypatch.setattr(module, "Pool", Pool)
     outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS, workers=2))
-    assert "died over this photo 2 times" in outcomes.pop("a.png").error
+    assert "one worker after the other died over this photo" in outcomes.pop("a.png").error
     assert not [one for one in outcomes.values() if one.error]
     assert len(outcomes) == 3
 

@@ -287,3 +287,41 @@ def test_two_ray_nodes_of_which_one_is_lost(photos, undisturbed, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(told.read_text()) == [PHOTOS, 1, 1]
     assert results(target) == undisturbed
+
+
+ONE_KILLS = """
+import json, os, sys
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+from fourfold.api.batch import remote
+from fourfold.api.batch.run import Batch
+from fourfold.core.options import UpscaleOptions
+
+class Killed(remote._Actor):
+    def __call__(self, line):
+        if json.loads(line)["source"] == "deep/3.png":
+            os._exit(9)
+        return super().__call__(line)
+
+remote._Actor = Killed
+source, target, told = sys.argv[1:]
+options = UpscaleOptions(runtime="onnxruntime", route="little", style="faithful", threads=1)
+batch = Batch(source, target, options, engine="ray", workers=1)
+open(told, "w").write(json.dumps({one.source: one.error for one in batch.run(batch.plan()) if one.error}))
+"""
+
+
+def test_a_photo_that_kills_every_ray_worker_is_told(photos, undisturbed, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra cluster")
+    target, told = tmp_path / "large", tmp_path / "told.json"
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_KILLS, photos, target, told],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    failed = json.loads(told.read_text())
+    assert set(failed) == {"bad.jpg", "deep/3.png"}
+    assert "died over this photo" in failed["deep/3.png"]
+    assert results(target) == {name: made for name, made in undisturbed.items() if name != "deep/3_x4.png"}

@@ -1,16 +1,14 @@
 """Places that photos come from and results go to: folders, and object stores through fsspec."""
 
-import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from fourfold.core.errors import FourfoldError, MissingExtra, NotEnough, PictureError, UsageError
+from fourfold.core.errors import FourfoldError, MissingExtra, PictureError, UsageError
 from fourfold.imaging.formats import FORMATS
 
 KEPT = ".fourfold"
@@ -237,20 +235,3 @@ def _opened(url: str) -> tuple[Any, str]:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def local_scratch(target: Place) -> Path:
-    """The folder for results in the making, made if need be.
-
-    Raises:
-        PictureError: it cannot be made. NotEnough: the disk is full.
-    """
-    folder = target.scratch()
-    if folder is None:
-        return Path(tempfile.gettempdir())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        kind = NotEnough if error.errno in (errno.ENOSPC, errno.EDQUOT) else PictureError
-        raise kind(f"{folder}: expected a folder to write to: {error.strerror}") from error
-    return folder

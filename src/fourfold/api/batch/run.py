@@ -3,9 +3,10 @@
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -142,27 +143,33 @@ class Batch:
         if not (plan.jobs or plan.refused or watch):
             return
         setting, workers = self._prepared()
-        with self.journal.writing(self._written(setting), anew=self._anew) as self._start:
+        with self.journal.writing(self._written(setting), anew=self._anew) as self._start, self._scratch() as scratch:
             self._anew = False  # from here on the journal knows
-            self._clear()  # what a batch that was killed left in the making
             yield from map(self._note, plan.refused)
-            try:
-                with self._opened(setting, workers) as engine:
-                    yield from self._do(engine, plan.jobs)
-                    while watch and not self.full:
-                        came = self._arrived()
-                        yield from map(self._note, came.refused)
-                        yield from self._do(engine, came.jobs)
-            finally:
-                self._clear()
+            with self._opened(replace(setting, scratch=scratch), workers) as engine:
+                yield from self._do(engine, plan.jobs)
+                while watch and not self.full:
+                    came = self._arrived()
+                    yield from map(self._note, came.refused)
+                    yield from self._do(engine, came.jobs)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Everything this run wrote into the journal."""
         return iter(()) if self._start is None else self.journal.outcomes(self._start)
 
-    def _clear(self) -> None:
-        if folder := self.target.scratch():
-            shutil.rmtree(folder, ignore_errors=True)
+    @contextmanager
+    def _scratch(self) -> Iterator[str | None]:
+        """A folder for what is in the making, removed with all that workers left there when they were stopped."""
+        folder = self.target.scratch()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)  # what a batch that was killed left
+        elif self._engine == "local":
+            folder = Path(tempfile.mkdtemp(prefix="fourfold-"))
+        try:
+            yield None if folder is None else str(folder)
+        finally:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _do(self, engine: Workers, jobs: Iterable[Job]) -> Iterator[Outcome]:
         for outcome in engine.do(jobs):
