@@ -20,6 +20,9 @@ _STAMPS = ("ETag", "mtime", "LastModified", "created")
 _WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Kinds of URL whose objects appear whole or not at all; elsewhere a cut upload leaves half a file of its name."""
 
+_HERE = ("file", "local")
+"""Kinds of URL that are folders of this machine."""
+
 _SUFFIXES = {suffix for row in FORMATS.values() for suffix in row.suffixes}
 
 
@@ -85,7 +88,7 @@ def place(url: str) -> Place:
     kind, colon, rest = url.partition("://")
     if not colon:
         return Folder(url)
-    if kind in ("file", "local"):
+    if kind in _HERE:
         return Folder(rest)
     _opened(url)
     return Store(url.rstrip("/"))
@@ -97,14 +100,13 @@ def target_place(url: str) -> Place:
     Raises:
         MissingExtra: as ``place``. UsageError: as ``place``, or files might be seen there before they are whole.
     """
-    found = place(url)
-    kind = url.partition("://")[0]
-    if isinstance(found, Store) and kind not in _WHOLE:
+    kind, colon, _ = url.partition("://")
+    if colon and kind not in (*_WHOLE, *_HERE):
         raise UsageError(
             f"{url}: results cannot go to {kind}://, where half of one might be left; expected a folder (also one of "
             f"another machine, mounted) or an object store: {', '.join(f'{known}://' for known in _WHOLE[:-1])}"
         )
-    return found
+    return place(url)
 
 
 def is_picture(name: str) -> bool:
