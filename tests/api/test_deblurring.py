@@ -9,7 +9,8 @@ import skimage.data
 from PIL import Image
 
 import fourfold
-from fourfold.api.deblurring import deblur_files, deblur_picture
+from fourfold.api.deblurring import deblur_files, deblur_picture, restored
+from fourfold.api.session import Session, taken
 from fourfold.api.targets import Failure
 from fourfold.core.errors import ModelError, PictureError, UsageError
 from fourfold.core.options import DeblurOptions
@@ -70,6 +71,15 @@ def test_a_moved_picture_is_changed(options):
     assert result.report.gmacs > 0
 
 
+def test_a_moved_cut_out_is_seen_to_be_moved(options):
+    levels = moved(skimage.data.chelsea())
+    rows, columns = np.mgrid[-1:1:300j, -1:1:451j]
+    shown = rows**2 + columns**2 < 0.7
+    for alpha in (shown, ~shown):
+        cut = np.dstack([levels * alpha[..., None], alpha * 255]).astype(np.uint8)
+        assert restored(taken(cut)[0], options, Session(), lambda _done, _all: None).blur.kind == "motion"
+
+
 @pytest.mark.parametrize("kind", ["RGB", "L", "float", "uint16", "RGBA"])
 def test_the_same_kind_of_picture_comes_back(kind, options):
     levels = checks(33, 41)[:33, :41]
@@ -109,6 +119,16 @@ def test_a_sharp_file_is_copied_byte_for_byte(tmp_path, brought):
     assert (tmp_path / "photo_deblurred.jpg").read_bytes() == photo.read_bytes()
     assert report.output == str(tmp_path / "photo_deblurred.jpg")
     assert not report.changed
+
+
+def test_of_a_copy_no_conversion_is_told(tmp_path, brought):
+    source = tmp_path / "inks.tif"
+    Image.fromarray(checks()).convert("CMYK").save(source)
+    for output, told in (("out.tif", ""), ("out.png", "CMYK")):
+        (report,) = deblur_files([str(source)], str(tmp_path / output), DeblurOptions(model=brought.id))
+        assert report.warnings[-1].endswith("it was left as it is")
+        assert len(report.warnings) == (2 if told else 1)
+        assert told in report.warnings[0]
 
 
 def test_a_sharp_file_in_another_format_has_the_same_pixels(tmp_path, brought):

@@ -81,6 +81,19 @@ def test_the_tile_map_says_who_answered(session, photo):
     assert " + " in report.model
 
 
+def test_the_colours_that_transparency_hides_change_nothing(session, photo):
+    shown = np.zeros((*photo.shape[:2], 1), np.uint8)
+    shown[20:110, 30:130] = 255
+    noise = np.random.default_rng(1).integers(0, 256, photo.shape, np.uint8)
+    first, second = (
+        session.upscale(np.dstack([np.where(shown, photo, hidden), shown]), style=None) for hidden in (0 * photo, noise)
+    )
+    np.testing.assert_array_equal(first.image, second.image)
+    assert first.report.routing.expected == second.report.routing.expected
+    assert first.report.condition == second.report.condition
+    assert first.report.style == second.report.style
+
+
 def test_the_page_of_a_routed_run_shows_the_photo_tinted_if_it_is_still_there(session, photo, tmp_path):
     Pillow.fromarray(photo).save(tmp_path / "photo.png")
     routed = session.upscale(photo).report

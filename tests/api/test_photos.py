@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -306,6 +307,33 @@ def test_pil_images_of_every_mode(mode, expected):
     assert (large.mode, large.size) == (expected, (64, 48))
     if mode == "I;16":
         assert np.asarray(large).max() > 60000
+
+
+def test_a_pil_image_that_lies_on_its_side_comes_back_upright(tmp_path):
+    lying = Image.linear_gradient("L").resize((16, 12))
+    exif = lying.getexif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    lying.save(tmp_path / "lying.png", exif=exif)
+    large = fourfold.upscale(opened(tmp_path / "lying.png"), runtime="onnxruntime", threads=1)
+    assert large.size == (48, 64)
+    assert (np.asarray(large)[:, 0] > np.asarray(large)[:, -1]).all()
+    lying.info["exif"] = b"Exif\0\0damaged"
+    assert fourfold.upscale(lying, runtime="onnxruntime", threads=1).size == (64, 48)
+
+
+def test_in_memory_the_result_is_held_once_and_counted_by_the_guard(monkeypatch):
+    picture = np.random.default_rng(1).random((512, 64, 3))
+    session = fourfold.Session(OPTIONS)
+    session.upscale(picture[:128], tile=48)
+    tracemalloc.start()
+    large = session.upscale(picture, tile=48).image
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert large.nbytes < peak < 1.5 * large.nbytes
+    wide = np.zeros((3000, 1000, 3))
+    monkeypatch.setenv("FOURFOLD_MEM_MB", str(16 * wide.nbytes >> 20))
+    with pytest.raises(NotEnough, match="12000 pixels needs about"):
+        session.upscale(wide)
 
 
 def test_pil_images_of_unknown_range_are_refused():

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageCms
 
+from fourfold.api.inspect import doctor
 from fourfold.cli.main import main
 
 FAST = ["--runtime", "onnxruntime", "--threads", "1"]
@@ -146,6 +149,12 @@ def test_measure(photo, capsys):
     code, out, _ = typed(capsys, "measure", "photo_x4.png", "--input", "photo.png", "--reference", "photo_x4.png")
     assert "PSNR-Y" in out
     assert f"{found['added_detail']:.2f} levels" in out
+    assert re.search(r"PSNR-Y +exact ", out)
+    _, out, _ = typed(
+        capsys, "measure", "photo_x4.png", "--input", "photo.png", "--reference", "photo_x4.png", "--json"
+    )
+    same = json.loads(out, parse_constant=pytest.fail)  # Infinity is no JSON
+    assert (same["psnr_y"], same["ssim_y"]) == (None, 1)
 
 
 def test_measure_as_a_gate(photo, capsys):
@@ -196,6 +205,16 @@ def test_doctor(capsys):
     found = json.loads(out)
     assert code == 0
     assert found["fastest_runtime"].split()[0] in found["runtimes"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert {*found["extras"]} == {*project["optional-dependencies"]} - {"dev"}
+    assert found["extras"]["heif"] == f"pi-heif {version('pi-heif')}"
+
+
+def test_doctor_says_which_extras_are_missing(monkeypatch):
+    monkeypatch.setattr("fourfold.api.inspect._installed", lambda name: "" if name == "uvicorn" else "1.0")
+    extras = doctor()["extras"]
+    assert extras["serve"] == "missing: pip install 'fourfold[serve]'"
+    assert extras["llm"] == "openai 1.0"
 
 
 def test_interrupting_keeps_what_is_finished(photo):

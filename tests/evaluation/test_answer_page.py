@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -75,6 +76,11 @@ def test_every_mark_shows_its_evidence():
         ("cited", "cited", "“Some Net” http://example.org/a.pdf"),
         ("cited", "cited", "“a &lt;b&gt;thing&lt;/b&gt;” Some Net"),
     ]
+
+
+def test_tiles_lie_on_the_photo_where_they_are():
+    made = html(replace(ANSWER, tiles=TileMap(picture("JPEG"), (910, 50), (("little", "big") * 10,))))
+    assert '<rect class="big" x="864.5" y="0" width="45.5" height="50"/>' in made
 
 
 def test_parts_pictures_workflow_tiles_and_figures_are_there():

@@ -135,6 +135,29 @@ def test_hdr_and_linear_pictures_are_noted(code: int, word: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "white"),  # BT.2408: the reference white of 203 cd/m², and 26 for grey of 18 %, at a value of 0.38 in both
+    [(16, 0.58), (18, 0.75)],
+    ids=["PQ", "HLG"],
+)
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_hdr_pictures_keep_their_colour_space(code: int, white: float, name: str, colours: int) -> None:
+    kind = 2 if colours == 3 else 0
+    picture = files.read(charts.png_file(charts.gradient(4, 5, colours), 8, kind, [(b"cICP", bytes([9, code, 0, 1]))]))
+    target = io.BytesIO()
+    files.write(picture, target, name)
+    back = files.read(target.getvalue())
+    assert back.profile
+    assert back.notes == picture.notes
+    assert color.transfer(back.profile) == {16: "pq", 18: "hlg"}[code]
+    if colours == 3:
+        assert b"cicp\0\0\0\0" + bytes([9, code, 0, 1]) in back.profile
+        white_and_grey = in_srgb(np.broadcast_to([[[white], [0.38]]], (1, 2, 3)), back.profile)
+        expected = 255 * color.from_light(np.float32([1, 26 / 203]))
+        assert np.abs(white_and_grey - expected[:, None]).max() <= 2
+
+
+@pytest.mark.parametrize(
     ("profile", "reason"),
     [
         (charts.icc_grey(2.2), "GRAY"),

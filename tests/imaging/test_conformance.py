@@ -140,7 +140,8 @@ TAIL = """
   are written, from the file into the picture for those that are only read. Pixels stay in the file's own colour space
   and are never squeezed into sRGB; only CMYK and L\\*a\\*b\\* are converted. Makers' notes stay byte for byte.
 - PNG without a profile but with `gAMA`, `cHRM` or `cICP`, and AVIF and HEIC with code points, get the profile that
-  says the same.
+  says the same. Those of PQ and HLG hold the code points for readers that know HDR, and show what
+  is not brighter than the reference white to all others.
 - TIFF is read with 1, 2, 4, 8 or 16 bits, as grey, palette, RGB, CMYK, YCbCr or L\\*a\\*b\\*, in strips, tiles or
   planes, and as floating point from 0 to 1. AVIF files of 10 or 12 bits are read with 8, which a note says.
 - Of animations and files with several pictures the first is taken, which a note says.

@@ -65,6 +65,36 @@ def test_the_recognisers_word_alone_asks_for_repair_where_it_is_sure(photo):
     assert str(seen(photo, recognise=calling("enlarged", 0.75))) == f"{PROMPTS['enlarged']} (75%)"
 
 
+def test_what_transparency_hides_is_not_looked_at(photo):
+    looked_at = []
+
+    def recognise(traces):
+        looked_at.append(traces)
+        return calling("enlarged")(traces)
+
+    alpha = np.zeros(photo.shape[:2], np.float32)
+    alpha[:, 100:290] = 1
+    stray = np.random.default_rng(1).random(photo.shape, dtype=np.float32)
+    found = []
+    for under in (stray, np.zeros_like(stray), photo / np.float32(255)):
+        pixels = np.where(alpha[..., None] > 0, photo / np.float32(255), under).astype(np.float32)
+        found.append(condition(Image(pixels, alpha), recognise))
+    assert found[0] == found[1] == found[2]
+    assert (looked_at[0] == looked_at[1]).all()
+    cut = seen(photo[:, 100:290])
+    assert found[0].noise == pytest.approx(cut.noise, rel=0.1)
+    assert found[0].blocks == pytest.approx(cut.blocks, abs=1e-6)
+    assert found[0].style[0] == "faithful"
+
+
+def test_where_no_window_is_free_of_what_is_hidden_nothing_is_claimed(photo):
+    alpha = np.zeros(photo.shape[:2], np.float32)
+    for share in (0.0, 1.0):
+        alpha[::32] = share
+        found = condition(Image(photo / np.float32(255), alpha), calling("noisy"))
+        assert (found.kind, found.certainty, found.noise, found.style[0]) == ("sharp", 0.2, 0, "faithful")
+
+
 def test_the_recogniser_sees_traces_of_windows_all_over(photo):
     asked = []
 

@@ -28,7 +28,7 @@ def routed(size, chosen, pixels=None):
     return work, np.concatenate([work.finish(band) for band in work.bands(lambda _done, _all: None)])
 
 
-@given(st.tuples(st.integers(1, 700), st.integers(1, 200)))
+@given(st.tuples(st.integers(1, 900), st.integers(1, 200)))
 @settings(max_examples=40, deadline=None)
 def test_finer_tiles_keep_every_pixel_once_and_fill_the_rows_of_the_coarse_plan(size):
     coarse = tiling.plan(size, 10)
@@ -44,6 +44,12 @@ def test_finer_tiles_keep_every_pixel_once_and_fill_the_rows_of_the_coarse_plan(
     assert (seen == 1).all()
     assert max(plan.shape) <= 64
     assert {row[0].kept[0] for row in coarse.rows} <= tops
+    rows, columns = len(plan.rows), len(plan.rows[0])
+    for tile in (tile for row in plan.rows for tile in row):  # a map of the tiles may be drawn with equal ones
+        drawn = size[0] * tile.place[0] / rows, size[1] * tile.place[1] / columns
+        assert max(abs(tile.kept[0] - drawn[0]), abs(tile.kept[2] - drawn[1])) < 2
+    assert rows == len(coarse.rows) * -(-max(row[0].kept[1] - row[0].kept[0] for row in coarse.rows) // 48)
+    assert columns == -(-size[1] // 48)
 
 
 def test_chosen_tiles_are_the_big_networks_and_others_stay_as_they_were():

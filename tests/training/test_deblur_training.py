@@ -124,6 +124,11 @@ def test_shaken_photos_are_seeded_and_of_the_asked_size(photos):
     assert all(psnr(b.transpose(1, 2, 0), s.transpose(1, 2, 0)) < 30 for b, s in zip(*first, strict=True))
 
 
+def test_photos_smaller_than_the_crop_are_continued(photos):
+    blurry, _ = deblur_data.ShakenPhotos(photos, still=0).crop(160, np.random.default_rng(9))
+    assert blurry.shape == (160, 160, 3)
+
+
 def test_still_photos_are_almost_what_they_were(photos):
     blurry, sharp = deblur_data.ShakenPhotos(photos, still=1).crop(64, np.random.default_rng(1))
     assert psnr_y(blurry, sharp) > 30

@@ -89,6 +89,22 @@ def test_held_out_photos_are_never_trained_on(photos):
     assert len(train) + len(held) == 25
 
 
+def test_photos_are_found_whatever_a_camera_calls_them(tmp_path):
+    with pytest.raises(InvalidInput, match="expected photos"):
+        data.split(tmp_path)
+    for name in ("IMG_1.JPG", "IMG_2.jpeg", "a.Png", "b.webp", "c.avif", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in data.split(tmp_path)[0]] == ["IMG_1.JPG", "IMG_2.jpeg", "a.Png", "b.webp", "c.avif"]
+
+
+def test_photos_smaller_than_the_patch_are_left_out(photos):
+    Image.new("RGB", (200, 40)).save(photos / "00.png")
+    paths = sorted(photos.iterdir())
+    assert len(data.read_pairs(paths, 22)) == 24
+    with pytest.raises(InvalidInput, match="at least 92×92 pixels, none of 25"):
+        data.read_pairs(paths, 23)
+
+
 def test_patches_are_aligned(photos):
     pair = data.read_pairs(data.split(photos)[0][:1])[0]
     assert pair.high.shape == (88, 100, 3)

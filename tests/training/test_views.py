@@ -25,6 +25,15 @@ def test_a_view_of_a_quarter_is_that_quarter():
     torch.testing.assert_close(views.look(picture, homography, 8, 0.5), picture[..., :8, 8:], rtol=0, atol=1e-5)
 
 
+def test_photos_smaller_than_the_crop_are_left_out(tmp_path):
+    paths = [tmp_path / "small.png", tmp_path / "large.png"]
+    for path, width in zip(paths, (30, 70), strict=True):
+        Image.new("RGB", (width, 64)).save(path)
+    assert len(views.read_sizes(paths, 32)) == 1
+    with pytest.raises(InvalidInput, match="at least 65×65 pixels, none of 2"):
+        views.read_sizes(paths, 65)
+
+
 def test_homographies_stay_near_their_picture_and_differ():
     homographies = views.homographies(64, 0.6, np.random.default_rng(1))
     points = views.places(homographies, 16, 16)

@@ -17,7 +17,7 @@ from fourfold.core.contract import Progress
 from fourfold.core.errors import FourfoldError
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions
-from fourfold.imaging import files
+from fourfold.imaging import color, files
 from fourfold.imaging.blur import Blur, estimate
 from fourfold.imaging.formats import fitting
 from fourfold.imaging.metadata import for_output
@@ -97,10 +97,10 @@ def deblur_picture(image: Any, options: DeblurOptions | None = None, session: Se
         InvalidInput: the value is not such a picture. UsageError, ModelError, NotEnough: as the names say.
     """
     started = time.perf_counter()
-    picture, back = taken(image)
+    picture, back, _ = taken(image)
     options = options or DeblurOptions()
     done = restored(picture, options, session or Session(), lambda _done, _all: None)
-    return DeblurResult(back(done.image.levels()) if done.work else image, done.report(options, started))
+    return DeblurResult(back(picture.size, done.image.bands()) if done.work else image, done.report(options, started))
 
 
 def deblur_files(
@@ -197,7 +197,7 @@ def restored(
     image: Image, options: DeblurOptions, session: Session, progress: Progress, engines: Mapping[str, str] | None = None
 ) -> Restored:
     """The picture deblurred, or left alone where there is nothing to do; its notes say which and why."""
-    seen = estimate(image.pixels)
+    seen = estimate(color.bleed(image.pixels, image.alpha))
     if options.strength == 0 or (seen.kind == "sharp" and options.when == "blurred"):
         reason = "a strength of 0 changes nothing" if options.strength == 0 else f"{seen}: it was left as it is"
         if seen.doubtful and options.strength > 0:
@@ -236,6 +236,8 @@ class _Job:
         if done.work is None and kind.name == header.format and not asked:
             copy(data, to)
             notes: tuple[str, ...] = ()
+            own = done.image.notes[len(image.notes) :]  # what had to be changed while reading is as it was in the copy
+            done = replace(done, image=replace(done.image, notes=own))
         else:
             carried = for_output(image.metadata, self.options.metadata, image.size)
             notes = files.write(replace(done.image, metadata=carried), to, kind.name, self.options.quality)

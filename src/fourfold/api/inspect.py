@@ -1,8 +1,11 @@
 """Looking at results, models and the machine: ``measure``, ``verify_models`` and ``doctor``."""
 
+import math
 import platform
+import re
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +29,7 @@ from fourfold.runtimes import choose, weights
 from fourfold.runtimes.threads import available
 
 _ROWS = 64
-_EXTRAS = {
-    "torch": "torch",
-    "heif": "pi-heif",
-    "batch": "s3fs",
-    "cluster": "ray",
-    "serve": "fastapi",
-    "postgres": "psycopg",
-    "ncnn": "ncnn",
-    "spandrel": "spandrel",
-}
+_OF_AN_EXTRA = re.compile(r"""([\w.-]+).*\bextra == ['"]([\w-]+)['"]""")
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,8 @@ class Measurement:
         sharpness: of the result in 8-bit levels per pixel, see ``imaging.metrics.sharpness``;
         sharpness_bicubic: of a bicubic enlargement of the input.
         likeness: how alike a vision network finds the shrunk result and the input, see ``api.features.likeness_of``.
-        psnr_y, ssim_y: against the reference, 4-pixel border removed, if a reference was given.
+        psnr_y, ssim_y: against the reference, 4-pixel border removed, if a reference was given; a PSNR of None beside
+            an SSIM is an exact match.
     """
 
     consistency_psnr: float | None
@@ -86,6 +81,7 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
                 f"got {truth.shape[1]}×{truth.shape[0]}"
             )
         psnr, ssim = metrics.psnr_y(_rgb(large), truth), metrics.ssim_y(_rgb(large), truth)
+        psnr = psnr if math.isfinite(psnr) else None
     return Measurement(
         **fidelity(large, small).figures(),
         sharpness=round(metrics.sharpness(large), 4),
@@ -165,10 +161,7 @@ def doctor() -> dict[str, Any]:
         "fastest_runtime": "",
         "problem": "",
         "models": {result.file: result.problem or "verified" for result in verify_models()},
-        "extras": {
-            extra: _installed(package) or f"missing: pip install 'fourfold[{extra}]'"
-            for extra, package in _EXTRAS.items()
-        },
+        "extras": _extras(),
     }
     engine = Path(fourfold.__file__).parent / "serve" / "web" / "vendor"
     told = "it was made where npm's registry could not be reached; see docs/guide/phone.md"
@@ -180,6 +173,23 @@ def doctor() -> dict[str, Any]:
     else:
         found["fastest_runtime"] = f"{runner.runtime} ({runner.precision})"
     return found
+
+
+def _extras() -> dict[str, str]:
+    """Every extra that fourfold's own metadata names, but that for working on it: what it brought, or how to get it."""
+    packages: dict[str, list[str]] = {}
+    stated: list[str] = []
+    with suppress(PackageNotFoundError):  # run from its source
+        stated += requires("fourfold") or ()
+    for requirement in stated:
+        if (found := _OF_AN_EXTRA.match(requirement)) and found[2] != "dev":
+            packages.setdefault(found[2], []).append(found[1])
+    return {
+        extra: ", ".join(f"{name} {_installed(name)}" for name in names)
+        if all(map(_installed, names))
+        else f"missing: pip install 'fourfold[{extra}]'"
+        for extra, names in packages.items()
+    }
 
 
 def _installed(distribution: str) -> str:

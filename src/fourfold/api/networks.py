@@ -16,7 +16,7 @@ from fourfold.core.contract import Runner
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
-from fourfold.imaging import tiling
+from fourfold.imaging import color, tiling
 from fourfold.methods import route
 from fourfold.methods.blend import Blended
 from fourfold.methods.condition import Condition, condition
@@ -127,7 +127,7 @@ class Networks:
         assert gate is not None
         tiles = tiling.finer(plan, route.HALO, route.LARGEST)
         big, used = self.runner(cards[1], tiles.shape, options, engines)
-        expected = route.expected_psnr(image.pixels, tiles, gate.coefficients)
+        expected = route.expected_psnr(color.bleed(image.pixels, image.alpha), tiles, gate.coefficients)
         threshold = gate.threshold if options.route_threshold is None else options.route_threshold
         notes: tuple[str, ...] = ()
         if options.time_budget is not None:

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from fourfold.api.networks import TASK, Networks, choose_cards, choose_style
 from fourfold.catalog.card import Card, Style
@@ -153,27 +154,33 @@ class Session:
         """
         options = self.options.changed(**changes)
         started = time.perf_counter()
-        picture, back = taken(image)
-        prepared = self.prepare(picture, options, keeps_whole=True)
+        picture, back, held = taken(image)
+        prepared = self.prepare(picture, options, keeps_whole=False, held=held)
         work = prepared.work
-        whole = np.concatenate([work.finish(band) for band in work.bands(lambda _done, _all: None)])
-        return Result(back(whole), prepared.report(started, picture.notes))
+        large = back(work.target, (work.finish(band) for band in work.bands(lambda _done, _all: None)))
+        return Result(large, prepared.report(started, picture.notes))
 
     def prepare(
-        self, image: Image, options: UpscaleOptions, keeps_whole: bool, engines: Mapping[str, str] | None = None
+        self,
+        image: Image,
+        options: UpscaleOptions,
+        keeps_whole: bool,
+        engines: Mapping[str, str] | None = None,
+        held: int = 0,
     ) -> "Prepared":
         """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices.
 
         Args:
             image, options: what to do; keeps_whole: whether the result is held whole before it is written.
             engines: those of another run, as in ``Report``, to be used where the options leave them open.
+            held: bytes of each pixel of a result that is made in memory.
         """
         found = self.networks.condition(image)
         style, reason = choose_style(found, options)
         cards = choose_cards(options, style)
         target = target_size(image.size, options.scale, options.width, options.height)
         channels = image.pixels.shape[2] + (image.alpha is not None)
-        require_memory(image.size, target, channels, image.depth, keeps_whole, options.consistent)
+        require_memory(image.size, target, channels, image.depth, keeps_whole, options.consistent, held)
         plan = tiling.plan(image.size, cards[0].receptive_field, options.tile or cards[0].size.side(tiling.LARGEST))
         runner, used = self.networks.runner(cards[0], plan.shape, options, engines or {})
         routes, more, notes = self.networks.routes(image, plan, cards, options, engines or {})
@@ -278,7 +285,7 @@ def _routing(work: Upscaling, routes: Routes) -> Routing:
 
 
 def require_memory(
-    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False
+    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False, held: int = 0
 ) -> None:
     """Make sure that upscaling fits.
 
@@ -286,7 +293,7 @@ def require_memory(
         NotEnough: it does not; the message holds both figures.
     """
     require(
-        memory_needed(size, target, channels, depth, keeps_whole, consistent),
+        memory_needed(size, target, channels, depth, keeps_whole, consistent, held),
         f"{size[1]}×{size[0]} to {target[1]}×{target[0]} pixels",
         "use a smaller --scale or write --format png",
     )
@@ -319,18 +326,31 @@ def peak_memory_mb() -> int:
     return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
-    """A PIL image or array as an ``Image``, and the way back to the same kind of thing."""
+def taken(image: Any) -> tuple[Image, Callable[[Size, Iterable[Levels]], Any], int]:
+    """A PIL image, turned upright, or an array as an ``Image``, and the way back to the same kind of thing.
+
+    Returns:
+        The image; what makes such a thing of its ``(height, width)`` and its bands of levels, top to bottom; and the
+        bytes that a pixel of it takes.
+    """
     if isinstance(image, Pillow.Image):
+        with suppress(SyntaxError):  # EXIF that is damaged states no orientation
+            image = ImageOps.exif_transpose(image)
         pixels, profile = _pillow_pixels(image)
 
-        def back_to_pillow(levels: Levels) -> Pillow.Image:
-            result = Pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+        def back_to_pillow(size: Size, bands: Iterable[Levels]) -> Pillow.Image:
+            result = Pillow.new(mode, size[::-1])
+            row = 0
+            for band in bands:
+                if len(band):
+                    result.paste(Pillow.fromarray(band[..., 0] if band.shape[2] == 1 else band), (0, row))
+                row += len(band)
             if profile:
                 result.info["icc_profile"] = profile
             return result
 
-        return _from_array(pixels, profile), back_to_pillow
+        mode = "I;16" if pixels.dtype == np.uint16 else ("L", "LA", "RGB", "RGBA")[pixels[0, 0].size - 1]
+        return _from_array(pixels, profile), back_to_pillow, {"L": 1, "I;16": 2}.get(mode, 4)
     array = np.asarray(image)
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
         raise InvalidInput(
@@ -340,11 +360,16 @@ def taken(image: Any) -> tuple[Image, Callable[[Levels], Any]]:
     if array.dtype.kind != "f" and array.dtype not in (np.uint8, np.uint16):
         raise InvalidInput(f"expected uint8, uint16 or floating point values, got {array.dtype}")
 
-    def back_to_array(levels: Levels) -> NDArray[Any]:
-        shaped = levels[..., 0] if array.ndim == 2 else levels
-        return shaped if array.dtype == levels.dtype else (shaped / np.float32(65535)).astype(array.dtype)
+    def back_to_array(size: Size, bands: Iterable[Levels]) -> NDArray[Any]:
+        result = np.empty((*size, *array.shape[2:]), array.dtype)
+        row = 0
+        for band in bands:
+            shaped = band[..., 0] if array.ndim == 2 else band
+            result[row : row + len(band)] = shaped if array.dtype == band.dtype else shaped / np.float32(65535)
+            row += len(band)
+        return result
 
-    return _from_array(array, None), back_to_array
+    return _from_array(array, None), back_to_array, array[0, 0].nbytes
 
 
 def _pillow_pixels(image: Pillow.Image) -> tuple[NDArray[Any], bytes | None]:

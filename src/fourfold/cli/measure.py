@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from fourfold.api.inspect import measure
 
     found = measure(args.output, args.input, args.reference)
-    print(json.dumps(asdict(found), indent=2) if args.json else _table(found))
+    print(json.dumps(asdict(found), indent=2, allow_nan=False) if args.json else _table(found))
     kept = found.consistency_psnr
     if kept is not None and args.min_consistency is not None and kept < args.min_consistency:
         raise QualityGate(
@@ -50,8 +50,8 @@ def _table(found: "Measurement") -> str:
         ("to bicubic", _decibel(found.bicubic_psnr), "between the output and a bicubic enlargement"),
         ("  on a phone", _decibel(found.phone_psnr), "the same, both shrunk to a phone's screen"),
     ]
-    if found.psnr_y is not None and found.ssim_y is not None:
-        rows.append(("PSNR-Y", f"{found.psnr_y:.2f} dB", "against the reference, 4-pixel border removed"))
+    if found.ssim_y is not None:
+        rows.append(("PSNR-Y", _decibel(found.psnr_y), "against the reference, 4-pixel border removed"))
         rows.append(("SSIM-Y", f"{found.ssim_y:.4f}", ""))
     return "\n".join(f"{name:<14}  {figure:>12}   {meaning}".rstrip() for name, figure, meaning in rows)
 

@@ -1,11 +1,14 @@
 """Image: the one picture value that every floor shares."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.core.errors import InvalidInput
+
+_BAND_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ class Image:
             np.uint8 if self.depth == 8 else np.uint16
         )
         return levels
+
+    def bands(self) -> Iterator[NDArray[np.uint8] | NDArray[np.uint16]]:
+        """All rows as ``levels`` gives them, some after the other."""
+        return (self.levels(slice(top, top + _BAND_ROWS)) for top in range(0, len(self.pixels), _BAND_ROWS))
 
     def rgb8(self) -> NDArray[np.uint8]:
         """``H×W×3`` levels as seen on black, grey as three equal channels."""

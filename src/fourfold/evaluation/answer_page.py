@@ -260,10 +260,10 @@ def _short(text: str, length: int) -> str:
 def _tiles(tiles: TileMap, words: Mapping[str, str]) -> str:
     """The photo under its tiles, and what their colours mean."""
     (width, height), rows = tiles.size, tiles.rows
-    across, down = -(-width // len(rows[0])), -(-height // len(rows))
+    across, down = width / len(rows[0]), height / len(rows)
     cells = "".join(
-        f'<rect class="{escape(word)}" x="{column * across}" y="{row * down}" '
-        f'width="{min(across, width - column * across)}" height="{min(down, height - row * down)}"/>'
+        f'<rect class="{escape(word)}" x="{column * across:.6g}" y="{row * down:.6g}" '
+        f'width="{across:.6g}" height="{down:.6g}"/>'
         for row, line in enumerate(rows)
         for column, word in enumerate(line)
     )

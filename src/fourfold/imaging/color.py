@@ -1,6 +1,7 @@
 """Colour: ICC profiles, conversion into sRGB where there is no other way, and colours under transparent pixels.
 
-Sources: ICC.1:2022 (profile format), ITU-T H.273 (code points of primaries and transfer), IEC 61966-2-1 (sRGB).
+Sources: ICC.1:2022 (profile format), ITU-T H.273 (code points of primaries and transfer), IEC 61966-2-1 (sRGB),
+ITU-R BT.2100-2 (PQ and HLG), BT.2408 (reference white).
 """
 
 import io
@@ -24,6 +25,7 @@ _P3, _REC2020 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), ((0.708, 0.292
 _D65, _DCI_WHITE = (0.3127, 0.3290), (0.314, 0.351)
 _D50_XYZ = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_CURVE_POINTS, _REFERENCE_WHITE, _HLG_PEAK = 1024, 203.0, 1000.0  # luminances in cd/m²
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
@@ -54,14 +56,18 @@ def transfer(profile: bytes) -> Transfer:
     code = _tag(profile, b"cicp")
     if len(code) >= 10:
         return _transfer(code[9])
-    try:
-        text = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    except ImageCms.PyCMSError:
-        text = ""
+    text = _description(profile)
     for pattern, kind in ((r"\bPQ\b|\b2084\b", "pq"), (r"\bHLG\b", "hlg"), (r"\blinear\b|g10\b", "linear")):
         if re.search(pattern, text, re.IGNORECASE):
             return kind  # type: ignore[return-value]
     return "sdr"
+
+
+def _description(profile: bytes) -> str:
+    try:
+        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
+    except ImageCms.PyCMSError:
+        return ""
 
 
 def _transfer(code: int) -> Transfer:
@@ -69,32 +75,63 @@ def _transfer(code: int) -> Transfer:
 
 
 def from_code_points(code: CodePoints, *, grey: bool) -> tuple[bytes | None, Transfer]:
-    """The profile for code points, None where they mean sRGB or cannot be put into a profile of this kind."""
+    """The profile for code points, None where they mean sRGB.
+
+    That of PQ or HLG holds the code points themselves for readers that know HDR (its ``cicp`` tag, which a profile
+    for grey may not have), and for all others a curve that shows everything up to the reference white.
+    """
     kind = _transfer(code.transfer)
     known = {9: (*_REC2020, _D65), 11: (*_P3, _DCI_WHITE), 12: (*_P3, _D65)}
     space = SRGB_CHROMATICITIES if grey else known.get(code.primaries, SRGB_CHROMATICITIES)
     gamma = {4: 2.2, 5: 2.8, 8: 1.0}.get(code.transfer)
-    if kind in ("pq", "hlg") or (space == SRGB_CHROMATICITIES and gamma is None):
-        return None, kind
     name = f"H.273 primaries {code.primaries}, transfer {code.transfer}"
+    if kind in ("pq", "hlg"):
+        primaries = code.primaries if code.primaries in known else 1
+        tag = b"" if grey else b"cicp\0\0\0\0" + bytes((primaries, code.transfer, 0, 1))
+        return simple_profile(None if grey else space, None, f"{name} ({kind.upper()})", _hdr_curve(kind), tag), kind
+    if space == SRGB_CHROMATICITIES and gamma is None:
+        return None, kind
     return simple_profile(None if grey else space, gamma, name), kind
 
 
+def _hdr_curve(kind: Transfer) -> bytes:
+    """An ICC curve from PQ or HLG values to light, 1 at the reference white (BT.2408), above which it stays 1.
+
+    PQ is the EOTF of BT.2100 table 4, HLG the inverse OETF of table 5 and its OOTF for a peak of 1000 cd/m², taken
+    for each channel alone.
+    """
+    value = np.linspace(0, 1, _CURVE_POINTS)
+    if kind == "pq":
+        power = value ** (32 / 2523)
+        light = 10000 * (np.maximum(power - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * power)) ** (16384 / 2610)
+    else:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        light = _HLG_PEAK * np.where(value <= 0.5, value**2 / 3, (np.exp((value - c) / a) + b) / 12) ** 1.2
+    levels = np.rint(np.minimum(light / _REFERENCE_WHITE, 1) * 65535)
+    return struct.pack(f">4sII{_CURVE_POINTS}H", b"curv", 0, _CURVE_POINTS, *levels.astype(int).tolist())
+
+
 def simple_profile(
-    chromaticities: tuple[tuple[float, float], ...] | None, gamma: float | None, name: str, curve: bytes = b""
+    chromaticities: tuple[tuple[float, float], ...] | None,
+    gamma: float | None,
+    name: str,
+    curve: bytes = b"",
+    code: bytes = b"",
 ) -> bytes:
     """An ICC version 4 display profile of one curve, and a matrix if it is for RGB.
 
     Args:
         chromaticities: CIE xy of red, green, blue and white; None makes a profile for grey.
         gamma: exponent from encoded values to light; None for the sRGB curve.
-        name: description in ASCII.
-        curve: a ready ICC curve that takes the place of ``gamma``.
+        name: description.
+        curve: a ready ICC curve that takes the place of ``gamma``; code: a ready ``cicp`` tag.
     """
     if not curve:
         numbers = _SRGB_CURVE if gamma is None else (gamma,)
         curve = b"para\0\0\0\0" + struct.pack(">HH", 0 if gamma else 3, 0) + _fixed(*numbers)
     tags = {b"desc": _text(name), b"cprt": _text("No copyright, use freely"), b"wtpt": _xyz(_D50_XYZ)}
+    if code:
+        tags[b"cicp"] = code
     if chromaticities is None:
         tags[b"kTRC"] = curve
     else:
@@ -117,7 +154,7 @@ def simple_profile(
 def rgb_from_grey(profile: bytes) -> bytes | None:
     """A profile under which R = G = B looks as grey did under ``profile``; None if that one is no simple curve."""
     curve = _tag(profile, b"kTRC")
-    return simple_profile(SRGB_CHROMATICITIES, None, "Grey, as RGB", curve) if curve else None
+    return simple_profile(SRGB_CHROMATICITIES, None, f"{_description(profile)}, as RGB", curve) if curve else None
 
 
 def _xyz(values: NDArray[np.float64]) -> bytes:
@@ -191,7 +228,7 @@ def straight(levels: Levels) -> Levels:
     return np.concatenate([np.minimum(colour, top).astype(levels.dtype), levels[..., -1:]], axis=2)
 
 
-def bleed(pixels: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+def bleed(pixels: NDArray[np.float32], alpha: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """Replace the colours nobody sees, so that enlarging mixes no stray colour into visible edges.
 
     Where alpha is 0 the nearby visible colours are continued smoothly: averages weighted by alpha over ever larger
@@ -200,11 +237,13 @@ def bleed(pixels: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np
 
     Args:
         pixels: ``H×W×C`` in 0..1.
-        alpha: ``H×W`` in 0..1.
+        alpha: ``H×W`` in 0..1, None where nothing is hidden.
 
     Returns:
         ``H×W×C``; pixels with alpha above 0 are unchanged. The very same array if nothing is, or everything is, hidden.
     """
+    if alpha is None:
+        return pixels
     hidden = alpha <= 0
     if not hidden.any() or hidden.all():
         return pixels

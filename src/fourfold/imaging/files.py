@@ -32,7 +32,6 @@ MAX_PIXELS = 300_000_000
 """Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
 
 _SPOOL_BYTES = 64 << 20
-_BAND_ROWS = 256
 _HDR = "The picture is meant for HDR screens ({}), which the networks were not trained on; check the result."
 
 
@@ -390,6 +389,6 @@ def write(
     chosen = quality if quality is not None else default_quality(row.name, image.format, lossy=image.lossy)
     spec = Spec(row.name, height, width, channels, image.depth, image.profile, carried, chosen)
     with open_writer(target, spec) as writer:
-        for top in range(0, height, _BAND_ROWS):
-            writer.write(image.levels(slice(top, top + _BAND_ROWS)))
+        for band in image.bands():
+            writer.write(band)
     return writer.notes

@@ -8,6 +8,7 @@ tiles is blended over their overlaps instead.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,16 +82,15 @@ def plan(size: tuple[int, int], halo: int, side: int | None = None) -> Plan:
 
 
 def finer(coarse: Plan, halo: int, largest: int) -> Plan:
-    """Plan smaller tiles of the same picture, of which every row of ``coarse`` holds whole rows.
+    """Plan smaller tiles of the same picture, of which every row of ``coarse`` holds as many whole rows.
 
     Args:
         coarse: the plan to refine.
         halo: pixels to read around each kept part; largest: window side to stay within.
     """
     spans = [row[0].kept[:2] for row in coarse.rows]
-    height, _ = _cuts(max(bottom - top for top, bottom in spans), halo, None, largest)
-    step = height - 2 * halo
-    tops = [(y, min(y + step, bottom)) for top, bottom in spans for y in range(top, bottom, step)]
+    height, rows = _cuts(max(bottom - top for top, bottom in spans), halo, None, largest)
+    tops = [(top + y, top + y2) for top, bottom in spans for y, y2 in _equal(bottom - top, len(rows))]
     width, lefts = _cuts(coarse.size[1], halo, None, largest)
     return Plan(coarse.size, (height, width), halo, _rows(halo, tops, lefts))
 
@@ -103,11 +103,14 @@ def _rows(halo: int, tops: list[tuple[int, int]], lefts: list[tuple[int, int]]) 
 
 
 def _cuts(length: int, halo: int, side: int | None, largest: int) -> tuple[int, list[tuple[int, int]]]:
-    """Window side of one axis, and the kept spans; the last window may reach past the picture's end."""
+    """Window side of one axis, and the kept spans, equal to within a pixel: as few as cover it."""
     count = -(-length // ((side or largest) - 2 * halo))
-    step = -(-length // count)
-    window = side or -(-(step + 2 * halo) // _GRANULE) * _GRANULE
-    return window, [(start, min(start + step, length)) for start in range(0, length, step)]
+    window = side or -(-(-(-length // count) + 2 * halo) // _GRANULE) * _GRANULE
+    return window, _equal(length, count)
+
+
+def _equal(length: int, count: int) -> list[tuple[int, int]]:
+    return list(pairwise(length * i // count for i in range(count + 1)))
 
 
 def read(image: NDArray[Any], tile: Tile, shape: tuple[int, int]) -> NDArray[Any]:

@@ -26,7 +26,7 @@ _CANDIDATES = 12  # a side of the grid that windows are taken from
 _STEP = 6.0  # levels of a lone step at most
 
 
-def windows(pixels: NDArray[Any], count: int = WINDOWS) -> NDArray[np.uint8]:
+def windows(pixels: NDArray[Any], count: int = WINDOWS, hidden: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
     """Windows of a photo, from plain ones to the most detailed, never resized.
 
     Of a regular grid of candidates, ranked by contrast, every so manyth of the upper two thirds is taken. A smaller
@@ -34,18 +34,23 @@ def windows(pixels: NDArray[Any], count: int = WINDOWS) -> NDArray[np.uint8]:
 
     Args:
         pixels: ``H×W×3`` or ``H×W×1``, levels or floats in 0..1. count: N.
+        hidden: ``H×W``, what may be in no window.
 
     Returns:
-        ``N×64×64×3`` levels.
+        ``N×64×64×3`` levels, or ``0×64×64×3`` if there is no window without anything hidden.
     """
     if min(pixels.shape[:2]) < SIDE:
         missing = [(0, max(0, SIDE - length)) for length in pixels.shape[:2]]
         pixels = np.pad(pixels, [*missing, (0, 0)], mode="symmetric")
+        hidden = None if hidden is None else np.pad(hidden, missing, mode="symmetric")
     tops, lefts = (
         np.linspace(0, length - SIDE, min(_CANDIDATES, max(1, length // (SIDE // 2)))).astype(int)
         for length in pixels.shape[:2]
     )
-    found = [pixels[top : top + SIDE, left : left + SIDE] for top in tops for left in lefts]
+    squares = [np.s_[top : top + SIDE, left : left + SIDE] for top in tops for left in lefts]
+    found = [pixels[square] for square in squares if hidden is None or not hidden[square].any()]
+    if not found:
+        return np.empty((0, SIDE, SIDE, 3), np.uint8)
     ranked = np.argsort([float(one[::2, ::2, pixels.shape[2] // 2].std()) for one in found], kind="stable")
     places = np.linspace(len(found) // 3, len(found) - 1, count).astype(int)
     chosen = np.stack([found[ranked[place]] for place in places])

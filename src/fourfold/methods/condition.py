@@ -82,9 +82,16 @@ class Condition:
 
 
 def condition(image: Image, recognise: Recognise) -> Condition:
-    """Look at a picture's pixels; a few milliseconds a megapixel, and about ten for the recogniser."""
-    plane = luma(image.pixels)
-    shares = recognise(traces(windows(image.pixels)))
+    """Look at a picture's pixels; a few milliseconds a megapixel, and about ten for the recogniser.
+
+    Colours that transparency hides are not looked at. Where no window without them is left to recognise, every kind is
+    as likely as the others.
+    """
+    plane, hidden = luma(image.pixels), None if image.alpha is None else image.alpha <= 0
+    if hidden is not None:
+        plane = np.where(hidden, np.float32(np.nan), plane)
+    seen = windows(image.pixels, hidden=hidden)
+    shares = recognise(traces(seen)) if len(seen) else np.full(len(KINDS), 1 / len(KINDS), np.float32)
     kind = int(shares.argmax())
     both = max(blocks(plane), blocks(plane.T))
     return Condition(KINDS[kind], round(float(shares[kind]), 3), noise(plane), both, image.lossy)
@@ -99,7 +106,8 @@ def dominant(kinds: NDArray[np.int64]) -> int | None:
 def noise(plane: NDArray[np.float32], side: int = 16) -> float:
     """Standard deviation of the noise of ``H×W`` luma, by Immerkær's mask (1996) where a tenth is flatter.
 
-    The mask is blind to slopes, and the flattest tenth of the ``side×side`` blocks to most texture.
+    The mask is blind to slopes, and the flattest tenth of the ``side×side`` blocks to most texture. Blocks that touch
+    what is NaN do not count; 0 if there is no other.
     """
     if min(plane.shape) < side + 2:
         return 0.0
@@ -107,6 +115,9 @@ def noise(plane: NDArray[np.float32], side: int = 16) -> float:
     both = np.abs(rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:])
     high, wide = (length // side * side for length in both.shape)
     means = both[:high, :wide].reshape(high // side, side, wide // side, side).mean((1, 3))
+    means = means[~np.isnan(means)]
+    if not means.size:
+        return 0.0
     return float(np.percentile(means, 10) * np.sqrt(np.pi / 2) / 6)
 
 
@@ -114,11 +125,13 @@ def blocks(plane: NDArray[np.float32]) -> float:
     """How much stronger lone steps of ``H×W`` luma are between columns eight apart, at the strongest offset.
 
     A lone step is what a step between two columns has beyond the larger of its neighbours; edges and texture have those
-    at every offset alike.
+    at every offset alike. Steps to and from what is NaN do not count.
     """
     if plane.shape[1] < 24:
         return 0.0
     steps = np.abs(np.diff(plane, axis=1))
-    lone = np.clip(steps[:, 1:-1] - np.maximum(steps[:, :-2], steps[:, 2:]), 0, _STEP).mean(0)
-    by_offset = [float(lone[offset::8].mean()) for offset in range(8)]
+    lone = np.clip(steps[:, 1:-1] - np.maximum(steps[:, :-2], steps[:, 2:]), 0, _STEP)
+    counted = ~np.isnan(lone)
+    sums, counts = lone.sum(0, where=counted), counted.sum(0)
+    by_offset = [float(sums[offset::8].sum() / max(1, counts[offset::8].sum())) for offset in range(8)]
     return max(by_offset) - float(np.median(by_offset))

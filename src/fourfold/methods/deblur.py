@@ -46,9 +46,7 @@ class Deblurring:
 
     def result(self, progress: Progress) -> Image:
         """The deblurred picture; alpha and everything beside the pixels as before."""
-        pixels, alpha = self.image.pixels, self.image.alpha
-        if alpha is not None:
-            pixels = color.bleed(pixels, alpha)
+        pixels = color.bleed(self.image.pixels, self.image.alpha)
         done = 0
 
         def run(window: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -71,7 +71,9 @@ class Upscaling:
         self._meter = FidelityMeter(visible(self.image.pixels, self.image.alpha), self.target)
         self._exact: BackProjection | None = None
         if self.consistent:
-            self._exact = BackProjection(self._bled(), self.target, 2**self.image.depth - 1)
+            self._exact = BackProjection(
+                color.bleed(self.image.pixels, self.image.alpha), self.target, 2**self.image.depth - 1
+            )
 
     @property
     def runners(self) -> tuple[Runner, ...]:
@@ -104,10 +106,10 @@ class Upscaling:
         C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
         """
         peak = 255 if self.image.depth == 8 else 65535
-        pixels, alpha = self.image.pixels, self.image.alpha
+        alpha = self.image.alpha
+        pixels = color.bleed(self.image.pixels, alpha)
         large: NDArray[Any] | None = None
         if alpha is not None:
-            pixels = self._bled()
             size = (self.scale * alpha.shape[0], self.scale * alpha.shape[1])
             large = bicubic(np.rint(alpha * peak).astype(np.uint8 if peak == 255 else np.uint16), size)
         done, row = 0, 0
@@ -163,10 +165,6 @@ class Upscaling:
         limit = "levels end at black and white" if self.image.alpha is None else "transparency is enlarged by itself"
         return (f"{limit}: shrunk back, the value furthest off differs by {worst:.1f} of 255 levels",)
 
-    def _bled(self) -> NDArray[np.float32]:
-        """The colours, continued where transparency hides them."""
-        return self.image.pixels if self.image.alpha is None else color.bleed(self.image.pixels, self.image.alpha)
-
 
 def _levels(runner: Runner, window: NDArray[Any], peak: int) -> tuple[NDArray[Any], float]:
     """A tile's levels and the seconds inside the network; grey goes through as three equal channels."""
@@ -198,7 +196,7 @@ def _seen(levels: Levels) -> NDArray[Any]:
 
 
 def memory_needed(
-    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False
+    size: Size, target: Size, channels: int, depth: int, keeps_whole: bool, consistent: bool = False, held: int = 0
 ) -> int:
     """Bytes that upscaling will need at its peak, somewhat overestimated.
 
@@ -206,6 +204,7 @@ def memory_needed(
         size, target: ``(height, width)`` of input and result; channels: 1 to 4; depth: 8 or 16.
         keeps_whole: whether the writer holds the whole result before it encodes it.
         consistent: whether back-projection runs, too.
+        held: bytes of each pixel of a result that is made in memory.
     """
     pixels_in, pixels_out = math.prod(size), math.prod(target)
     engine = 400 << 20
@@ -215,4 +214,4 @@ def memory_needed(
     whole = pixels_out * (1 if channels == 1 else 4) * 5 // 4 if keeps_whole else 0
     measured = pixels_in * 8 + target[1] * channels * 4 * 512
     corrected = (pixels_in * 4 + target[1] * 4 * 2048) * channels if consistent else 0
-    return engine + input_copies + 3 * band + alpha + whole + measured + corrected
+    return engine + input_copies + 3 * band + alpha + whole + pixels_out * held + measured + corrected

@@ -31,6 +31,7 @@ from fourfold.runtimes.export import rounded
 from fourfold.runtimes.pytorch import build, fill
 from fourfold.runtimes.tower import to_onnx
 from fourfold.training import adaptation as adapting
+from fourfold.training import data
 from fourfold.training.adaptation import LARGEST_SCALE, Gained, adapt, shares
 from fourfold.training.pictures import Pictures
 from fourfold.training.recipe import TowerRecipe
@@ -70,9 +71,7 @@ _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resamplin
 
 def split(folder: Path) -> tuple[list[Path], list[Path]]:
     """Photos to train on, and photos held out."""
-    names = sorted(p for p in folder.iterdir() if p.suffix in {".avif", ".png", ".jpg", ".webp"})
-    held = names[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
-    return [p for p in names if p not in set(held)], held
+    return data.split(folder, HELD_OUT_EVERY)
 
 
 def read(paths: Sequence[Path]) -> list[Picture]:

@@ -4,18 +4,23 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fourfold.core.errors import InvalidInput
 from fourfold.imaging import degrade
+from fourfold.imaging.formats import FORMATS
 from fourfold.imaging.resize import bicubic
 
 HELD_OUT_EVERY = 24
 
+_SUFFIXES = {suffix for row in FORMATS.values() if row.writable for suffix in row.suffixes}
+
 Picture = NDArray[np.uint8]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,42 @@ class Pair:
     low: Picture
 
 
-def split(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The photos to train on and those held out: of the sorted names, every 24th is never trained on."""
-    names = sorted(p for p in folder.iterdir() if p.suffix in {".avif", ".png", ".jpg", ".webp"})
-    held = names[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+def split(folder: Path, every: int = HELD_OUT_EVERY) -> tuple[list[Path], list[Path]]:
+    """The photos to train on and those held out: of the sorted names, every 24th is never trained on.
+
+    Raises:
+        InvalidInput: there are no photos in the folder.
+    """
+    names = sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
+    if not names:
+        raise InvalidInput(f"{folder}: expected photos ({', '.join(sorted(_SUFFIXES))}), the folder holds none")
+    held = names[every - 1 :: every]
     return [p for p in names if p not in set(held)], held
 
 
-def read_pairs(paths: Sequence[Path]) -> list[Pair]:
-    """Decode and shrink photos, two at a time or more; sizes are cut to multiples of four."""
+def read_pairs(paths: Sequence[Path], least: int = 1) -> list[Pair]:
+    """Decode and shrink photos, two at a time or more; sizes are cut to multiples of four.
+
+    Args:
+        paths: of the photos; least: pixels a side of the quarter, below which a photo is left out.
+
+    Raises:
+        InvalidInput: none is left.
+    """
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(_read_pair, paths))
+        pairs = [pair for pair in pool.map(_read_pair, paths) if min(pair.low.shape[:2]) >= least]
+    return large_enough(pairs, 4 * least, len(paths))
+
+
+def large_enough(left: list[T], side: int, count: int) -> list[T]:
+    """The photos that are ``left`` of ``count``.
+
+    Raises:
+        InvalidInput: none is.
+    """
+    if not left:
+        raise InvalidInput(f"expected photos of at least {side}×{side} pixels, none of {count} is as large")
+    return left
 
 
 def _read_pair(path: Path) -> Pair:

@@ -53,8 +53,8 @@ class ShakenPhotos:
         self._camera = replace(CAMERA, still=still)
 
     def crop(self, side: int, rng: np.random.Generator) -> Pair:
-        """As ``Pairs``; photos are drawn in proportion to their pixels."""
-        photo = self._photos[rng.choice(len(self._photos), p=self._shares)]
+        """As ``Pairs``; photos are drawn in proportion to their pixels; a small one is mirrored beyond its end."""
+        photo = _enlarged(self._photos[rng.choice(len(self._photos), p=self._shares)], side)
         windows = [_window(photo, side, rng) for _ in range(_CHOICES)]
         richest = max(windows, key=lambda w: _detail(_cut(photo, w)))
         return photographed(photo, rng, self._camera, richest)
@@ -147,6 +147,8 @@ def _read_pair(blurry: Path) -> Pair:
 
 
 def _enlarged(picture: Picture, side: int) -> Picture:
+    if min(picture.shape[:2]) >= side:
+        return picture
     missing = [(0, max(0, side - length)) for length in picture.shape[:2]]
     return np.pad(picture, [*missing, (0, 0)], mode="reflect")
 

@@ -30,11 +30,12 @@ def train(recipe: Recipe, photos: Path, folder: Path) -> Path:
 
     Raises:
         ArithmeticError: the loss is no longer finite; the last save is kept.
+        InvalidInput: there are no photos that are large enough.
     """
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train_paths, held_paths = data.split(photos)
-    pairs = data.read_pairs(train_paths[: recipe.photos or None])
+    pairs = data.read_pairs(train_paths[: recipe.photos or None], recipe.patch)
     held = data.read_pairs(held_paths)
     network = _start(recipe).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = {k: v.detach().clone() for k, v in network.state_dict().items()}

@@ -37,7 +37,7 @@ class Recipe(Settings):
     Attributes:
         name: folder and weights name; channels, depth, expansion: see ``networks.upscaler.Upscaler``.
         start: id of a published upscaler to start from, no wider or deeper than this one; empty for random weights.
-        degraded: whether the low-resolution patches are spoiled as real photos are, see ``imaging.camera``.
+        degraded: whether the low-resolution patches are spoiled as real photos are, see ``imaging.degrade.photo``.
         steps: optimiser steps; batch: patches a step; patch: side of a low-resolution patch in pixels;
         margin: low-resolution pixels at each patch edge that the loss ignores, since they saw zero padding.
         lr: peak learning rate of Adam, reached after ``warmup`` steps, then cosine down to ``lr_end``.

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from fourfold.training.data import large_enough
+
 Picture = NDArray[np.uint8]
 
 
@@ -22,6 +24,9 @@ def read_sizes(paths: Sequence[Path], side: int, largest: int = 1600) -> list[li
     """Each photo ``H×W×3`` at its own size and halved for as long as both sides are at least ``side``.
 
     Photos longer than ``largest`` pixels begin at a half, so that all fit in memory.
+
+    Raises:
+        InvalidInput: no photo is as large.
     """
 
     def sizes(path: Path) -> list[Picture]:
@@ -35,7 +40,7 @@ def read_sizes(paths: Sequence[Path], side: int, largest: int = 1600) -> list[li
         return found
 
     with ThreadPoolExecutor() as pool:
-        return [found for found in pool.map(sizes, paths) if found]
+        return large_enough([found for found in pool.map(sizes, paths) if found], side, len(paths))
 
 
 def crops(photos: Sequence[Sequence[Picture]], count: int, side: int, rng: np.random.Generator) -> Tensor:

@@ -104,7 +104,7 @@ def resize(
     size = _wanted(whole.size, **values) if like is None else like.type.size  # type: ignore[arg-type]
     assert size is not None
     types = {"image": image.type} | ({"like": like.type} if like else {})
-    pixels = whole.pixels if whole.alpha is None else color.bleed(whole.pixels, whole.alpha)
+    pixels = color.bleed(whole.pixels, whole.alpha)
     alpha = None if whole.alpha is None else bicubic(whole.alpha, size)
     return Picture.of(
         replace(whole, pixels=bicubic(pixels, size), alpha=alpha), _resized(types, values), image.carried.engines
