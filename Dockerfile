@@ -2,11 +2,11 @@
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY . .
-RUN pip wheel --no-cache-dir --wheel-dir /wheels '.[postgres,heif]'
+RUN pip wheel --no-cache-dir --wheel-dir /wheels '.[postgres]'
 
 FROM python:3.13-slim
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --find-links /wheels 'fourfold[postgres,heif]' \
+    pip install --no-cache-dir --no-index --find-links /wheels 'fourfold[postgres]' \
     && useradd --create-home --uid 10001 fourfold \
     && install -d -o fourfold -g fourfold /data
 USER fourfold

@@ -1,6 +1,7 @@
 """Batches: what is planned, done, written down and left, with one worker that runs in this process."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from fourfold.api.batch import run as module
 from fourfold.api.batch.journal import Journal, Outcome
 from fourfold.api.batch.names import Names
+from fourfold.api.batch.places import Folder
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.run import Batch
 from fourfold.api.batch.worker import Worker
@@ -124,6 +126,31 @@ def test_resuming_the_same_names_over_old_results(photos, tmp_path):
     assert {job.target for job in left.plan().jobs} == set(before) - {made}
 
 
+def test_what_failed_when_made_again_is_not_done(photos, tmp_path):
+    target = tmp_path / "large"
+    done(Batch(str(photos), str(target), OPTIONS))
+    (photos / "a.png").write_text("no picture")
+    assert done(Batch(str(photos), str(target), OPTIONS))["a.png"].error
+    assert (target / "a_x4.png").read_bytes().startswith(b"\x89PNG")
+    for again in (Batch(str(photos), str(target), OPTIONS), Batch(str(photos), str(target), resume=True)):
+        assert [job.source for job in again.plan().jobs] == ["a.png"]
+    save(photos / "a.png", 11)
+    assert not done(Batch(str(photos), str(target), OPTIONS))["a.png"].error
+    assert not Batch(str(photos), str(target), OPTIONS).plan().jobs
+
+
+def test_old_results_of_an_interrupted_overwriting_run_are_not_done(photos, tmp_path):
+    """Whether the next run says ``--overwrite``, ``--resume`` or neither, two kinds of results never mix."""
+    target = str(tmp_path / "large")
+    done(Batch(str(photos), target, OPTIONS))
+    other = OPTIONS.changed(style="photo")
+    first = Batch(str(photos), target, other, overwrite=True)
+    made = next(first.run(first.plan())).source
+    plan = Batch(str(photos), target, other).plan()
+    assert {job.source for job in plan.jobs} == {"2024/d.tif", "2024/summer/c.webp", "B.JPG", "a.png"} - {made}
+    assert plan.skipped == 1
+
+
 def test_another_batch_into_the_same_target_is_refused(photos, tmp_path):
     target = str(tmp_path / "large")
     done(Batch(str(photos), target, OPTIONS))
@@ -144,6 +171,19 @@ def test_places_that_cannot_be_used_so(photos, tmp_path):
         Batch(str(tmp_path / "gone"), str(tmp_path / "large")).plan()
     with pytest.raises(UsageError, match="URL"):
         Batch("nonsense://x", str(tmp_path / "large"))
+
+
+@pytest.mark.parametrize("url", ["sftp://host/large", "ftp://host/large", "simplecache::s3://album/large"])
+def test_results_go_only_where_they_appear_whole(photos, url, monkeypatch):
+    monkeypatch.setattr("fourfold.api.batch.places._opened", lambda url: (None, url))
+    with pytest.raises(UsageError, match=r"half of one.* mounted.* s3://"):
+        Batch(str(photos), url, OPTIONS)
+    assert Batch(url, str(photos.parent / "large"), OPTIONS).source.url == url
+
+
+def test_a_folder_may_be_a_url(photos, tmp_path):
+    for kind in ("file", "local"):
+        assert isinstance(Batch(str(photos), f"{kind}://{tmp_path}/large", OPTIONS).target, Folder)
 
 
 def test_results_inside_the_source_are_not_photos(photos):
@@ -171,6 +211,37 @@ def test_two_photos_with_one_result_are_told(tmp_path):
     assert not outcomes["a.jpg"].error
     outcomes = done(Batch(str(tmp_path / "photos"), str(tmp_path / "both"), options, name="{stem}-{input_ext}-{size}"))
     assert sorted(one.target for one in outcomes.values()) == ["a-jpg-x4.png", "a-png-x4.png"]
+
+
+def test_a_result_stays_that_of_its_photo_while_there_is_one(tmp_path):
+    source, target = tmp_path / "photos", tmp_path / "large"
+    save(source / "b.png")
+    options = OPTIONS.changed(format="png")
+    done(Batch(str(source), str(target), options))
+    before = (target / "b_x4.png").read_bytes()
+    save(source / "b.jpg", 1)  # which sorts first
+    outcomes = done(Batch(str(source), str(target), options))
+    assert "is the result of b.png" in outcomes.pop("b.jpg").error
+    assert not outcomes
+    assert (target / "b_x4.png").read_bytes() == before
+    (source / "b.png").unlink()
+    assert not done(Batch(str(source), str(target), options))["b.jpg"].error
+    assert (target / "b_x4.png").read_bytes() != before
+
+
+def test_watching_says_what_it_refuses(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_POLL", 0.05)
+    batch = Batch(str(photos), str(tmp_path / "large"), OPTIONS.changed(format="png"))
+    seen = []
+    for outcome in batch.run(batch.plan(), watch=True):
+        seen.append((outcome.source, bool(outcome.error)))
+        if len(seen) == 4:
+            save(photos / "a.jpg", 9)
+        if len(seen) == 5:
+            save(photos / "later.jpg", 10)
+        if len(seen) == 6:
+            break
+    assert seen[4:] == [("a.jpg", True), ("later.jpg", False)]
 
 
 def test_unreadable_files_among_others_are_told_and_passed_over(photos, tmp_path):
@@ -229,12 +300,12 @@ def test_a_journal_that_was_cut_short_goes_on(tmp_path):
     with path.open("ab") as stream:
         stream.write(b'{"source": "b.p')
     second = Journal(path)
-    assert second.done == {"a_x4.png": "1"}
+    assert second.made == {"a_x4.png": ("a.png", "1")}
     with second.writing({"source": "s"}, anew=False) as start:
         second.add(Outcome("b.png", "b_x4.png", "2"))
         second.add(Outcome("a.png", "a_x4.png", "1", error="gone"))
     assert [outcome.source for outcome in second.outcomes(start)] == ["b.png", "a.png"]
-    assert Journal(path).done == {"b_x4.png": "2"}
+    assert Journal(path).made == {"a_x4.png": ("a.png", None), "b_x4.png": ("b.png", "2")}
     assert all(json.loads(line) for line in path.read_text().splitlines())
 
 
@@ -257,6 +328,20 @@ def test_the_estimate_is_near_and_refuses_what_does_not_fit(photos, tmp_path, mo
     about.require_room("large")
     with pytest.raises(NotEnough, match="make room"):
         type(about)(**{**vars(about), "free": 1000}).require_room("large")
+
+
+@pytest.mark.parametrize("wanted", [{"width": 1200}, {"height": 900}, {"width": 600, "height": 900}])
+def test_the_estimate_of_a_wanted_size(tmp_path, wanted):
+    """Only the middle of a large photo is upscaled for it, which must grow as the whole will."""
+    rows, columns = np.indices((450, 600)) // 3 % 256
+    levels = np.stack([rows, columns, rows ^ columns], axis=2).astype(np.uint8)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(levels).save(tmp_path / "photos/a.png")
+    batch = Batch(str(tmp_path / "photos"), str(tmp_path / "large"), OPTIONS.changed(**wanted), workers=1)
+    plan = batch.plan()
+    about = batch.estimate(plan.jobs)
+    (made,) = batch.run(plan)
+    assert made.bytes / 1.5 < about.bytes_out < made.bytes * 1.5
 
 
 def test_watching_takes_what_comes_and_what_changes(photos, tmp_path, monkeypatch):
@@ -295,6 +380,27 @@ def test_objects_in_a_store_are_read_and_written(tmp_path, monkeypatch):
     assert left.source == "bad.png"
 
 
+def test_nothing_in_the_making_is_left_behind(tmp_path, monkeypatch):
+    """Workers that are killed cannot clean up after themselves, and a store has no folder for what is in the making."""
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "store", {})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen = []
+
+    def stopped(self, photo, result):
+        seen.append(photo)
+        shutil.copytree(photo.parent, photo.parent.with_name("killed"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Worker, "_upscaled", stopped)
+    fsspec.filesystem("memory").pipe_file("/bucket/in/a.png", b"whatever")
+    batch = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS, journal=tmp_path / "journal.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        done(batch)
+    assert seen[0].is_relative_to(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
+
+
 def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypatch):
     """The real pool: one photo always kills its worker, the others are done."""
     killer = tmp_path / "killer"
@@ -307,7 +413,7 @@ def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypat
     monkeypatch.setenv("PYTHONPATH", str(killer))
     monkeypatch.setattr(module, "Pool", Pool)
     outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS, workers=2))
-    assert "died over this photo 2 times" in outcomes.pop("a.png").error
+    assert "one worker after the other died over this photo" in outcomes.pop("a.png").error
     assert not [one for one in outcomes.values() if one.error]
     assert len(outcomes) == 3
 

@@ -234,6 +234,75 @@ def test_what_cannot_be_answered_is_said(phone):
     phone.said.clear()  # the browser tells of the refusal
 
 
+def test_a_question_of_several_lines_is_one(phone):
+    phone.fill("#brief", 'I have a small photo, called "flowers".\n\nHow can I make it four times as large?')
+    phone.get_by_role("button", name="Ask").tap()
+    expect(phone.locator("#answer main")).to_contain_text("super-resolution", timeout=30_000)
+    phone.said[:] = [one for one in phone.said if "422" not in one]  # the browser tells of every refusal
+
+
+def test_a_cancel_while_the_result_comes_removes_the_photo_and_no_job(phone, tmp_path):
+    held, removed = [], []
+    phone.route("**/v1/jobs/*/result", lambda route: held.append(route))
+    phone.on("request", lambda one: removed.append(one.url) if one.method == "DELETE" else None)
+    chosen(phone, photo(tmp_path / "flowers.png", 60, 40))
+    end = time.monotonic() + 60
+    while not held:
+        assert time.monotonic() < end
+        phone.wait_for_timeout(50)
+    phone.get_by_role("button", name="Cancel").tap()
+    expect(phone.locator("article")).to_have_count(0)
+    assert removed == []
+    phone.unroute_all()
+    chosen(phone, tmp_path / "flowers.png")
+    done(phone)
+
+
+def test_trying_again_begins_anew_also_after_a_cancel(phone, tmp_path):
+    phone.route("**/v1/jobs", lambda route: route.fulfill(status=507, json={"type": "urn:fourfold:problem:not-enough"}))
+    chosen(phone, photo(tmp_path / "flowers.png", 60, 40))
+    expect(phone.locator("article.failed .note")).to_have_text("The computer's disk is full.")
+    again = """async () => {
+        const { Photo } = await import("/photo.js");
+        const one = new Photo(new File([], "a.png"), {}, () => {});
+        one.set("working");
+        one.cancel();
+        one.fail("device");
+        one.again();
+        return one.stop.signal.aborted;
+    }"""
+    assert phone.evaluate(again) is False
+    phone.unroute_all()
+    phone.get_by_role("button", name="Try again").tap()
+    done(phone)
+    phone.said[:] = [one for one in phone.said if "507" not in one]
+
+
+def test_over_plain_http_nothing_is_promised_that_needs_the_server(browser, tmp_path):
+    server = Server(tmp_path / "service", ("--lan",)).start()
+    plain = browser.browser_type.launch(
+        executable_path=CHROMIUM, args=[*FLAGS, "--host-resolver-rules=MAP computer.test 127.0.0.1"]
+    )
+    page = plain.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.goto(f"{server.url.replace('127.0.0.1', 'computer.test')}/?token={server.token}")
+    ready(page)
+    assert page.evaluate("isSecureContext") is False
+    server.kill()
+    chosen(page, photo(tmp_path / "flowers.png", 60, 40))
+    failed = page.locator("article.failed .note")
+    expect(failed).to_contain_text("this browser has not kept what the device needs", timeout=90_000)
+    expect(page.locator("#state")).to_contain_text("this device cannot do without it")
+    page.locator("#choose summary").tap()
+    if any(name.startswith("vendor/") for name in assets()):
+        page.get_by_text("On this device; nothing is uploaded").tap()
+        page.get_by_role("button", name="Try again").tap()
+        expect(failed).to_have_count(0)
+        expect(failed).to_contain_text("this browser has not kept what the device needs", timeout=90_000)
+    fits(page)
+    plain.close()
+    server.process.stderr.close()
+
+
 def test_with_the_server_gone_the_device_does_it(browser, tmp_path):
     if not any(name.startswith("vendor/") for name in assets()):
         pytest.skip("needs the engine for browsers in the source tree: python hatch_build.py")

@@ -191,6 +191,35 @@ def test_what_does_not_fit_is_refused_before_any_work(photos, tmp_path):
     assert "are free; make room" in done.stderr
 
 
+def test_a_name_in_another_encoding(tmp_path):
+    folder, name = tmp_path / "photos", os.fsdecode(b"M\xfcller.png")
+    try:
+        save(folder / name, 1)
+    except OSError:
+        pytest.skip("the disk takes only names in UTF-8")
+    first = finished("batch", folder, tmp_path / "large", *FAST)
+    assert [entry["input"] for entry in first["files"]] == [name]
+    assert (tmp_path / "large" / first["files"][0]["output"]).name == os.fsdecode(b"M\xfcller_x4.png")
+    (folder / name).write_text("no picture")
+    second = finished("batch", folder, tmp_path / "large", "--resume", code=3)
+    assert second["failed"][0]["input"] == name
+    save(folder / name, 2)
+    assert finished("batch", folder, tmp_path / "large", "--resume")["done"] == 1
+    (tmp_path / "large/.fourfold/batch.jsonl").read_text("utf-8")
+    report = tmp_path / "report.json"
+    one = finished("upscale", folder / name, "-o", tmp_path / "one.png", "--report", report, *FAST)
+    assert one["files"][0]["input"] == str(folder / name)
+    assert json.loads(report.read_text("utf-8")) == one
+
+
+def test_the_exit_code_of_the_gate(tmp_path):
+    save(tmp_path / "photos/a.png", 1)
+    words = ("batch", tmp_path / "photos", tmp_path / "large", *FAST, "--min-consistency", 90)
+    finished(*words, code=4)
+    (tmp_path / "photos/bad.png").write_text("no picture")
+    finished(*words, code=3)
+
+
 def on_s3(environment: dict[str, str], code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", f"import s3fs\ns3 = s3fs.S3FileSystem()\n{code}"], env={**os.environ, **environment},
@@ -258,3 +287,41 @@ def test_two_ray_nodes_of_which_one_is_lost(photos, undisturbed, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(told.read_text()) == [PHOTOS, 1, 1]
     assert results(target) == undisturbed
+
+
+ONE_KILLS = """
+import json, os, sys
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+from fourfold.api.batch import remote
+from fourfold.api.batch.run import Batch
+from fourfold.core.options import UpscaleOptions
+
+class Killed(remote._Actor):
+    def __call__(self, line):
+        if json.loads(line)["source"] == "deep/3.png":
+            os._exit(9)
+        return super().__call__(line)
+
+remote._Actor = Killed
+source, target, told = sys.argv[1:]
+options = UpscaleOptions(runtime="onnxruntime", route="little", style="faithful", threads=1)
+batch = Batch(source, target, options, engine="ray", workers=1)
+open(told, "w").write(json.dumps({one.source: one.error for one in batch.run(batch.plan()) if one.error}))
+"""
+
+
+def test_a_photo_that_kills_every_ray_worker_is_told(photos, undisturbed, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra cluster")
+    target, told = tmp_path / "large", tmp_path / "told.json"
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_KILLS, photos, target, told],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    failed = json.loads(told.read_text())
+    assert set(failed) == {"bad.jpg", "deep/3.png"}
+    assert "died over this photo" in failed["deep/3.png"]
+    assert results(target) == {name: made for name, made in undisturbed.items() if name != "deep/3_x4.png"}

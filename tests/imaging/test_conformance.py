@@ -145,7 +145,7 @@ TAIL = """
 - TIFF is read with 1, 2, 4, 8 or 16 bits, as grey, palette, RGB, CMYK, YCbCr or L\\*a\\*b\\*, in strips, tiles or
   planes, and as floating point from 0 to 1. AVIF files of 10 or 12 bits are read with 8, which a note says.
 - Of animations and files with several pictures the first is taken, which a note says.
-- HEIC needs the extra `heif`: `pip install 'fourfold[heif]'`.
+- HEIC needs the extra `heif`: `pip install 'fourfold[heif]'`; the extra `serve` brings it along.
 """
 
 

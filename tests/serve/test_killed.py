@@ -1,13 +1,18 @@
 """A worker or a server killed in the middle of a job: the job is finished all the same, once."""
 
+import asyncio
 import io
 import os
 import signal
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 
 from PIL import Image
 
+from fourfold.serve import service
+from fourfold.serve.limits import ServeOptions
 from serve_it import jpeg
 
 LEASE = ("--lease-seconds", "3")
@@ -81,3 +86,71 @@ def test_many_uploads_at_once_are_all_done_while_the_service_answers(start):
     server.over(jobs[-1])
     assert [server.over(job)["state"] for job in jobs] == ["succeeded"] * 200
     assert server.memory_mb() - before < 150
+
+
+@contextmanager
+def unusable(folder):
+    """The database of a service fails whoever asks it for jobs."""
+
+    def renamed(old, new):
+        with closing(sqlite3.connect(folder / "jobs.sqlite")) as db, db:
+            db.execute(f"alter table {old} rename to {new}")
+
+    renamed("fourfold_jobs", "away")
+    yield
+    renamed("away", "fourfold_jobs")
+
+
+def until(holds):
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_workers_outlive_a_database_that_fails_and_are_replaced_while_it_does(start):
+    server = start()
+    (worker,) = server.workers()
+    with unusable(server.folder):
+        time.sleep(2.5)  # it asks for a job every second
+        assert server.workers() == [worker]
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: server.ask("GET", "/v1/health").status_code == 503)
+        assert server.ask("GET", "/v1/health").json()["status"] == "no worker"
+        until(lambda: server.workers() not in ([worker], []))
+    assert server.over(server.create(jpeg()).json()["id"])["state"] == "succeeded"
+    assert server.ask("GET", "/v1/health").json()["status"] == "ready"
+
+
+def test_a_job_during_which_the_database_fails_is_begun_again(start):
+    server = start(*LEASE)
+    job = server.create(PHOTO, **SLOW).json()["id"]
+    in_the_middle(server, job)
+    (worker,) = server.workers()
+    with unusable(server.folder):
+        time.sleep(1.5)
+    assert finished_once(server, job)["attempts"] == 2
+    assert server.workers() == [worker]
+
+
+def test_cleaning_outlives_a_database_that_fails_and_a_folder_that_others_remove(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "_JANITOR", 0.05)
+    monkeypatch.setattr(service, "Pool", lambda _options, _store: None)
+    old = tmp_path / "jobs" / "old"
+    old.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    (tmp_path / "jobs" / "removed").symlink_to("nowhere")  # listed, and gone when it is looked at
+    cleaned = service.Service(ServeOptions(folder=tmp_path))
+
+    async def cleaning():
+        tidying = asyncio.create_task(cleaned.keep_tidy())
+        with unusable(tmp_path):
+            await asyncio.sleep(0.3)
+            assert old.exists()
+        for _ in range(200):
+            await asyncio.sleep(0.05 if old.exists() else 0)
+        tidying.cancel()
+
+    asyncio.run(cleaning())
+    cleaned.store.close()
+    assert not old.exists()

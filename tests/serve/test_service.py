@@ -1,15 +1,25 @@
 """The routes, asked as a program would ask them."""
 
+import asyncio
 import io
 import json
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
 from PIL import Image
+from starlette.datastructures import UploadFile
+from starlette.testclient import TestClient
 
 import fourfold
+from fourfold.core.errors import MissingExtra
 from fourfold.core.options import UpscaleOptions
+from fourfold.serve import forms, problems, tasks
+from fourfold.serve.app import application
+from fourfold.serve.limits import ServeOptions
 from serve_it import jpeg
 
 HEAD = "title: x\nabout: x\ninputs:\n"
@@ -129,6 +139,36 @@ def test_no_workflow_reads_a_file_of_the_server(server, workflow, settings):
         problem(answer, 422, "parameter")
 
 
+@pytest.mark.parametrize(
+    ("workflow", "told"),
+    [
+        ("title: x\na: " + "[" * 3000, "two or three levels"),
+        ("a: b\n" * 20_000, "65,536"),
+        ('a: "\\UFFFFFFFF"\n', "YAML"),
+    ],
+)
+def test_a_workflow_made_to_hurt_is_refused_in_words(server, workflow, told):
+    assert told in problem(server.create(jpeg(), workflow=workflow), 422, "parameter")
+
+
+def test_a_workflow_is_read_beside_the_event_loop(tmp_path, monkeypatch):
+    class Here:
+        async def create(self, *_):
+            raise problems.Problem(429, "busy", "only the reading is looked at")
+
+    def opened(text):
+        with suppress(RuntimeError):
+            loops.append(asyncio.get_running_loop())
+        return whole(text)
+
+    loops, whole = [], tasks.opened
+    monkeypatch.setattr(tasks, "opened", opened)
+    served = application(ServeOptions(folder=tmp_path))
+    served.state.service = Here()
+    problem(TestClient(served).post("/v1/jobs", files={"workflow": (None, "upscale")}), 429, "busy")
+    assert loops == []
+
+
 def test_asking_with_and_without_a_photo(server):
     question = 'A user has asked the following question:\n"How can my small photo be made four times as large?"\n'
     answer = server.ask("POST", "/v1/ask", files={"brief": ("brief.txt", question)})
@@ -223,6 +263,12 @@ def test_other_devices_show_the_token(start):
     assert not server.ask("GET", "/?token=no", allow_redirects=False).cookies
 
 
+def test_the_printed_address_lets_in_with_any_token(start):
+    server = start("--lan", FOURFOLD_TOKEN="a+b/c%41&d")
+    answer = server.ask("GET", f"/?token={server.token}", allow_redirects=False)
+    assert server.ask("GET", "/v1/models", cookies=answer.cookies).status_code == 200
+
+
 def test_jobs_are_cancelled_also_when_the_client_goes_away(start):
     server = start()
     slow = {"scale": "8", "route": "big"}
@@ -236,6 +282,27 @@ def test_jobs_are_cancelled_also_when_the_client_goes_away(start):
         requests.post(f"{server.url}/v1/upscale", files={"photo": ("p.jpg", jpeg(1300, 1000))}, data=slow, timeout=1.5)
     (other,) = {path.name for path in (server.folder / "jobs").iterdir()} - {job}
     assert server.over(other)["state"] == "cancelled"
+
+
+def test_a_request_with_a_key_that_broke_off_is_sent_again_and_gets_its_picture(server):
+    key, slow = {"Idempotency-Key": "broke off"}, {"route": "big", "tile": "64"}
+    photo = jpeg(300, 240)
+    with pytest.raises(requests.exceptions.Timeout):
+        requests.post(f"{server.url}/v1/upscale", files={"photo": photo}, data=slow, headers=key, timeout=0.3)
+    answer = server.create(photo, "/v1/upscale", headers=key, **slow)
+    assert answer.status_code == 200, answer.text
+    assert server.job(answer.headers["content-location"].split("/")[3])["attempts"] == 1
+
+
+def test_heic_comes_with_the_service_and_its_lack_is_a_problem_of_its_own(tmp_path, monkeypatch):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert "fourfold[heif]" in project["optional-dependencies"]["serve"]
+    monkeypatch.setitem(__import__("sys").modules, "pi_heif", None)
+    upload = UploadFile(io.BytesIO(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(400)), filename="a.heic")
+    with pytest.raises(MissingExtra, match="heif") as missing:
+        asyncio.run(forms.keep(upload, ServeOptions(folder=tmp_path)))
+    assert problems.of(missing.value).kind == "missing-extra"
+    assert list((tmp_path / "jobs").iterdir()) == []
 
 
 def test_too_much_time_or_memory_ends_a_job_and_not_the_service(start):

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     with Progress(args.quiet or args.json) as progress:
         report = adapt(args.photos, AdaptOptions(**flag_values(args, AdaptOptions)), progress.start)
     if args.json:
-        print(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+        print(json.dumps(asdict(report), indent=2))
     elif not args.quiet:
         print(f"{report.photos} photos in {report.seconds:.0f} s; {report.changed} are called something else now:")
         for name, count in report.before.items():

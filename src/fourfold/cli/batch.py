@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fourfold.cli.flags import add_flags, flag_values
-from fourfold.cli.progress import Progress
+from fourfold.cli.progress import Progress, exit_code
 from fourfold.core.options import UpscaleOptions
 
 if TYPE_CHECKING:
@@ -75,8 +75,10 @@ def run(args: argparse.Namespace) -> int:
         rows = [] if args.dry_run else list(batch.outcomes())
         summary["files"] = [row.figures for row in rows if row.figures is not None]
         summary["failed"] = [{"input": row.source, "error": row.error} for row in rows if row.error]
-        print(json.dumps(summary, indent=2, ensure_ascii=False))
-    return _exit_code(batch, interrupted=interrupted)
+        print(json.dumps(summary, indent=2))
+    if interrupted:
+        return 130
+    return 6 if batch.full else exit_code(batch.done + plan.skipped, batch.codes)
 
 
 def _count(text: str) -> int:
@@ -100,12 +102,6 @@ def _follow(batch: "Batch", plan: "Plan", progress: Progress, *, watch: bool) ->
             progress.say(f"{done} of {total} photos, about {_duration((now - began) / done * (total - done))} left")
     if batch.full:
         progress.say("fourfold: the disk is full; make room, then --resume goes on", error=True)
-
-
-def _exit_code(batch: "Batch", *, interrupted: bool) -> int:
-    if interrupted:
-        return 130
-    return 6 if batch.full else 3 if batch.failed else 0
 
 
 def _about(about: "Estimate") -> str:

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         quiet=args.quiet or args.json or args.output == "-",
     )
     if args.json:
-        print(json.dumps(document(done, failed), indent=2, ensure_ascii=False))
+        print(json.dumps(document(done, failed), indent=2))
     return code
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fourfold.core.errors import FourfoldError, UsageError
+from fourfold.core.errors import UsageError
 
 if TYPE_CHECKING:
     from fourfold.api.targets import Failure
@@ -100,7 +100,7 @@ def follow(
         except KeyboardInterrupt:
             progress.say(f"fourfold: interrupted; {len(done)} finished files are kept", error=True)
             return done, failed, 130
-    return done, failed, _exit_code(len(done), [entry.error for entry in failed])
+    return done, failed, exit_code(len(done), {entry.error.exit_code for entry in failed})
 
 
 def figures_alone(inputs: Sequence[str], output: str | None) -> None:
@@ -109,10 +109,10 @@ def figures_alone(inputs: Sequence[str], output: str | None) -> None:
         raise UsageError("--json prints the figures where the picture would go; give --output FILE for the picture")
 
 
-def _exit_code(done: int, errors: Sequence[FourfoldError]) -> int:
-    codes = {error.exit_code for error in errors}
+def exit_code(done: int, codes: set[int]) -> int:
+    """The exit code of a command over many pictures: some were done, and failures stand for these codes."""
     if len(codes) == 1 and (done == 0 or codes == {4}):
-        return codes.pop()
+        return next(iter(codes))
     return 3 if codes else 0
 
 

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         for line in _lines(made):
             progress.say(line)
     if args.json:
-        print(json.dumps(made.manifest, indent=2, ensure_ascii=False))
+        print(json.dumps(made.manifest, indent=2))
     codes = {failure.error.exit_code for failure in made.failed}
     return codes.pop() if len(codes) == 1 and not made.manifest["runs"] else 3 if codes else 0
 

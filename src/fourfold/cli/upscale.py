@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         quiet=args.quiet or args.json or args.output == "-",
     )  # fmt: skip
     if args.json:
-        print(json.dumps(document(done, failed), indent=2, ensure_ascii=False))
+        print(json.dumps(document(done, failed), indent=2))
     if report is not None:
         write_document(report, done, failed)
     return code

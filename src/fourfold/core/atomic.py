@@ -11,12 +11,14 @@ from typing import BinaryIO
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file, whole or not at all; its folder is made if need be.
 
+    What cannot be UTF-8, such as the name of a file in another encoding, is written as JSON writes it: ``\\udcfc``.
+
     Raises:
         OSError: as ``replacing``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as stream:
-        stream.write(text.encode())
+        stream.write(text.encode(errors="backslashreplace"))
 
 
 @contextmanager

@@ -1,20 +1,22 @@
-"""Ray: many machines as workers. Rows travel, which hold names; photos never do.
+"""Ray: many machines as workers. Lines travel, which hold names; photos never do.
 
-Workers are actors of Ray Data. When one is lost, with its machine or without, its rows are done again by another; who
-does a row must therefore be able to do it twice.
+Workers are actors of Ray Data. When one is lost, with its machine or without, its lines are done again by another; who
+does a line must therefore be able to do it twice.
 """
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from fourfold.core.errors import MissingExtra, RuntimeFailure
 
-Row = dict[str, Any]
-_ROWS = 8
-"""Rows that a worker takes at once: what is lost of finished work when a machine is lost, at most."""
+_TOGETHER = 8
+"""Lines that a worker takes at once: what is lost of finished work when a machine is lost, at most."""
+
+_RETRIES = 1
+"""Of a block whose worker is lost. By itself Ray would try without end, also a line that kills every worker."""
 
 
 @cache
@@ -49,29 +51,56 @@ def processors() -> int:
 
 
 def each(
-    make: Callable[..., Any], arguments: tuple[Any, ...], rows: Iterable[Row], *, workers: int, threads: int
-) -> Iterator[Row]:
-    """Do rows on the cluster's workers; answers come as they are ready, in any order.
+    make: Callable[..., Callable[[str], str]], arguments: tuple[Any, ...], lines: Sequence[str], *, workers: int,
+    threads: int,
+) -> Iterator[tuple[int, str | None]]:  # fmt: skip
+    """Do lines on the cluster's workers; a line's place and its answer come as they are ready, in any order.
+
+    Lines whose worker is lost are done once more, and if that fails, too, each by itself.
 
     Args:
-        make: a class; each worker makes one of it with ``arguments`` and calls it with one row after the other, which
-            it answers with a row. Both travel by pickle, rows through Arrow: plain values only.
-        rows: what to do. workers: at most, fewer while the cluster has fewer. threads: processors of each.
+        make: each worker makes one with ``arguments`` and calls it with one line after the other, which it answers with
+            a line. Both travel by pickle.
+        lines: what to do. workers: at most, fewer while the cluster has fewer. threads: processors of each.
+
+    Yields:
+        None as the answer in the end for each line over which workers died time and again.
 
     Raises:
-        RuntimeFailure: the cluster is lost, or a worker raised.
+        RuntimeFailure: the cluster is lost, or no worker can be made.
     """
+    left = dict(enumerate(lines))
+    for together in (_TOGETHER, 1):
+        rows = [{"place": place, "line": line} for place, line in left.items()]
+        for row in _done((make, arguments), rows, together, workers, threads) if rows else ():
+            del left[row["place"]]
+            yield row["place"], row["line"]
+    for place in left:
+        yield place, None
+
+
+class _Actor:
+    def __init__(self, make: Callable[..., Callable[[str], str]], arguments: tuple[Any, ...]) -> None:
+        self._do = make(*arguments)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"line": self._do(row["line"])}
+
+
+def _done(
+    arguments: tuple[Any, ...], rows: list[dict[str, Any]], together: int, workers: int, threads: int
+) -> Iterator[dict[str, Any]]:
+    """The answers of rows, without those of a block over which workers died."""
     ray = engine()
-    data = list(rows)
-    if not data:
-        return
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    blocks = max(min(workers, len(data)), -(-len(data) // _ROWS))
-    made = ray.data.from_items(data, override_num_blocks=blocks).map(
-        make, fn_constructor_args=arguments, num_cpus=threads,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
+    blocks = max(min(workers, len(rows)), -(-len(rows) // together))
+    pool = ray.data.ActorPoolStrategy(
+        min_size=1, max_size=workers, max_tasks_in_flight_per_actor=1  # or what waits would fail with what kills
     )  # fmt: skip
+    made = ray.data.from_items(rows, override_num_blocks=blocks).map(
+        _Actor, fn_constructor_args=arguments, num_cpus=threads, compute=pool, max_task_retries=_RETRIES
+    )
+    made.context.enable_progress_bars = False
+    made.context.max_errored_blocks = -1  # any number: they are tried again
     try:
         yield from made.iter_rows()
     except ray.exceptions.RayError as error:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import FastAPI, Header, Path, Request, Response
@@ -42,9 +42,9 @@ _FETCHING = (404, 409, 413, 415, 422, 500)
 
 
 class Health(BaseModel):
-    """That the service is up."""
+    """How the service is."""
 
-    status: str
+    status: Literal["ready", "no worker"]
     version: str
     workers: int
 
@@ -99,7 +99,7 @@ def _jobs(app: FastAPI) -> None:
             if extra := set(form.fields) - {"workflow"}:
                 raise Problem(422, "parameter", f"{min(extra)} goes into set=NAME=VALUE where there is a workflow")
             text, given = form.fields["workflow"], form.settings()
-            tasks.check_set(tasks.opened(text), given)
+            await run_in_threadpool(lambda: tasks.check_set(tasks.opened(text), given))
             job = await service.create("workflow", form, {"workflow": text, "set": given}, key)
         else:
             job = await service.create("upscale", _with_photo(form), {"options": form.options(), "preview": True}, key)
@@ -159,10 +159,10 @@ def _at_once(app: FastAPI) -> None:
         responses={**responses(409, *_UPLOADING), **_sent("image/*", "The picture.")},
     )
     async def upscale_now(request: Request, key: Key = None) -> FileResponse:
-        """Upscale a photo and answer with the picture; going away cancels it."""
+        """Upscale a photo and answer with the picture; going away cancels it, unless a key finds it again."""
         service, form = _service(request), await forms.read(request)
         job = await service.create("upscale", _with_photo(form), {"options": form.options(), "preview": False}, key)
-        done = await service.over(job.id, request)
+        done = await service.over(job.id, request, key)
         return _file(service, await service.finished(done.id))
 
     texts = {
@@ -213,10 +213,12 @@ def _about(app: FastAPI) -> None:
         found = [(name, find(name)) for name in presets()]
         return [{"name": name, **workflow.plain()} for name, workflow in found]
 
-    @app.get("/v1/health")
-    async def health(request: Request) -> Health:
-        """That the service is up, and how many workers it has."""
-        return Health(status="ready", version=fourfold.__version__, workers=_service(request).pool.alive)
+    @app.get("/v1/health", responses={503: {"model": Health}})
+    async def health(request: Request, response: Response) -> Health:
+        """Whether photos are upscaled here, and by how many workers; 503 while there is none."""
+        workers = _service(request).pool.alive
+        response.status_code = 200 if workers else 503
+        return Health(status="ready" if workers else "no worker", version=fourfold.__version__, workers=workers)
 
 
 def _sent(media: str, about: str) -> dict[int | str, dict[str, Any]]:

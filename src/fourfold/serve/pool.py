@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from subprocess import PIPE
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from fourfold.serve.limits import ServeOptions
 from fourfold.serve.store import Store
@@ -64,26 +67,39 @@ class Pool:
         for owner, process in list(self._alive.items()):
             process.kill()  # at any moment is what it is made for
             process.wait()
-            self._store.release(owner)
+            self._release(owner)
 
     def _keep_one(self) -> None:
         while not self._closed:
             owner, started = secrets.token_hex(8), time.monotonic()
-            command = [sys.executable, "-m", "fourfold.serve.worker"]
-            process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)  # noqa: S603 - our own module
-            plain = asdict(self._options) | {"folder": str(self._options.place), "certificate": None, "key": None}
-            _say(process, json.dumps({"options": plain, "owner": owner}))
-            self._alive[owner] = process
-            assert process.stdout is not None
-            for line in process.stdout:
-                with suppress(RuntimeError):  # the loop is closed
-                    self._loop.call_soon_threadsafe(self._told, line.strip())
-            process.wait()
-            del self._alive[owner]
+            try:
+                self._have_one(owner)
+            except Exception:  # noqa: BLE001 - no memory for a process, say; there will be some again
+                traceback.print_exc()
             if not self._closed:
-                self._store.release(owner)
+                self._release(owner)
                 self.wake()
                 time.sleep(_SOON if time.monotonic() - started < _SOON else 0)
+
+    def _have_one(self, owner: str) -> None:
+        """Start a worker and listen to it till it ends."""
+        command = [sys.executable, "-m", "fourfold.serve.worker"]
+        process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)  # noqa: S603 - our own module
+        plain = asdict(self._options) | {"folder": str(self._options.place), "certificate": None, "key": None}
+        _say(process, json.dumps({"options": plain, "owner": owner}))
+        self._alive[owner] = process
+        assert process.stdout is not None
+        for line in process.stdout:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._told, line.strip())
+        process.wait()
+        del self._alive[owner]
+
+    def _release(self, owner: str) -> None:
+        try:
+            self._store.release(owner)
+        except SQLAlchemyError:  # then the lease of what the worker held has to end by itself
+            traceback.print_exc()
 
     def _told(self, job: str) -> None:
         for event in self._waiting.get(job, ()):

@@ -49,7 +49,7 @@ class Problem(Exception):
 def of(error: FourfoldError) -> Problem:
     """What a fault that fourfold noticed is in terms of HTTP."""
     if isinstance(error, MissingExtra):
-        return Problem(415, "not-a-picture", str(error))
+        return Problem(415, "missing-extra", str(error))
     if isinstance(error, PictureError):
         return Problem(415, "not-a-picture", str(error))
     if isinstance(error, NotEnough):

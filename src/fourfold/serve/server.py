@@ -6,6 +6,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable
+from urllib.parse import quote
 
 import segno
 import uvicorn
@@ -67,7 +68,7 @@ def _greet(options: ServeOptions, token: str | None, port: int, say: Callable[[s
         return
     place = f"https://{options.name}" if options.name else f"{scheme}://{_address(options.host)}:{port}"
     drawn = io.StringIO()
-    address = f"{place}/?token={token}"
+    address = f"{place}/?token={quote(token, safe='')}"
     segno.make(address, micro=False).terminal(out=drawn, compact=True)
     known = "Who knows this address can use it; scan the code with the phone."
     say(f"{drawn.getvalue()}\nfourfold is at {address}\n{known}")

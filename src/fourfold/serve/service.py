@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import traceback
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from fourfold.serve import forms, problems
@@ -121,15 +123,16 @@ class Service:
             raise Problem(409, "not-finished", f"the job is {found.state}; it has no result", retry)
         return found
 
-    async def over(self, job: str, request: Request) -> Job:
-        """The job, once it is over; it is cancelled if the client goes away."""
+    async def over(self, job: str, request: Request, key: str | None) -> Job:
+        """The job, once it is over; it is cancelled if the client goes away and has no key that finds it again."""
         with self.pool.listening(job) as news:
             while not (found := await self.find(job)).over:
                 news.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), _POLL)
                 if await request.is_disconnected():
-                    await self.remove(job)
+                    if key is None:
+                        await self.remove(job)
                     raise Problem(409, "not-finished", "the client went away")
         return found
 
@@ -182,15 +185,21 @@ class Service:
     async def keep_tidy(self) -> None:
         """Remove what has expired, now and then, and what an upload that broke off left."""
         while True:
-            await run_in_threadpool(self._tidy)
+            try:
+                await run_in_threadpool(self._tidy)
+            except (SQLAlchemyError, OSError):  # the next time it may go better
+                traceback.print_exc()
             await asyncio.sleep(_JANITOR)
 
     def _tidy(self) -> None:
         for job in self.store.expire():
             forms.discard(job, self.options)
-        now = datetime.now(UTC).timestamp()
-        lying = [one for one in (self.options.place / "jobs").iterdir() if now - one.stat().st_mtime > _ABANDONED]
-        for job in {one.name for one in lying} - self.store.known([one.name for one in lying]):
+        now, lying = datetime.now(UTC).timestamp(), []
+        for one in (self.options.place / "jobs").iterdir():
+            with suppress(FileNotFoundError):  # somebody has just removed it
+                if now - one.stat().st_mtime > _ABANDONED:
+                    lying.append(one.name)
+        for job in set(lying) - self.store.known(lying):
             forms.discard(job, self.options)
 
 

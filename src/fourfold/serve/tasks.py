@@ -30,6 +30,9 @@ from fourfold.workflow.schema import Workflow, find, parse, presets
 _PREVIEW = 480
 """About as many pixels has a row of the preview."""
 
+_LONGEST = 64 << 10
+"""Letters of a workflow; reading YAML takes its time."""
+
 _REFUSED = "files of the server are not read"
 
 Told = Callable[[str, Mapping[str, Any]], None]
@@ -136,8 +139,10 @@ def opened(workflow: str) -> Workflow:
     """A preset by its name, or a workflow as written, which reads no file but the photo.
 
     Raises:
-        UsageError: it is neither, or names a file of the server.
+        UsageError: it is neither, is too long, or names a file of the server.
     """
+    if len(workflow) > _LONGEST:
+        raise UsageError(f"expected a workflow of at most {_LONGEST:,} letters, got {len(workflow):,}; shorten it")
     if "\n" not in workflow:
         if workflow not in presets():
             raise UsageError(f"expected a workflow as YAML or one of {', '.join(presets())}; got {workflow[:80]!r}")

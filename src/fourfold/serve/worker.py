@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from sqlalchemy.exc import OperationalError
+
 from fourfold.api.session import Session
 from fourfold.core.errors import FourfoldError, NotEnough
 from fourfold.serve import tasks
@@ -80,7 +82,11 @@ class Worker:
 
     def _next(self) -> Job:
         while True:
-            job = self._store.take(self._owner)
+            job = None
+            try:
+                job = self._store.take(self._owner)
+            except OperationalError as error:  # it is started again, or its disk is full, and is asked again soon
+                _log(error)
             if job is not None:
                 self._tell(job.id)
                 if not job.over:
@@ -90,10 +96,19 @@ class Worker:
             self._wake.clear()
 
     def _do(self, job: Job) -> None:
-        folder = self._options.place / "jobs" / job.id
         self._running = _Running(job, time.monotonic())
         try:
-            os.chdir(folder)
+            self._attempt(job)
+        except OperationalError as error:  # the job is not to blame: when its lease ends, it is begun again
+            _log(error)
+        finally:
+            self._running = None
+            os.chdir("/")
+            self._tell(job.id)
+
+    def _attempt(self, job: Job) -> None:
+        try:
+            os.chdir(self._options.place / "jobs" / job.id)
             attempt = Path(f"{job.attempts}-{secrets.token_hex(4)}")
             attempt.mkdir()
             photo = next((path.name for path in Path().glob("photo.*")), "")
@@ -101,14 +116,12 @@ class Worker:
             self._store.finish(job.id, self._owner, "succeeded", outcome=asdict(outcome))
         except Stopped as stopped:
             self._stopped(job, stopped.why)
+        except OperationalError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever happens to one job, the next one is to be done
             if not isinstance(error, FourfoldError):
                 traceback.print_exc()
             self._store.finish(job.id, self._owner, "failed", error=tasks.problem(error))
-        finally:
-            self._running = None
-            os.chdir("/")
-            self._tell(job.id)
 
     def _stopped(self, job: Job, why: str) -> None:
         if why == "cancel":
@@ -155,7 +168,8 @@ class Worker:
                 told = time.monotonic()
                 running.stop = self._reason(running)
             elif time.monotonic() - told > _GRACE:  # between two tiles it would have stopped long ago
-                self._stopped(running.job, running.stop)
+                with suppress(OperationalError):  # the lease ends, too
+                    self._stopped(running.job, running.stop)
                 os._exit(1)
 
     def _reason(self, running: _Running) -> str:
@@ -167,6 +181,10 @@ class Worker:
         if time.monotonic() - running.since > self._options.max_seconds:
             return "time"
         return "memory" if _resident_mb() > self._options.max_memory else ""
+
+
+def _log(error: OperationalError) -> None:
+    print(f"the database cannot be used now: {error.orig}", file=sys.stderr)
 
 
 def _resident_mb() -> int:

@@ -122,6 +122,9 @@ def parse(text: str, source: str) -> Workflow:
         why = f"this is no YAML ({getattr(error, 'problem', error)})"
         cure = "look at the colons and at how far the lines are indented"
         raise WorkflowProblems(source, [Problem(mark.line + 1 if mark else 1, "", f"{why}; {cure}")]) from error
+    except (RecursionError, ValueError, OverflowError) as error:  # brackets in brackets, letters that do not exist
+        why = "this cannot be read as YAML; expected a mapping of plain values, two or three levels deep"
+        raise WorkflowProblems(source, [Problem(0, "", why)]) from error
 
 
 def presets() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fourfold.core.errors import NotEnough, PictureError, UsageError
 
@@ -34,30 +34,44 @@ class Outcome:
     full: bool = False
 
 
+class Made(NamedTuple):
+    """A result that a batch made once: of which photo, and with which stamp; None if that no longer counts."""
+
+    source: str
+    stamp: str | None
+
+
 @dataclass
 class Journal:
     """What has been done, and where to write what is being done.
 
     Attributes:
         path: of the file; setting: of the last batch in it, empty if there is none.
-        done: stamps by names of results, of every photo done since the last batch that began anew.
+        made: by names of results. One stops to count when making it again fails, and when a batch begins anew.
     """
 
     path: Path
     setting: dict[str, Any] = field(default_factory=dict)
-    done: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
     _stream: FileIO | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for line in self._lines():
             if "batch" in line:
-                if line["anew"]:
-                    self.done.clear()
-                self.setting = line["batch"]
-            elif line["error"]:
-                self.done.pop(line["target"], None)
+                self._begin(line["batch"], anew=line["anew"])
             else:
-                self.done[line["target"]] = line["stamp"]
+                self._learn(Outcome(**line))
+
+    def _begin(self, setting: dict[str, Any], *, anew: bool) -> None:
+        self.setting = setting
+        if anew:
+            self.made = {name: made._replace(stamp=None) for name, made in self.made.items()}
+
+    def _learn(self, outcome: Outcome) -> None:
+        if not outcome.error:
+            self.made[outcome.target] = Made(outcome.source, outcome.stamp)
+        elif outcome.target in self.made:  # what stands there was made of the photo as it was before
+            self.made[outcome.target] = self.made[outcome.target]._replace(stamp=None)
 
     def _lines(self, start: int = 0) -> Iterator[dict[str, Any]]:
         """Every whole line; a last one that was cut short when the machine stopped is none."""
@@ -89,9 +103,7 @@ class Journal:
             start = _whole(stream)
             self._stream = stream
             self._write({"batch": setting, "anew": anew})
-            self.setting = setting
-            if anew:
-                self.done.clear()
+            self._begin(setting, anew=anew)
             try:
                 yield start
             finally:
@@ -105,10 +117,7 @@ class Journal:
             NotEnough: the disk is full. PictureError: the journal cannot be written.
         """
         self._write(asdict(outcome))
-        if outcome.error:
-            self.done.pop(outcome.target, None)
-        else:
-            self.done[outcome.target] = outcome.stamp
+        self._learn(outcome)
 
     def outcomes(self, start: int) -> Iterator[Outcome]:
         """What was written since a place in the file."""
@@ -116,7 +125,7 @@ class Journal:
 
     def _write(self, line: dict[str, Any]) -> None:
         assert self._stream is not None
-        text = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+        text = (json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace")  # names may be any bytes
         before = self._stream.seek(0, os.SEEK_END)
         try:
             if self._stream.write(text) != len(text):

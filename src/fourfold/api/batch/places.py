@@ -1,16 +1,14 @@
 """Places that photos come from and results go to: folders, and object stores through fsspec."""
 
-import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from fourfold.core.errors import FourfoldError, MissingExtra, NotEnough, PictureError, UsageError
+from fourfold.core.errors import FourfoldError, MissingExtra, PictureError, UsageError
 from fourfold.imaging.formats import FORMATS
 
 KEPT = ".fourfold"
@@ -18,6 +16,12 @@ KEPT = ".fourfold"
 
 _STAMPS = ("ETag", "mtime", "LastModified", "created")
 """What fsspec's file systems tell of an object's content, the surest first."""
+
+_WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
+"""Kinds of URL whose objects appear whole or not at all; elsewhere a cut upload leaves half a file of its name."""
+
+_HERE = ("file", "local")
+"""Kinds of URL that are folders of this machine."""
 
 _SUFFIXES = {suffix for row in FORMATS.values() for suffix in row.suffixes}
 
@@ -84,10 +88,25 @@ def place(url: str) -> Place:
     kind, colon, rest = url.partition("://")
     if not colon:
         return Folder(url)
-    if kind == "file":
+    if kind in _HERE:
         return Folder(rest)
     _opened(url)
     return Store(url.rstrip("/"))
+
+
+def target_place(url: str) -> Place:
+    """The place of a path or URL that results may go to.
+
+    Raises:
+        MissingExtra: as ``place``. UsageError: as ``place``, or files might be seen there before they are whole.
+    """
+    kind, colon, _ = url.partition("://")
+    if colon and kind not in (*_WHOLE, *_HERE):
+        raise UsageError(
+            f"{url}: results cannot go to {kind}://, where half of one might be left; expected a folder (also one of "
+            f"another machine, mounted) or an object store: {', '.join(f'{known}://' for known in _WHOLE[:-1])}"
+        )
+    return place(url)
 
 
 def is_picture(name: str) -> bool:
@@ -157,7 +176,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Store:
-    """An object store, or any other file system that fsspec knows; its objects appear whole by themselves."""
+    """An object store, or any other file system that fsspec knows; see ``target_place`` for where results may go."""
 
     url: str
 
@@ -218,20 +237,3 @@ def _opened(url: str) -> tuple[Any, str]:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def local_scratch(target: Place) -> Path:
-    """The folder for results in the making, made if need be.
-
-    Raises:
-        PictureError: it cannot be made. NotEnough: the disk is full.
-    """
-    folder = target.scratch()
-    if folder is None:
-        return Path(tempfile.gettempdir())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        kind = NotEnough if error.errno in (errno.ENOSPC, errno.EDQUOT) else PictureError
-        raise kind(f"{folder}: expected a folder to write to: {error.strerror}") from error
-    return folder

@@ -11,8 +11,7 @@ from threading import Lock, Thread
 from typing import Any, Self
 
 from fourfold.api.batch.journal import Outcome
-from fourfold.api.batch.worker import Job, Setting
-from fourfold.core.errors import PictureError
+from fourfold.api.batch.worker import Job, Setting, died
 
 _TRIES = 2
 _PROGRAM = """import json, sys
@@ -84,11 +83,7 @@ class Pool:
             outcome = None if self._closed else seat.ask(self._setting, job)
             if outcome is not None:
                 return outcome
-        error = PictureError(
-            f"{self._setting.source.rstrip('/')}/{job.source}: the worker died over this photo {_TRIES} times; "
-            "it may need more memory than there is: try fewer --workers"
-        )
-        return Outcome(job.source, job.target, job.stamp, error=str(error), code=error.exit_code)
+        return died(self._setting, job)
 
 
 class _Seat:

@@ -1,4 +1,4 @@
-"""The Ray engine: jobs as rows for ``runtimes.cluster``, each machine's worker as in the local pool."""
+"""The Ray engine: jobs as lines for ``runtimes.cluster``, each machine's worker as in the local pool."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from fourfold.api.batch.journal import Outcome
-from fourfold.api.batch.worker import Job, Setting, Worker
+from fourfold.api.batch.worker import Job, Setting, Worker, died
 from fourfold.runtimes import cluster
 
 
@@ -29,15 +29,16 @@ class Cluster:
 
     def do(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """As ``pool.Pool.do``; a machine that is lost takes nothing with it but time."""
-        threads = self.setting.options.threads or 1
-        rows = ({"line": json.dumps(asdict(job))} for job in jobs)
-        for answer in cluster.each(_Actor, (self.setting.plain(),), rows, workers=self.workers, threads=threads):
-            yield Outcome(**json.loads(answer["line"]))
+        threads, jobs = self.setting.options.threads or 1, list(jobs)
+        lines = [json.dumps(asdict(job)) for job in jobs]
+        answers = cluster.each(_Actor, (self.setting.plain(),), lines, workers=self.workers, threads=threads)
+        for place, answer in answers:
+            yield died(self.setting, jobs[place]) if answer is None else Outcome(**json.loads(answer))
 
 
 class _Actor:
     def __init__(self, setting: dict[str, Any]) -> None:
         self._worker = Worker(Setting.from_plain(setting))
 
-    def __call__(self, row: dict[str, str]) -> dict[str, str]:
-        return {"line": json.dumps(asdict(self._worker(Job(**json.loads(row["line"])))))}
+    def __call__(self, line: str) -> str:
+        return json.dumps(asdict(self._worker(Job(**json.loads(line)))))

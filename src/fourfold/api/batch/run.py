@@ -1,10 +1,12 @@
 """Batches: every photo of a folder or an object store, once; what is interrupted goes on where it stopped."""
 
 import hashlib
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -13,7 +15,7 @@ from fourfold import __version__, runtimes
 from fourfold.api.batch.estimate import Estimate, estimate
 from fourfold.api.batch.journal import Journal, Outcome
 from fourfold.api.batch.names import TEMPLATE, Names
-from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, is_picture, place
+from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, is_picture, place, target_place
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.remote import Cluster
 from fourfold.api.batch.worker import Job, Setting
@@ -65,7 +67,8 @@ class Batch:
         engine: ``local`` processes, or the workers of a ``ray`` cluster; workers: how many, None to choose.
 
     Attributes:
-        done, failed: photos so far; full: whether the disk became full, so that the rest was left.
+        done, failed: photos so far; codes: the exit codes that failures stand for.
+        full: whether the disk became full, so that the rest was left.
 
     Raises:
         UsageError: places, name or options that cannot be used so, or a target that holds another batch's results.
@@ -77,7 +80,7 @@ class Batch:
         min_consistency: float | None = None, overwrite: bool = False, resume: bool = False,
         journal: str | Path | None = None, engine: Engine = "local", workers: int | None = None,
     ) -> None:  # fmt: skip
-        self.source, self.target = _absolute(place(source)), _absolute(place(target))
+        self.source, self.target = _absolute(place(source)), _absolute(target_place(target))
         if self.source.url == self.target.url:
             raise UsageError(f"{target}: expected another place than the photos' own; give another TARGET")
         self.journal = Journal(Path(journal) if journal else _journal(self.source, self.target))
@@ -97,6 +100,7 @@ class Batch:
         self._refused: dict[str, str] = {}
         self._setting: Setting | None = None
         self.done = self.failed = 0
+        self.codes: set[int] = set()
         self.full = False
         self._start: int | None = None
 
@@ -108,23 +112,13 @@ class Batch:
         """
         there = self._results()
         wanted, refused, skipped = [], [], 0
-        taken: dict[str, str] = {}
+        claims: dict[str, Found] = {}
         for found in self.source.files(self.target):
             if isinstance(found, Unlisted):
                 refused.append(Outcome(found.name, "", "", error=str(found.error), code=found.error.exit_code))
-                continue
-            if not is_picture(found.name):
-                continue
-            try:
-                target = self._names.result(found.name)
-                if target in taken:
-                    raise PictureError(
-                        f"{found.name}: {target} is the result of {taken[target]}; give a --name with {{input_ext}}"
-                    )
-            except FourfoldError as error:
-                refused.append(Outcome(found.name, "", found.stamp, error=str(error), code=error.exit_code))
-                continue
-            taken[target] = found.name
+            elif is_picture(found.name) and (loser := self._claim(claims, found)):
+                refused.append(loser)
+        for target, found in claims.items():
             if self._is_done(found, target, there):
                 skipped += 1
             else:
@@ -149,25 +143,33 @@ class Batch:
         if not (plan.jobs or plan.refused or watch):
             return
         setting, workers = self._prepared()
-        with self.journal.writing(self._written(setting), anew=self._anew) as self._start:
+        with self.journal.writing(self._written(setting), anew=self._anew) as self._start, self._scratch() as scratch:
             self._anew = False  # from here on the journal knows
-            self._clear()  # what a batch that was killed left in the making
             yield from map(self._note, plan.refused)
-            try:
-                with self._opened(setting, workers) as engine:
-                    yield from self._do(engine, plan.jobs)
-                    while watch and not self.full:
-                        yield from self._do(engine, self._arrived())
-            finally:
-                self._clear()
+            with self._opened(replace(setting, scratch=scratch), workers) as engine:
+                yield from self._do(engine, plan.jobs)
+                while watch and not self.full:
+                    came = self._arrived()
+                    yield from map(self._note, came.refused)
+                    yield from self._do(engine, came.jobs)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Everything this run wrote into the journal."""
         return iter(()) if self._start is None else self.journal.outcomes(self._start)
 
-    def _clear(self) -> None:
-        if folder := self.target.scratch():
-            shutil.rmtree(folder, ignore_errors=True)
+    @contextmanager
+    def _scratch(self) -> Iterator[str | None]:
+        """A folder for what is in the making, removed with all that workers left there when they were stopped."""
+        folder = self.target.scratch()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)  # what a batch that was killed left
+        elif self._engine == "local":
+            folder = Path(tempfile.mkdtemp(prefix="fourfold-"))
+        try:
+            yield None if folder is None else str(folder)
+        finally:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _do(self, engine: Workers, jobs: Iterable[Job]) -> Iterator[Outcome]:
         for outcome in engine.do(jobs):
@@ -179,21 +181,25 @@ class Batch:
         self.journal.add(outcome)
         if outcome.error:
             self.failed += 1
+            self.codes.add(outcome.code)
             self._refused[outcome.source] = outcome.stamp
         else:
             self.done += 1
         self.full = self.full or outcome.full
         return outcome
 
-    def _arrived(self) -> tuple[Job, ...]:
+    def _arrived(self) -> Plan:
         """Photos that came or changed, once two looks find them the same; waits for them."""
-        before: set[Job] = set()
+        before: set[Job | Outcome] = set()
         while True:
             began = time.monotonic()
-            now = {job for job in self.plan().jobs if self._refused.get(job.source) != job.stamp}
-            if ready := now & before:
-                return tuple(sorted(ready, key=lambda job: job.source))
-            before = now
+            plan = self.plan()
+            jobs = tuple(job for job in plan.jobs if job in before)
+            refused = tuple(outcome for outcome in plan.refused if outcome in before)
+            if jobs or refused:
+                return Plan(jobs, refused, plan.skipped)
+            found: tuple[Job | Outcome, ...] = (*plan.jobs, *plan.refused)
+            before = {one for one in found if self._refused.get(one.source) != one.stamp}  # what failed so is told
             time.sleep(max(_POLL, 10 * (time.monotonic() - began)))
 
     def _results(self) -> set[str]:
@@ -202,12 +208,28 @@ class Batch:
             return set()
         return {found.name for found in self.target.files() if isinstance(found, Found)}
 
+    def _claim(self, claims: dict[str, Found], found: Found) -> Outcome | None:
+        """Give the photo its result, or refuse one of two: it belongs to the photo it was made of, or the first."""
+        try:
+            target = self._names.result(found.name)
+            holder = claims.setdefault(target, found)
+            if holder is found:
+                return None
+            made = self.journal.made.get(target)
+            if made is not None and made.source == found.name:
+                claims[target], found, holder = found, holder, found
+            raise PictureError(
+                f"{found.name}: {target} is the result of {holder.name}; give a --name with {{input_ext}}"
+            )
+        except FourfoldError as error:
+            return Outcome(found.name, "", found.stamp, error=str(error), code=error.exit_code)
+
     def _is_done(self, found: Found, target: str, there: set[str]) -> bool:
         """Whether the result stands there, made from the photo as it is now, or was there before any batch."""
-        if target not in there:
+        if target not in there or self._anew:
             return False
-        made_from = None if self._anew else self.journal.done.get(target)
-        return not self._overwrite if made_from is None else made_from == found.stamp
+        made = self.journal.made.get(target)
+        return not self._overwrite if made is None else made == (found.name, found.stamp)
 
     def _prepared(self) -> tuple[Setting, int]:
         """What workers need to know, and how many there are.
@@ -303,4 +325,4 @@ def _journal(source: Place, target: Place) -> Path:
     import platformdirs
 
     state = Path(platformdirs.user_state_dir("fourfold", appauthor=False)) / "batches"
-    return state / f"{hashlib.sha256(f'{source.url} {target.url}'.encode()).hexdigest()[:16]}.jsonl"
+    return state / f"{hashlib.sha256(os.fsencode(f'{source.url} {target.url}')).hexdigest()[:16]}.jsonl"

@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -14,11 +15,11 @@ from threading import Thread
 from typing import Any, Self
 
 from fourfold.api.batch.journal import Outcome, is_full
-from fourfold.api.batch.places import local_scratch, place
+from fourfold.api.batch.places import place
 from fourfold.api.photos import upscale_files
 from fourfold.api.session import Report, Session
 from fourfold.api.targets import Failure
-from fourfold.core.errors import FourfoldError
+from fourfold.core.errors import FourfoldError, NotEnough, PictureError
 from fourfold.core.options import UpscaleOptions
 
 
@@ -39,12 +40,14 @@ class Setting:
     Attributes:
         source, target: paths or URLs; options: of every photo, with the threads of one worker.
         min_consistency: dB below which a result is refused.
+        scratch: folder for what is in the making, which whoever began the batch clears; None: each machine's own.
     """
 
     source: str
     target: str
     options: UpscaleOptions
     min_consistency: float | None = None
+    scratch: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -95,9 +98,13 @@ class Worker:
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
         """A folder of its own for one photo, empty again afterwards."""
-        folder = local_scratch(self._target) / f"fourfold-{secrets.token_hex(8)}"
+        folder = Path(self._setting.scratch or tempfile.gettempdir()) / f"fourfold-{secrets.token_hex(8)}"
         try:
-            folder.mkdir()
+            folder.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            kind = NotEnough if is_full(error) else PictureError
+            raise kind(f"{folder}: expected a folder to write to: {error.strerror}") from error
+        try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -107,6 +114,15 @@ def _failed(undone: Outcome, error: FourfoldError, local: Path | None = None, na
     """The outcome of a failure; a copy in a scratch folder is called by the name the person knows."""
     text = str(error) if local is None else str(error).replace(str(local), named)
     return replace(undone, error=text, code=error.exit_code, full=is_full(error.__cause__))
+
+
+def died(setting: Setting, job: Job) -> Outcome:
+    """The outcome of a job over which workers died, and those that came after them, too."""
+    error = PictureError(
+        f"{setting.source.rstrip('/')}/{job.source}: one worker after the other died over this photo; it may need more "
+        "memory than there is: try fewer --workers"
+    )
+    return _failed(Outcome(job.source, job.target, job.stamp), error)
 
 
 def serve() -> None:

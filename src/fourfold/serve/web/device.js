@@ -9,6 +9,10 @@ const PROBING = 20_000; // milliseconds in which a probe tile must be there
 const WORTH_IT = 16; // tiles from which on it is worth to see whether WebGPU works here
 export const LARGEST = 1_000_000; // pixels of a photo: sixteen times that is what a phone's canvas holds
 
+// Whether this browser keeps the engine for when the service is gone, which browsers do for secure pages alone.
+export async function isKept() {
+  return Boolean(navigator.serviceWorker?.controller && (await caches.match("/vendor/ort.wasm.bundle.min.mjs")));
+}
 
 class Network {
   constructor(settings, patience = PATIENCE) {

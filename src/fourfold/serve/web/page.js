@@ -1,4 +1,5 @@
 // The page: photos in, one after the other to where the work is done, and a place to ask.
+import { isKept } from "./device.js";
 import { Photo } from "./photo.js";
 import * as server from "./server.js";
 import { known, language, say, speak } from "./words.js";
@@ -8,6 +9,7 @@ const AT_ONCE = { server: 2, device: 1 };
 const photos = [];
 let there = false; // whether the service answers
 let installed = false; // whether the part that works on the device came with the page
+let alone = false; // whether the device can do without the service
 
 function chosen(name) {
   return document.querySelector(`[name=${name}]:checked`).value;
@@ -19,14 +21,14 @@ function settings() {
 
 function place() {
   const wanted = chosen("where");
-  return wanted === "auto" ? (there || !installed ? "server" : "device") : wanted;
+  return wanted === "auto" ? (there || !alone ? "server" : "device") : wanted;
 }
 
 function told() {
   const lying = photos.filter((one) => one.state !== "removed");
   const count = (state) => lying.filter((one) => one.state === state).length;
   const failed = count("failed");
-  const parts = [there ? say("here_server") : say(installed ? "here_gone" : "here_nothing")];
+  const parts = [say(there ? "here_server" : alone ? "here_gone" : installed ? "here_unkept" : "here_nothing")];
   if (lying.length > 1) parts.push(say("count", { done: count("done"), total: lying.length }));
   if (failed && lying.length > 1) parts.push(say("count_failed", { failed }));
   at("state").textContent = parts.join(" ");
@@ -36,6 +38,7 @@ function told() {
 // Begin as many of the photos that wait as may be done at once.
 async function go() {
   there = await server.isThere();
+  alone = await isKept();
   const where = place();
   const working = photos.filter((one) => one.state === "working").length;
   const next = photos.filter((one) => one.state === "waiting").slice(0, Math.max(0, AT_ONCE[where] - working));
@@ -66,7 +69,7 @@ async function ask() {
   at("ask").disabled = true;
   at("told").textContent = say("asking");
   try {
-    shown(await server.answered(asBrief(brief)));
+    shown(await answered(brief));
     at("told").textContent = "";
   } catch (error) {
     at("told").textContent = error.kind === "parameter" ? error.message : say(`error_${error.kind}`);
@@ -83,9 +86,16 @@ function shown(answer) {
   at("answer").hidden = false;
 }
 
-// A question alone becomes the brief that it is the question of.
-function asBrief(text) {
-  return text.includes("\n") ? text : `A user has asked the following question:\n"${text.replaceAll('"', "'")}"\n`;
+// A question alone becomes the brief that it is the question of. Whether several lines are a brief, the service knows best.
+async function answered(text) {
+  if (text.includes("\n")) {
+    try {
+      return await server.answered(text);
+    } catch (error) {
+      if (error.kind !== "parameter") throw error;
+    }
+  }
+  return server.answered(`A user has asked the following question:\n"${text.replaceAll('"', "'").replace(/\s+/g, " ")}"\n`);
 }
 
 function strength() {

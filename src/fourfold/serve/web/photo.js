@@ -22,6 +22,12 @@ function button(word, press, className = "") {
   return element;
 }
 
+// The word for why it failed: above all, that there is neither the service nor what the device needs to do without it.
+async function cause(error, where) {
+  const kind = error.kind ?? (where === "device" ? "device" : "unexpected");
+  return ["device", "gone"].includes(kind) && !(await device.isKept()) && !(await server.isThere()) ? "nowhere" : kind;
+}
+
 export class Photo {
   constructor(file, settings, changed) {
     Object.assign(this, { file, settings, changed, state: "waiting", stop: new AbortController() });
@@ -54,7 +60,7 @@ export class Photo {
       await this.finish({ ...result, where });
     } catch (error) {
       if (error.name === "AbortError") this.remove();
-      else this.fail(error.kind ?? (where === "device" ? "device" : "unexpected"), error.message);
+      else this.fail(await cause(error, where), error.message);
     }
   }
 
@@ -132,6 +138,7 @@ export class Photo {
   }
 
   again() {
+    this.stop = new AbortController();
     this.bar.removeAttribute("value");
     this.shown.after(this.bar);
     this.buttons.replaceChildren(button("cancel", () => this.cancel()));

@@ -39,12 +39,14 @@ function followed(job, told, signal) {
     const source = new EventSource(job.links.events);
     const over = (settle, value) => {
       source.close();
+      signal?.removeEventListener("abort", stopped);
       settle(value);
     };
-    signal?.addEventListener("abort", () => {
+    const stopped = () => {
       fetch(job.links.self, { method: "DELETE" }).catch(() => {});
       over(reject, signal.reason);
-    });
+    };
+    signal?.addEventListener("abort", stopped);
     for (const kind of ["progress", "rows"]) source.addEventListener(kind, ({ data }) => told(kind, JSON.parse(data)));
     source.addEventListener("state", ({ data }) => {
       const { state, attempt } = JSON.parse(data);
@@ -83,8 +85,8 @@ export async function upscale(file, { style, strength }, told, signal) {
   const sent = await createdJob("/v1/jobs", { photo: file, style, strength: String(strength) }, signal);
   const job = await sent.json();
   await followed(job, told, signal);
-  const result = await asked(`${job.links.self}/result`);
-  const report = (await (await asked(`${job.links.self}/report`)).json()).files[0];
+  const result = await asked(`${job.links.self}/result`, { signal });
+  const report = (await (await asked(`${job.links.self}/report`, { signal })).json()).files[0];
   return { job, report, blob: await result.blob(), name: report.output, seconds: report.seconds, style: report.style };
 }
 
