@@ -191,6 +191,49 @@ def test_a_model_that_is_not_there_is_said_once_before_any_work(photo, tmp_path)
         run(photo, tmp_path / "gone.png", options=OPTIONS.changed(model="x"))
 
 
+def test_another_input_is_never_replaced_either(tmp_path):
+    first, other = save(tmp_path / "a.png"), save(tmp_path / "a_x4.png", size=(20, 10))
+    (tmp_path / "b.png").symlink_to(other)
+    before = other.read_bytes()
+    refused, done = run(first, other, overwrite=True)
+    assert "would replace" in str(refused.error)
+    assert "which is an input, too" in str(refused.error)
+    assert other.read_bytes() == before
+    assert opened(done.output).size == (80, 40)
+    (by_link,) = run(tmp_path / "b.png", output=other, overwrite=True)
+    assert "its own input" in str(by_link.error)
+    assert other.read_bytes() == before
+
+
+def test_what_is_in_the_way_of_a_folder_or_closed_fails_by_itself(tmp_path, photo):
+    (tmp_path / "file").write_text("no folder")
+    refused, also = run(photo, save(tmp_path / "b.png"), output=tmp_path / "file")
+    assert isinstance(refused.error, PictureError)
+    assert isinstance(also.error, PictureError)
+    assert "expected a folder to write to" in str(refused.error)
+    (tmp_path / "closed").mkdir()
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patched:
+        patched.setattr("os.access", lambda path, _mode: Path(path).name != "closed")
+        failed, done = run(tmp_path / "closed", photo)
+    assert isinstance(failed, Failure)
+    assert not isinstance(done, Failure)
+
+
+def test_two_pictures_do_not_go_to_one_pipe(photo, tmp_path):
+    with pytest.raises(UsageError, match="expected one input for standard output, got 2"):
+        run(photo, save(tmp_path / "b.png"), output="-")
+
+
+@pytest.mark.parametrize("verb", ["upscale", "deblur"])
+@pytest.mark.parametrize("words", [["-"], ["a.png", "-o", "-"]])
+def test_figures_and_a_picture_do_not_go_to_one_pipe(verb, words, capsys):
+    from fourfold.cli.main import main
+
+    assert main([verb, *words, "--json"]) == 2
+    assert "give --output FILE for the picture" in capsys.readouterr().err
+
+
 def test_pipes(photo, monkeypatch):
     class Pipe:
         buffer = io.BytesIO(photo.read_bytes())

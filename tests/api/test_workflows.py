@@ -13,10 +13,11 @@ from PIL import Image
 
 import fourfold
 from fourfold.api.replay import replay
+from fourfold.catalog import load
 from fourfold.core.errors import PictureError, QualityGate, UsageError
 from fourfold.core.image import Metadata
 from fourfold.imaging.metadata import with_recipe
-from fourfold.runtimes import choose
+from fourfold.runtimes import choose, weights
 from fourfold.workflow.schema import WorkflowProblems, find, presets
 
 FAST = {"restored.runtime": "onnxruntime", "restored.threads": 1}
@@ -37,7 +38,7 @@ def photo(tmp_path, monkeypatch):
 
 def classifier(path: Path, favourite: int, strength: float) -> Path:
     """A network whose answer is always the same class, as surely as ``strength`` says."""
-    weights = np.zeros((3, 3, 1, 1), np.float32)
+    kernel = np.zeros((3, 3, 1, 1), np.float32)
     bias = np.eye(3, dtype=np.float32)[favourite] * strength
     make = onnx.helper.make_node
     nodes = [
@@ -49,7 +50,7 @@ def classifier(path: Path, favourite: int, strength: float) -> Path:
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
         for name, shape in (("in", [1, 3, 8, 8]), ("out", [1, 3]))
     ]
-    stored = [onnx.numpy_helper.from_array(weights, "weights"), onnx.numpy_helper.from_array(bias, "bias")]
+    stored = [onnx.numpy_helper.from_array(kernel, "weights"), onnx.numpy_helper.from_array(bias, "bias")]
     graph = onnx.helper.make_graph(nodes, "g", ports[:1], ports[1:], stored)
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
     return path
@@ -206,6 +207,37 @@ def test_replay_makes_the_same_bytes(photo, tmp_path):
     assert not any(step["reused"] for step in again.manifest["runs"][0]["steps"].values())
     moved = photo.rename(tmp_path / "moved.png")
     assert replay(made.path, {"photo": moved}, "third").files[0].read_bytes() == made.files[0].read_bytes()
+
+
+def test_a_manifest_is_not_lost_to_a_run_of_which_nothing_came(photo):
+    made = fourfold.run_workflow("upscale", {"photo": photo, **FAST}, "out")
+    before = made.path.read_bytes()
+    with pytest.raises(PictureError, match="exists already"):
+        replay(made.path, folder="out")
+    assert made.path.read_bytes() == before
+    failed = fourfold.run_workflow("upscale", {"photo": "gone.png", **FAST}, "none")
+    with pytest.raises(UsageError, match="expected a run to do again; this manifest tells only of 1 failure"):
+        replay(failed.path, folder="again")
+
+
+def test_a_file_of_somebody_else_is_no_place_for_a_manifest(photo):
+    Path("out").mkdir()
+    Path("out/manifest.json").write_text('{"name": "an app"}')
+    with pytest.raises(PictureError, match="expected the manifest of a run or nothing here"):
+        fourfold.run_workflow("upscale", {"photo": photo, **FAST}, "out")
+    assert Path("out/manifest.json").read_text() == '{"name": "an app"}'
+    assert not list(Path("out").glob("*.png"))
+
+
+def test_a_recipe_does_not_tell_where_a_network_lies(photo, tmp_path):
+    card = load.all_cards()[0]
+    network = tmp_path / "very private" / "mine.onnx"
+    network.parent.mkdir()
+    network.write_bytes(weights.read(card, "onnx"))
+    made = fourfold.run_workflow("upscale", {"photo": photo, "restored.model": str(network)}, "out")
+    (picture,) = made.files
+    assert b"mine.onnx" in picture.read_bytes()
+    assert b"very private" not in picture.read_bytes()
 
 
 def test_a_picture_alone_tells_how_to_make_it_again(photo):

@@ -119,6 +119,39 @@ def test_with_a_photo_the_answer_is_done_and_every_figure_is_of_that_run(brief, 
     assert page.count("data:image/jpeg") == 5  # two pairs, and the photo under its tiles
 
 
+def test_with_a_photo_only_what_an_answer_made_itself_is_replaced(brief, photo, capsys):
+    words = ["ask", str(brief), "--photo", str(photo), "-o", "out", "--quiet"]
+    Path("out").mkdir()
+    mine = Path("out/photo_large.jpg")
+    mine.write_bytes(b"mine")
+    assert main(words) == 3
+    assert "exists already; give --overwrite" in capsys.readouterr().err
+    assert mine.read_bytes() == b"mine"
+    mine.unlink()
+    assert main(words) == 0
+    first = mine.read_bytes()
+    assert main(words) == 0
+    assert mine.read_bytes() == first
+    run = ["run", "upscale", "--set", f"photo={photo}", "--set", "scale=3", "-o", "out", "--overwrite", "--quiet"]
+    assert main(run) == 0
+    larger = mine.read_bytes()
+    assert main(words) == 3
+    assert mine.read_bytes() == larger
+    assert main([*words, "--overwrite"]) == 0
+    assert mine.read_bytes() == first
+
+
+DEBLUR = "How can I remove the motion blur from my shaken photo?"
+
+
+def test_briefs_for_two_tasks_do_not_share_a_picture(brief, photo):
+    Path("briefs").mkdir()
+    Path("briefs/a.txt").write_text(BRIEF)
+    Path("briefs/b.txt").write_text(re.sub('"How can .*"', f'"{DEBLUR}"', BRIEF))
+    assert main(["ask", "briefs", "--photo", str(photo), "-o", "out", "--quiet"]) == 0
+    assert len(list(Path("out").rglob("photo_*.jpg"))) == len(list(Path("out").rglob("manifest.json"))) == 2
+
+
 def test_a_photo_keeps_its_place_and_date_out_of_the_page(brief, photo):
     exif = Image.Exif()
     exif[0x010F], exif[0x9003] = "SecretCamera", "2026:01:02 03:04:05"

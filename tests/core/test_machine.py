@@ -11,6 +11,8 @@ def test_the_least_of_all_limits_counts(tmp_path, monkeypatch):
     (cgroup / "memory.max").write_text("5000000\n")
     (cgroup / "memory.current").write_text("1000000\n")
     assert memory_available(tmp_path) == 4000000
+    (cgroup / "memory.stat").write_text("anon 200000\nfile 900000\ninactive_file 500000\nactive_file 300000\n")
+    assert memory_available(tmp_path) == 4800000
     (cgroup / "memory.max").write_text("max\n")
     assert memory_available(tmp_path) == 8000 << 10
     monkeypatch.setenv("FOURFOLD_MEM_MB", "2")

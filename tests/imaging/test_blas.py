@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from fourfold.imaging import blur, fidelity, metrics, resize, traces
+from fourfold.imaging import blas, blur, fidelity, metrics, resize, traces
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (130, 140, 3)).astype(np.uint8)
@@ -46,4 +46,15 @@ def test_no_threads_of_blas_are_woken(module, inside, act, monkeypatch):
     act()
     assert threads
     assert set(threads) == {1}
+    assert numpys_threads() == before
+
+
+def test_threads_that_overlap_leave_blas_as_it_was():
+    before = numpys_threads()
+    first, second = blas.one_thread(), blas.one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(numpys_threads()) == {1}
+    second.__exit__(None, None, None)
     assert numpys_threads() == before

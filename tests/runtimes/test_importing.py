@@ -66,10 +66,11 @@ def test_other_forms_of_a_checkpoint(network, tmp_path, data):
     state = network.state_dict()
     torch.save({f"module.{name}": tensor for name, tensor in state.items()}, tmp_path / "parallel.pth")
     torch.save({"state_dict": state}, tmp_path / "nested.pt")
+    torch.save({"params": {}, "params_ema": state}, tmp_path / "averaged.pth")
     save_file({name: tensor.clone() for name, tensor in state.items()}, tmp_path / "plain.safetensors")
     digests = {
         import_checkpoint(tmp_path / name).stored("safetensors").sha256
-        for name in ("parallel.pth", "nested.pt", "plain.safetensors")
+        for name in ("parallel.pth", "nested.pt", "averaged.pth", "plain.safetensors")
     }
     assert len(digests) == 1
 

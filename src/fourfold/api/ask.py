@@ -123,6 +123,7 @@ def ask_files(
     llm: Settings | None = None,
     photo: Path | None = None,
     watch: "Watch | None" = None,
+    overwrite: bool = False,
 ) -> Iterator[Answered | Unanswered]:
     """Answer a brief, or every ``.txt`` brief of a folder; a bad one never stops the rest.
 
@@ -134,6 +135,7 @@ def ask_files(
         photo: to carry the brief's task out on: the answer then tells what came out, the result and the run's
             ``manifest.json`` are written to the folder, and ``answer.html`` (or ``NAME.html``) shows it all.
         watch: told of every event of such a run, with the photo's name.
+        overwrite: whether a picture may be replaced that is not of the very same run before.
 
     Raises:
         UsageError: a folder without briefs.
@@ -146,7 +148,7 @@ def ask_files(
     if photo is not None:
         from fourfold.api.doing import Doer  # numpy and all it takes to run a network only where one is run
 
-        doer = Doer(photo, folder, watch)
+        doer = Doer(photo, folder, watch, overwrite)
     for brief in briefs if source.is_dir() else [source]:
         try:
             name = brief.stem if source.is_dir() else "answer"

@@ -133,7 +133,7 @@ def deblur_files(
     options = options or DeblurOptions()
     choose_card(options)  # what no input can do anything about is said once
     sources = list(expanded(inputs))
-    job = _Job(session or Session(), options, Targets(output, options.format, len(sources) > 1, overwrite))
+    job = _Job(session or Session(), options, Targets(output, options.format, sources, overwrite))
     for source in sources:
         try:
             yield job.run(source, progress(source))

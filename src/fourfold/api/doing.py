@@ -14,7 +14,7 @@ from fourfold.api import deblurring
 from fourfold.api.inspect import measure
 from fourfold.api.networks import TASK
 from fourfold.api.session import Session
-from fourfold.api.workflows import Watch, kept_in, run_workflow
+from fourfold.api.workflows import Watch, kept_in, manifest_of, run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.core.contract import Levels
 from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, TileMap, html, main
@@ -103,11 +103,14 @@ class Doer:
     """Carries out tasks on one photo, each way of doing it once, and keeps networks loaded in between.
 
     Args:
-        photo: the person's; folder: for the pictures and the manifest; watch: as of ``run_workflow``.
+        photo: the person's; watch: as of ``run_workflow``.
+        overwrite: whether a picture may be replaced that is not of the very same run before.
+        folder: for the picture and the manifest of the first way of doing; those of others go into folders of their
+            names in it.
     """
 
-    def __init__(self, photo: Path, folder: Path, watch: Watch | None = None) -> None:
-        self._photo, self._folder, self._watch = photo, folder, watch
+    def __init__(self, photo: Path, folder: Path, watch: Watch | None = None, overwrite: bool = False) -> None:
+        self._photo, self._folder, self._watch, self._overwrite = photo, folder, watch, overwrite
         self._session = Session()
         self._done: dict[tuple[str, str | None], tuple[Mapping[str, Any], tuple[Picture, Picture] | None]] = {}
 
@@ -137,17 +140,26 @@ class Doer:
         return deblurring.TASK if blurred else task
 
     def _run(self, workflow: Workflow, proposal: Proposal) -> tuple[Mapping[str, Any], tuple[Picture, Picture] | None]:
+        folder = self._folder / workflow.source if self._done else self._folder
         inputs: dict[str, Any] = {"photo": self._photo}
         if proposal.model is not None:
             named = [step.name for step in workflow.steps.values() if NODES[str(step.node.value)].task == proposal.task]
             inputs |= {f"{name}.model": proposal.model for name in named}
         made = run_workflow(
-            workflow, inputs, self._folder, session=self._session, watch=self._watch, fresh=True, overwrite=True
-        )
+            workflow, inputs, folder, session=self._session, watch=self._watch, fresh=True,
+            overwrite=self._overwrite or _did(folder, workflow, inputs),
+        )  # fmt: skip
         if made.failed:
             raise made.failed[0].error
         record = made.manifest["runs"][0]
-        return record, _pictures(self._folder, record)
+        return record, _pictures(folder, record)
+
+
+def _did(folder: Path, workflow: Workflow, inputs: Mapping[str, Any]) -> bool:
+    """Whether the run whose manifest lies in a folder is the very one that is to be done again."""
+    told = manifest_of(folder / "manifest.json")
+    given = {name: str(value.resolve() if isinstance(value, Path) else value) for name, value in inputs.items()}
+    return told is not None and told["source"] == workflow.source and [run["given"] for run in told["runs"]] == [given]
 
 
 def _pictures(folder: Path, record: Mapping[str, Any]) -> tuple[Picture, Picture] | None:

@@ -80,7 +80,7 @@ def upscale_files(
     for style in (options.style,) if options.style else STYLES:
         choose_cards(options, style)  # what no input can do anything about is said once
     sources = list(expanded(inputs))
-    targets = Targets(output, options.format, len(sources) > 1, overwrite)
+    targets = Targets(output, options.format, sources, overwrite)
     job = _Job(session or Session(), options, targets, min_consistency, rows)
     for source in sources:
         try:

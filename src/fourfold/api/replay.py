@@ -1,12 +1,11 @@
 """Workflows run again, from the manifest of a run or from the recipe in a picture, and compared to the byte."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fourfold.api.session import Session
-from fourfold.api.workflows import Watch, WorkflowRun, Workshop, bound, place_in, run_all
+from fourfold.api.workflows import Watch, WorkflowRun, Workshop, bound, manifest_of, place_in, run_all
 from fourfold.core.errors import QualityGate, UsageError
 from fourfold.imaging import files
 from fourfold.imaging.metadata import recipe_of
@@ -51,11 +50,14 @@ def replay(
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        told = json.loads(path.read_text("utf-8"))
-        return {name: told[name] for name in ("workflow", "source", "runs", "models", "made_with")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: expected the manifest.json of a run: {error}") from error
+    told = manifest_of(path)
+    if told is None:
+        raise UsageError(f"{path}: expected the manifest.json of a run")
+    if not told["runs"]:
+        raise UsageError(
+            f"{path}: expected a run to do again; this manifest tells only of {len(told['failed'])} failures"
+        )
+    return told
 
 
 def _from_recipe(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -26,11 +26,10 @@ def expanded(inputs: Iterable[str]) -> Iterator[str]:
     known = {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
     for name in inputs:
         folder = Path(name)
-        if name == "-" or not folder.is_dir():
-            yield name
-            continue
-        found = sorted(str(p) for p in folder.iterdir() if p.is_file() and p.suffix.lower() in known)
-        yield from found or [name]  # a folder without pictures fails by itself, as a bad file does
+        found = []
+        if name != "-" and os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - never raises
+            found = sorted(str(p) for p in folder.iterdir() if p.is_file() and p.suffix.lower() in known)
+        yield from found or [name]  # a folder without pictures, or closed to us, fails by itself, as a bad file does
 
 
 def given(source: str) -> Path | bytes:
@@ -45,22 +44,34 @@ class Targets:
     Attributes:
         output: a file for one input, a folder for any number (made if need be), ``-`` for standard output; None puts
             each result beside its input.
-        format: that was asked for, if any; many: whether there are several inputs; overwrite: whether an existing
-            file may be replaced. An input is never replaced.
+        format: that was asked for, if any; inputs: all of them; overwrite: whether an existing file may be replaced. An
+            input is never replaced.
+
+    Raises:
+        UsageError: several pictures would go to standard output.
     """
 
     output: str | None
     format: str | None
-    many: bool
+    inputs: Sequence[str]
     overwrite: bool
     _written: set[Path] = field(default_factory=set)
+    _originals: set[tuple[int, int] | None] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.output == "-" and len(self.inputs) > 1:
+            raise UsageError(
+                f"expected one input for standard output, got {len(self.inputs)}; give a folder as --output"
+            )
+        self._originals.update(_identity(Path(name)) for name in self.inputs if name != "-")
+        self._originals.discard(None)
 
     def _folder(self) -> Path | None:
         """The folder that results go to, if the output is one."""
         if self.output is None or self.output == "-":
             return None
         folder = Path(self.output)
-        return folder if self.many or self.output.endswith((os.sep, "/")) or folder.is_dir() else None
+        return folder if len(self.inputs) > 1 or self.output.endswith((os.sep, "/")) or folder.is_dir() else None
 
     def format_for(self, of_input: str) -> Format:
         """As asked for, else as the output's name says, else the input's own, else the nearest that can be written."""
@@ -89,18 +100,32 @@ class Targets:
             given = Path("stdin" if source == "-" else source)
             extension = given.suffix if kind.name == of_input and given.suffix else kind.suffixes[0]
             path = (folder or given.parent) / f"{given.stem}_{suffix}{extension}"
-        if source != "-" and path.exists() and path.samefile(source):
-            raise PictureError(f"{source}: the result would replace its own input; give another --output")
+        if _identity(path) in self._originals:
+            own = source != "-" and _identity(path) == _identity(Path(source))
+            its = "its own input" if own else f"{path}, which is an input, too"
+            raise PictureError(f"{source}: the result would replace {its}; give another --output")
         if path.resolve() in self._written:
             raise PictureError(f"{source}: {path} was just written from another input; give the inputs other names")
         if path.exists() and not self.overwrite:
             raise PictureError(f"{source}: {path} exists already; give --overwrite to replace it, or another --output")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PictureError(f"{path.parent}: expected a folder to write to: {error.strerror}") from error
         return path
 
     def wrote(self, path: Path) -> None:
         """Remember a result, which no other input of this run may replace."""
         self._written.add(path.resolve())
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The same for all names of one file; None for what is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def copy(data: Path | bytes, target: Path | BinaryIO) -> None:

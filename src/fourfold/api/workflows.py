@@ -217,7 +217,16 @@ def run_all(
     place: Place,
     watch: Watch | None,
 ) -> WorkflowRun:
-    """Run a workflow bound to each photo; the manifest holds what was done even if the last one is interrupted."""
+    """Run a workflow bound to each photo; the manifest holds what was done even if the last one is interrupted.
+
+    A run of which nothing came leaves the manifest of an earlier one as it is.
+
+    Raises:
+        PictureError: a file of somebody else is in the manifest's place, or it cannot be written.
+    """
+    path = place.folder / "manifest.json"
+    if path.exists() and manifest_of(path) is None:
+        raise PictureError(f"{path}: expected the manifest of a run or nothing here; give another folder")
     runs: list[dict[str, Any]] = []
     failed: list[Failure] = []
     models: dict[str, str] = {}
@@ -246,11 +255,21 @@ def run_all(
             "failed": [{"input": one.input, "error": str(one.error)} for one in failed],
         }
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        path = place.folder / "manifest.json"
-        _write(path, text + "\n")
+        if runs or not path.exists():
+            _write(path, text + "\n")
         place.cache.prune()
     saved = tuple(place.folder / name for run in runs for name in run["saved"])
     return WorkflowRun(json.loads(text), path, saved, tuple(failed))
+
+
+def manifest_of(path: Path) -> dict[str, Any] | None:
+    """What the manifest in a file tells, None if it cannot be read or is none."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    wanted = {"made_with", "source", "workflow", "models", "runs"}
+    return told if isinstance(told, dict) and wanted <= told.keys() else None
 
 
 def _write(path: Path, text: str) -> None:

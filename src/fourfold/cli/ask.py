@@ -31,6 +31,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="Also ask a language model there (OpenAI-compatible); a key is read from FOURFOLD_LLM_KEY.",
     )
     parser.add_argument("--llm-model", metavar="NAME", help="The language model's name there.")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="Replace pictures that exist already, whoever made them."
+    )
     parser.add_argument("--quiet", action="store_true", help="Print nothing but errors.")
 
 
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         llm = Settings(args.llm_base_url, args.llm_model, os.environ.get("FOURFOLD_LLM_KEY", ""))
     done, codes = 0, set()
     with Progress(args.quiet) as progress:
-        for outcome in ask_files(args.brief, args.output, llm, args.photo, Tiles(progress)):
+        for outcome in ask_files(args.brief, args.output, llm, args.photo, Tiles(progress), args.overwrite):
             if isinstance(outcome, Unanswered):
                 codes.add(outcome.error.exit_code)
                 progress.say(f"fourfold: {outcome.error}", error=True)

@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fourfold.cli.flags import add_flags, flag_values
-from fourfold.cli.progress import follow
+from fourfold.cli.progress import figures_alone, follow
 from fourfold.core.options import DeblurOptions
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Deblur every input and return the exit code."""
     options = DeblurOptions(**flag_values(args, DeblurOptions))
+    if args.json:
+        figures_alone(args.inputs, args.output)
     from fourfold.api.deblurring import deblur_files
     from fourfold.api.reports import document
 

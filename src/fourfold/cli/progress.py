@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fourfold.core.errors import FourfoldError
+from fourfold.core.errors import FourfoldError, UsageError
 
 if TYPE_CHECKING:
     from fourfold.api.targets import Failure
@@ -101,6 +101,12 @@ def follow(
             progress.say(f"fourfold: interrupted; {len(done)} finished files are kept", error=True)
             return done, failed, 130
     return done, failed, _exit_code(len(done), [entry.error for entry in failed])
+
+
+def figures_alone(inputs: Sequence[str], output: str | None) -> None:
+    """Make sure that no picture goes where ``--json`` prints; raises ``UsageError`` if one would."""
+    if output == "-" or (output is None and "-" in inputs):
+        raise UsageError("--json prints the figures where the picture would go; give --output FILE for the picture")
 
 
 def _exit_code(done: int, errors: Sequence[FourfoldError]) -> int:

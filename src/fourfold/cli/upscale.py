@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourfold.cli.flags import add_flags, flag_values
-from fourfold.cli.progress import follow
+from fourfold.cli.progress import figures_alone, follow
 from fourfold.core.errors import UsageError
 from fourfold.core.options import UpscaleOptions
 
@@ -31,6 +31,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upscale every input and return the exit code."""
     options = UpscaleOptions(**flag_values(args, UpscaleOptions))
+    if args.json:
+        figures_alone(args.inputs, args.output)
     report = Path(args.report) if args.report else None
     if report is not None and report.suffix not in (".html", ".json"):
         raise UsageError(f"{report}: expected a report name ending in .html or .json")

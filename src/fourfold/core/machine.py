@@ -30,12 +30,22 @@ def _free(root: Path) -> int:
 
 
 def _container(root: Path) -> int | None:
-    for limit, used in (
-        ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.current"),
-        ("sys/fs/cgroup/memory/memory.limit_in_bytes", "sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    for folder, limit, used, prefix in (
+        ("sys/fs/cgroup", "memory.max", "memory.current", ""),
+        ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
     ):
         try:
-            return max(0, int((root / limit).read_text()) - int((root / used).read_text()))
+            granted, taken = (int((root / folder / name).read_text()) for name in (limit, used))
+            return max(0, granted - taken + _cached(root / folder / "memory.stat", prefix))
         except (OSError, ValueError):
             continue
     return None
+
+
+def _cached(path: Path, prefix: str) -> int:
+    """Bytes of files that are only kept in memory for the time being; they count as taken, but give way."""
+    try:
+        found = dict(line.split() for line in path.read_text().splitlines())
+    except OSError:
+        return 0
+    return sum(int(found.get(f"{prefix}{kind}_file", 0)) for kind in ("active", "inactive"))

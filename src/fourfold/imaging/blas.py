@@ -1,19 +1,37 @@
 """numpy's linear algebra, kept from taking the processor away from the network."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
+from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
+_lock = Lock()
+_limit = ExitStack()
+_inside = 0
 
-def one_thread() -> AbstractContextManager[object]:
+
+@contextmanager
+def one_thread() -> Iterator[None]:
     """Keeps numpy's BLAS to the calling thread while it lasts.
 
     Our products are small; the worker threads of BLAS would go on spinning afterwards, on the very cores that the
-    network, or another worker, runs on: two workers of a batch were three times slower than one.
+    network, or another worker, runs on: two workers of a batch were three times slower than one. The limit holds for
+    the process, so the first thread to come sets it and the last to leave takes it away.
     """
-    limited: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
-    return limited
+    global _inside
+    with _lock:
+        if _inside == 0:
+            _limit.enter_context(_blas().limit(limits=1, user_api="blas"))
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _limit.close()
 
 
 @cache

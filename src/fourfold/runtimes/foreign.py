@@ -237,12 +237,13 @@ def _safe(path: Path, scratch: Path) -> Path:
         return path
     if path.suffix.lower() not in (".pt", ".pth"):
         raise ModelError(f"{path}: expected {', '.join(FORMATS)}, .pt or .pth")
-    from safetensors.torch import save_file
-
     from fourfold.runtimes.pytorch import read_state
 
+    state = read_state(path)
+    from safetensors.torch import save_file  # only now: the line before says what is to be installed
+
     safe = scratch / f"{path.stem}.safetensors"
-    save_file({key: tensor.contiguous() for key, tensor in read_state(path).items()}, safe)
+    save_file({key: tensor.contiguous() for key, tensor in state.items()}, safe)
     return safe
 
 

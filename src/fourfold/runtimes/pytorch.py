@@ -18,6 +18,8 @@ try:
 except ImportError as missing:
     raise MissingExtra("the pytorch runtime", "torch") from missing
 
+_WHOLE = ("params_ema", "params", "model_state_dict", "state_dict")
+
 
 class TorchRunner:
     """A PyTorch network behind the ``core.contract.Runner`` protocol.
@@ -98,8 +100,8 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from ``.safetensors``, ``.pt`` or ``.pth``; nothing in the file is ever executed.
 
-    Of a checkpoint that holds more than the network, the ``model_state_dict`` or ``state_dict`` is taken, without the
-    ``module.`` that parallel training puts before every name.
+    Of a checkpoint that holds more than the network, the part with its weights is taken, by the usual names for it and
+    running means first, without the ``module.`` that parallel training puts before every name.
 
     Raises:
         ModelError: missing, another kind of file, or one that holds more than tensors by name.
@@ -123,7 +125,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: expected tensors only, as torch.save(network.state_dict(), …) writes: {error}"
         ) from error
     if isinstance(state, dict):
-        state = state.get("model_state_dict", state.get("state_dict", state))
+        state = next((state[name] for name in _WHOLE if name in state), state)
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ModelError(f"{path}: expected a dictionary of tensors by name; save network.state_dict() alone")
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}

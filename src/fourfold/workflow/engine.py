@@ -197,6 +197,8 @@ class _Run:
         for name, value in task.parameters.items():
             if value != task.node.parameters[name].default:
                 told[name] = self._contents[value] if isinstance(value, Path) else value
+            if name == "model" and isinstance(value, str):
+                told[name] = Path(value).name  # a network of others is named by its file; where that lies is nobody's
         return told
 
     def _recipe(self, task: Task) -> dict[str, Any]:
