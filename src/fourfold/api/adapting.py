@@ -124,7 +124,8 @@ def _read(paths: list[Path], scratch: Path, progress: Progress) -> NDArray[np.fl
         kept = scratch / f"{number}.npy"
         if not kept.exists():
             try:
-                seen = traces(windows(files.read(path).pixels))
+                photo = files.read(path)
+                seen = traces(windows(photo.pixels, hidden=None if photo.alpha is None else photo.alpha <= 0))
             except FourfoldError:
                 seen = np.empty((0,), np.float32)
             data = io.BytesIO()

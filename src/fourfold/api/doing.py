@@ -21,6 +21,7 @@ from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, TileM
 from fourfold.evaluation.report import Pair
 from fourfold.imaging import files
 from fourfold.imaging.blur import estimate
+from fourfold.imaging.color import bleed
 from fourfold.imaging.resize import bicubic
 from fourfold.methods.upscale import Size
 from fourfold.scientist.plan import plan
@@ -136,7 +137,8 @@ class Doer:
 
     def needed(self, task: str) -> str:
         """The task to carry out for one that was asked for: a blurred photo is deblurred before it is enlarged."""
-        blurred = task == TASK and estimate(files.read(self._photo).pixels).kind == "motion"
+        photo = files.read(self._photo)
+        blurred = task == TASK and estimate(bleed(photo.pixels, photo.alpha)).kind == "motion"
         return deblurring.TASK if blurred else task
 
     def _run(self, workflow: Workflow, proposal: Proposal) -> tuple[Mapping[str, Any], tuple[Picture, Picture] | None]:
