@@ -110,6 +110,7 @@ def until(holds):
 
 def test_workers_outlive_a_database_that_fails_and_are_replaced_while_it_does(start):
     server = start()
+    server.over(server.create(jpeg()).json()["id"])  # so that the worker is up
     (worker,) = server.workers()
     with unusable(server.folder):
         time.sleep(2.5)  # it asks for a job every second
