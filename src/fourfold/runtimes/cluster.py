@@ -93,9 +93,10 @@ def _done(
     """The answers of rows, without those of a block over which workers died."""
     ray = engine()
     blocks = max(min(workers, len(rows)), -(-len(rows) // together))
-    pool = ray.data.ActorPoolStrategy(
-        min_size=1, max_size=workers, max_tasks_in_flight_per_actor=1  # or what waits would fail with what kills
-    )  # fmt: skip
+    waiting = (
+        1 if together == 1 else None
+    )  # what waits for a worker fails with what kills it: the last time, nothing does
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=workers, max_tasks_in_flight_per_actor=waiting)
     made = ray.data.from_items(rows, override_num_blocks=blocks).map(
         _Actor, fn_constructor_args=arguments, num_cpus=threads, compute=pool, max_task_retries=_RETRIES
     )
