@@ -55,7 +55,7 @@ def test_a_sharp_picture_comes_back_as_it_is(brought):
 def test_what_may_be_blurred_is_left_alone_and_the_way_to_change_it_is_named(brought):
     result = deblur_picture(scene("coffee"), DeblurOptions(model=brought.id))
     assert not result.report.changed
-    told = "the picture may be slightly blurred: it was left as it is; --when always deblurs it all the same"
+    told = "the picture may be blurred: it was left as it is; --when always deblurs it all the same"
     assert result.report.warnings == (told,)
 
 

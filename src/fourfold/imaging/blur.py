@@ -58,7 +58,7 @@ class Blur:
             return f"the picture looks moved by about {self.extent:.0f} pixels at {self.direction:.0f}°"
         if self.kind == "soft":
             return "the picture looks out of focus or soft"
-        return "the picture may be slightly blurred" if self.doubtful else "the picture looks sharp"
+        return "the picture may be blurred" if self.doubtful else "the picture looks sharp"
 
     @property
     def doubtful(self) -> bool:
