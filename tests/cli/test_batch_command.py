@@ -274,18 +274,19 @@ cluster.shutdown()
 """
 
 
-def test_two_ray_nodes_of_which_one_is_lost(photos, undisturbed, tmp_path):
+def on_ray(program, photos, target):
+    """What a program tells that has a Ray cluster of its own."""
     pytest.importorskip("ray", reason="needs the extra cluster")
-    target, told = tmp_path / "large", tmp_path / "told.json"
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_NODES, photos, target, told],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
+    told = target.with_suffix(".json")
+    words = [sys.executable, "-c", program, photos, target, told]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
-    assert json.loads(told.read_text()) == [PHOTOS, 1, 1]
+    return json.loads(told.read_text())
+
+
+def test_two_ray_nodes_of_which_one_is_lost(photos, undisturbed, tmp_path):
+    target = tmp_path / "large"
+    assert on_ray(TWO_NODES, photos, target) == [PHOTOS, 1, 1]
     assert results(target) == undisturbed
 
 
@@ -311,17 +312,8 @@ open(told, "w").write(json.dumps({one.source: one.error for one in batch.run(bat
 
 
 def test_a_photo_that_kills_every_ray_worker_is_told(photos, undisturbed, tmp_path):
-    pytest.importorskip("ray", reason="needs the extra cluster")
-    target, told = tmp_path / "large", tmp_path / "told.json"
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_KILLS, photos, target, told],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    failed = json.loads(told.read_text())
+    target = tmp_path / "large"
+    failed = on_ray(ONE_KILLS, photos, target)
     assert set(failed) == {"bad.jpg", "deep/3.png"}
     assert "died over this photo" in failed["deep/3.png"]
     assert results(target) == {name: made for name, made in undisturbed.items() if name != "deep/3_x4.png"}

@@ -161,13 +161,9 @@ class Session:
         return Result(large, prepared.report(started, picture.notes))
 
     def prepare(
-        self,
-        image: Image,
-        options: UpscaleOptions,
-        keeps_whole: bool,
-        engines: Mapping[str, str] | None = None,
+        self, image: Image, options: UpscaleOptions, keeps_whole: bool, engines: Mapping[str, str] | None = None,
         held: int = 0,
-    ) -> "Prepared":
+    ) -> "Prepared":  # fmt: skip
         """Choose and load the networks for a picture and plan its tiles, after making sure that memory suffices.
 
         Args:

@@ -17,7 +17,7 @@ def one_thread() -> Iterator[None]:
     """Keeps numpy's BLAS to the calling thread while it lasts.
 
     Our products are small; the worker threads of BLAS would go on spinning afterwards, on the very cores that the
-    network, or another worker, runs on: two workers of a batch were three times slower than one. The limit holds for
+    network, or another worker, runs on: two workers of a batch were less than half as fast as one. The limit holds for
     the process, so the first thread to come sets it and the last to leave takes it away.
     """
     global _inside
