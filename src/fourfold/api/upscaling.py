@@ -22,7 +22,7 @@ from fourfold.methods.condition import PROMPTS, Condition, Kind
 from fourfold.methods.restorer import Prepared, Report, Restorer
 from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Upscaling, memory_needed
-from fourfold.workflow.schema import suited
+from fourfold.workflow.presets import suited
 
 _PUTS_BACK = (
     "--consistent puts noise and JPEG damage back that the photo style repairs; --style faithful is made for it"
