@@ -25,7 +25,7 @@ try:
     import torch.nn.functional as F
     from torch import Tensor, fx, nn
 
-    from fourfold.convert.graph import Graph, exact
+    from fourfold.convert.graph import OnnxGraph, exact
     from fourfold.convert.quantise import to_int8
     from fourfold.engines.pytorch import build, fill, read_state
 except ImportError as missing:
@@ -185,7 +185,7 @@ class _Traced:
 
     def __init__(self, network: nn.Module) -> None:
         self.input = self.output = ""
-        self.graph = Graph()
+        self.graph = OnnxGraph()
         self._modules = dict(network.named_modules())
         self._channels: dict[str, int] = {}
         self._rules: dict[object, Callable[[fx.Node], int]] = {
