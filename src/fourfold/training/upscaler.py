@@ -12,7 +12,7 @@ from fourfold.catalog import load as catalog
 from fourfold.catalog.card import Card
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.upscaler import Upscaler
-from fourfold.runtimes import pytorch, weights
+from fourfold.engines import pytorch, weights
 from fourfold.training import data, engine, graphics, losses, shards, teachers
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
