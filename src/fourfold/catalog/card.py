@@ -217,7 +217,7 @@ class RecogniserCard(Shipped):
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How well a way of upsampling features foretells the encoder's, over seeds, see ``training.featsharp_loop``."""
+    """How well a way of upsampling features foretells the encoder's, over seeds, see ``training.featsharp``."""
 
     way: str
     mean: float

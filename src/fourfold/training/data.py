@@ -44,13 +44,13 @@ def split(folder: Path, every: int = HELD_OUT_EVERY) -> tuple[list[Path], list[P
     return [p for p in names if p not in set(held)], held
 
 
-def split_all(folders: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def split_all(folders: Sequence[Path], every: int = HELD_OUT_EVERY) -> tuple[list[Path], list[Path]]:
     """``split`` of several folders, each held out by itself.
 
     Raises:
         InvalidInput: a folder holds no photos.
     """
-    parts = [split(folder) for folder in folders]
+    parts = [split(folder, every) for folder in folders]
     return [path for training, _ in parts for path in training], [path for _, held in parts for path in held]
 
 

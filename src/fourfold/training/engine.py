@@ -221,11 +221,15 @@ class Run:
         print(line, flush=True)
 
     def _save(self) -> None:
-        state = {"network": self._network.state_dict(), "optimisers": [o.state_dict() for o, _ in self._optimisers],
-                 "mean": self._mean, "stage": self.number, "step": self.step, "seconds": self.seconds,
-                 "compiled": self._compiled, "recipe": asdict(self._recipe)}  # fmt: skip
-        with atomic.replacing(self._saved) as stream:
-            torch.save(state, stream)
+        save(self._saved, network=self._network.state_dict(), mean=self._mean, stage=self.number, step=self.step,
+             optimisers=[optimiser.state_dict() for optimiser, _ in self._optimisers], seconds=self.seconds,
+             compiled=self._compiled, recipe=asdict(self._recipe))  # fmt: skip
+
+
+def save(path: Path, **state: Any) -> None:
+    """Write the state of a training, whole or not at all; an interruption leaves the save before."""
+    with atomic.replacing(path) as stream:
+        torch.save(state, stream)
 
 
 def arithmetic(recipe: ImageRecipe, device: torch.device) -> torch.autocast:

@@ -139,7 +139,7 @@ class UpscalerRecipe(ImageRecipe):
     """A run of the upscaler.
 
     Attributes:
-        channels, depth: see ``networks.upscaler.Upscaler``.
+        channels, depth, activation: see ``networks.upscaler.Upscaler``.
         start: id of a published upscaler of this shape to start from; empty for random weights.
         teacher: whose answers ``taught`` stages are trained on, see ``teachers.TEACHERS``; empty for none.
         windows: how many windows of the photos the teacher answers.
@@ -150,6 +150,7 @@ class UpscalerRecipe(ImageRecipe):
     stages: tuple[UpscalerStage, ...]
     channels: int = 32
     depth: int = 8
+    activation: str = "relu"
     start: str = ""
     teacher: str = ""
     windows: int = 1_000

@@ -52,7 +52,7 @@ class UpscalerObjective:
 
     def network(self) -> Upscaler:
         """A network with random weights, or a published one."""
-        network = Upscaler(self._recipe.channels, self._recipe.depth)
+        network = Upscaler(self._recipe.channels, self._recipe.depth, self._recipe.activation)
         if self._recipe.start:
             card = catalog.card(self._recipe.start)
             assert isinstance(card, Card)
