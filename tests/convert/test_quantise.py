@@ -12,7 +12,7 @@ from fourfold.networks.upscaler import Upscaler
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(4)
-    return to_onnx(Upscaler(8, 3, 2).collapse())
+    return to_onnx(Upscaler(8, 3).eval())
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,9 @@ def test_the_tiny_twin_goes_through_all_stages_and_resumes_to_the_same_weights(
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     for stop in range(1, len(log)):
         folder = tmp_path / f"stopped-{stop}"
-        stopped(folder, after=stop, run=lambda folder=folder: loop.train(recipe, folders, folder), monkeypatch=monkeypatch)
+        stopped(
+            folder, after=stop, run=lambda folder=folder: loop.train(recipe, folders, folder), monkeypatch=monkeypatch
+        )
         parts = torch.load(loop.train(recipe, folders, folder), weights_only=True)
         assert whole.keys() == parts.keys()
         for key in whole:

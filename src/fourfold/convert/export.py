@@ -209,6 +209,7 @@ class _Graph:
             "output": self._output,
             nn.Conv2d: self._conv,
             nn.PReLU: self._prelu,
+            nn.ReLU: self._relu,
             nn.Upsample: self._upsample,
             nn.PixelUnshuffle: self._pixel_unshuffle,
             operator.add: self._sum,
@@ -251,6 +252,11 @@ class _Graph:
         source = _name(node.args[0])
         slope = _stored(self._modules[str(node.target)].weight)
         self._append("PRelu", [source, self._constant(f"{node.target}.slope", slope[:, None, None])], node.name)
+        return self._channels[source]
+
+    def _relu(self, node: fx.Node) -> int:
+        source = _name(node.args[0])
+        self._append("Relu", [source], node.name)
         return self._channels[source]
 
     def _sum(self, node: fx.Node) -> int:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from fourfold.core import atomic
 from fourfold.training.muon import Muon
-from fourfold.training.recipe import ImageRecipe, Stage, cosine
+from fourfold.training.recipe import ImageRecipe, Stage
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """What the network is given and what it should answer, ``B×3×H×W`` each."""
@@ -167,7 +167,9 @@ class Run:
                 group["lr"] = stage.rate(self.step) * peak
         loss = self._loss(given, wanted)
         if not math.isfinite(loss.item()):
-            raise ArithmeticError(f"the loss became {loss.item()} at step {self.step}; lower lr and go on from the save")
+            raise ArithmeticError(
+                f"the loss became {loss.item()} at step {self.step}; lower lr and go on from the save"
+            )
         for optimiser, _ in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

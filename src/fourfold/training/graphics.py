@@ -85,7 +85,9 @@ def interface(rng: np.random.Generator, side: int) -> Graphic:
         wide, high = (int(math.exp(rng.uniform(math.log(40), math.log(600)))) for _ in range(2))
         box = (x, y, x + wide, y + high)
         fill, edge = _colour(rng), _colour(rng)
-        pen.rounded_rectangle(box, radius=int(rng.integers(0, 30)), fill=fill, outline=edge, width=int(rng.integers(0, 6)))
+        pen.rounded_rectangle(
+            box, radius=int(rng.integers(0, 30)), fill=fill, outline=edge, width=int(rng.integers(0, 6))
+        )
         font, words = _words(rng, int(rng.integers(16, 48)))
         label = (20, 20, 24) if sum(fill) > 384 else (245, 245, 245)
         pen.text((x + 12, y + 8), " ".join(words[: rng.integers(1, 5)]), fill=label, font=font)
@@ -132,7 +134,9 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Graphic]] = {
 }  # fmt: skip
 
 
-def _icon(pen: ImageDraw.ImageDraw, rng: np.random.Generator, centre: NDArray[np.float64], r: float, colour: Colour) -> None:
+def _icon(
+    pen: ImageDraw.ImageDraw, rng: np.random.Generator, centre: NDArray[np.float64], r: float, colour: Colour
+) -> None:
     x, y = (float(v) for v in centre)
     box, width = (x - r, y - r, x + r, y + r), max(2, int(r * rng.uniform(0.05, 0.3)))
     kind = rng.integers(5)
@@ -144,7 +148,9 @@ def _icon(pen: ImageDraw.ImageDraw, rng: np.random.Generator, centre: NDArray[np
         points = int(rng.integers(3, 9))
         angles = np.arange(2 * points) * math.pi / points + rng.uniform(0, 6)
         lengths = np.where(np.arange(2 * points) % 2, r * rng.uniform(0.3, 1), r)
-        pen.polygon([(x + math.cos(a) * n, y + math.sin(a) * n) for a, n in zip(angles, lengths, strict=True)], fill=colour)
+        pen.polygon(
+            [(x + math.cos(a) * n, y + math.sin(a) * n) for a, n in zip(angles, lengths, strict=True)], fill=colour
+        )
     elif kind == 3:
         pen.line([(x - r, y), (x - r / 4, y + r * 0.7), (x + r, y - r * 0.7)], fill=colour, width=width, joint="curve")
     else:
@@ -184,10 +190,17 @@ def _colour(rng: np.random.Generator) -> Colour:
 
 def _blob(rng: np.random.Generator, side: int) -> list[tuple[float, float]]:
     """A closed outline, rough or smooth."""
-    corners, centre, size = int(rng.integers(3, 40)), rng.uniform(0, side, 2), math.exp(rng.uniform(2.5, math.log(side / 2)))
+    corners, centre, size = (
+        int(rng.integers(3, 40)),
+        rng.uniform(0, side, 2),
+        math.exp(rng.uniform(2.5, math.log(side / 2))),
+    )
     angles = np.sort(rng.uniform(0, 2 * math.pi, corners))
     radii = size * rng.uniform(0.5, 1, corners)
-    return [(float(centre[0] + r * math.cos(a)), float(centre[1] + r * math.sin(a))) for a, r in zip(angles, radii, strict=True)]
+    return [
+        (float(centre[0] + r * math.cos(a)), float(centre[1] + r * math.sin(a)))
+        for a, r in zip(angles, radii, strict=True)
+    ]
 
 
 @functools.cache

@@ -108,9 +108,7 @@ def _changed(stages: tuple[Stage, ...], setting: str) -> tuple[Stage, ...]:
         return tuple(with_settings(stage, setting) for stage in stages)
     if not 1 <= int(number) <= len(stages):
         raise InvalidInput(f"expected a stage from 1 to {len(stages)} in {setting!r}")
-    return tuple(
-        with_settings(stage, rest) if place == int(number) else stage for place, stage in enumerate(stages, 1)
-    )
+    return tuple(with_settings(stage, rest) if place == int(number) else stage for place, stage in enumerate(stages, 1))
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,4 @@ def _save(here: Path, number: int, shard: list[NDArray[np.uint8]]) -> None:
 
 def _pair(shard: NDArray[np.uint8], offset: int, height: int, width: int) -> Pair:
     middle, end = offset + 48 * height * width, offset + 51 * height * width
-    return Pair(
-        shard[offset:middle].reshape(4 * height, 4 * width, 3), shard[middle:end].reshape(height, width, 3)
-    )
+    return Pair(shard[offset:middle].reshape(4 * height, 4 * width, 3), shard[middle:end].reshape(height, width, 3))

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import Card
+from fourfold.engines import pytorch, weights
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.upscaler import Upscaler
-from fourfold.engines import pytorch, weights
 from fourfold.training import data, engine, graphics, losses, shards, teachers
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
