@@ -66,9 +66,7 @@ def test_the_tiny_twin_goes_through_all_stages_and_resumes_to_the_same_weights(
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     for stop in range(1, len(log)):
         folder = tmp_path / f"stopped-{stop}"
-        stopped(
-            folder, after=stop, run=lambda folder=folder: loop.train(recipe, folders, folder), monkeypatch=monkeypatch
-        )
+        stopped(stop, monkeypatch, lambda folder=folder: loop.train(recipe, folders, folder))
         parts = torch.load(loop.train(recipe, folders, folder), weights_only=True)
         assert whole.keys() == parts.keys()
         for key in whole:
@@ -80,7 +78,7 @@ def test_the_tiny_twin_goes_through_all_stages_and_resumes_to_the_same_weights(
     )
 
 
-def stopped(folder, after, run, monkeypatch):
+def stopped(after, monkeypatch, run):
     """Run a training that is stopped right after its save number ``after``."""
 
     class Stop(Exception):
@@ -150,7 +148,7 @@ def test_a_mixture_draws_sets_by_weight_and_pairs_by_pixels():
 
 def test_shards_keep_pairs_and_are_made_anew_when_a_photo_changes(photos, tmp_path, monkeypatch):
     paths = sorted(photos.iterdir())[:5]
-    monkeypatch.setattr(shards, "SHARD_BYTES", 60_000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 30_000)
     first = shards.pairs(paths, tmp_path / "shards")
     for pair, read in zip(first, data.read_pairs(paths), strict=True):
         np.testing.assert_array_equal(pair.high, read.high)

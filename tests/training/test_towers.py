@@ -8,7 +8,7 @@ import torch
 from fourfold.methods.adapt import Adaptation
 from fourfold.methods.condition import KINDS, PROMPTS
 from fourfold.networks.two_tower import of_pictures
-from fourfold.training import adaptation, conditions, digits
+from fourfold.training import adaptation, conditions, damage, digits, recogniser
 from fourfold.training.pictures import Pictures
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from fourfold.core.errors import InvalidInput
 from fourfold.training import encoder, featsharp, views
 from fourfold.training.recipe import FeatSharpRecipe
-from fourfold.training.recipes import featsharp
+from fourfold.training.recipes.featsharp import tiny
 
 
 def test_the_identity_shows_the_picture_itself():
@@ -106,7 +106,7 @@ def test_the_downsampler_keeps_constants_and_places():
 
 
 def test_fidelity_is_one_over_the_mean_squared_error():
-    recipe = featsharp.tiny()
+    recipe = tiny()
     encoder = featsharp.Frozen(lambda x: torch.full((len(x), 16, 4, 4), 0.5), 32, 8, 16)
 
     class Silent(torch.nn.Module):

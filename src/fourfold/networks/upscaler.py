@@ -1,11 +1,12 @@
 """Upscaler: a plain stack of 3×3 convolutions and a pixel shuffle.
 
 Sources: sub-pixel convolution from ESPCN (Shi et al., CVPR 2016); layers that begin as the identity from "Identity
-Mappings" (He et al., ECCV 2016), added to the initial kernel and not to the graph, as SESR (Bhardwaj et al., MLSys 2022)
-collapses its residuals. The arithmetic is ours.
+Mappings" (He et al., ECCV 2016), added to the initial kernel and not to the graph, as
+SESR (Bhardwaj et al., MLSys 2022) collapses its residuals. The arithmetic is ours.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from types import MappingProxyType
 
 import torch
@@ -32,14 +33,14 @@ class Upscaler(nn.Module):
         super().__init__()
         self.channels, self.depth = channels, depth
         widths = [3, *[channels] * (depth + 1), 3 * self.scale**2]
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths, widths[1:], strict=False))
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         act = ACTIVATIONS[activation]
         self.acts = nn.ModuleList(act(channels) if act is nn.PReLU else act() for _ in range(depth + 1))
         self._initialise()
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """He's deviation for a slope of 0.25: whole in the first layer, half beside the identity, little in the last."""
+        """He's deviation for a slope of 0.25: whole in the first layer, half beside the identity, small in the last."""
         for place, conv in enumerate(self.convs):
             assert isinstance(conv, nn.Conv2d)
             assert conv.bias is not None

@@ -55,7 +55,7 @@ class DeblurObjective:
         network.train()
         return self._network_of(network).coarse(given) if stage.coarse else network(given)
 
-    def loss(self, outputs: Sequence[Tensor], stage: DeblurStage, wanted: Tensor) -> Tensor:
+    def loss(self, outputs: Sequence[Tensor], _stage: DeblurStage, wanted: Tensor) -> Tensor:
         """MSSNet's."""
         return losses.multi_scale(outputs, wanted)
 
@@ -69,10 +69,6 @@ class DeblurObjective:
         found = np.array([self._scores(self._network_of(network), stage, *pair) for pair in self._held])
         blurry, deblurred, sharp = (float(value) for value in found.mean(0))
         return {"blurry": round(blurry, 3), "gain": round(deblurred - blurry, 3), "sharp": round(sharp, 2)}
-
-    def macs(self, stage: DeblurStage) -> float:
-        """Not counted: 0."""
-        return 0.0
 
     def _scores(
         self, network: MSSNet, stage: DeblurStage, blurry: deblur_data.Picture, sharp: deblur_data.Picture

@@ -1,4 +1,4 @@
-"""Graphics drawn by us, seeded: text, line art, user interfaces, icons and halftone, which people enlarge as often as photos.
+"""Graphics drawn by us, seeded: text, line art, user interfaces, icons and halftone.
 
 Everything is drawn at twice its size and shrunk, so that edges are as smooth as a renderer makes them.
 """
@@ -176,15 +176,14 @@ def _shaded(canvas: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 def _contrast(rng: np.random.Generator) -> tuple[Colour, Colour]:
     """A ground and an ink on it: dark on light, light on dark, or two colours."""
-    light, dark = (tuple(int(v) for v in rng.integers(a, b, 3)) for a, b in ((215, 256), (0, 60)))
+    light, dark = _colour(rng, 215, 256), _colour(rng, 0, 60)
     if rng.random() < 0.3:
         light, dark = (255, 255, 255), (0, 0, 0)
-    pair = (light, dark) if rng.random() < 0.65 else (dark, light)
-    return pair  # type: ignore[return-value]
+    return (light, dark) if rng.random() < 0.65 else (dark, light)
 
 
-def _colour(rng: np.random.Generator) -> Colour:
-    red, green, blue = (int(v) for v in rng.integers(0, 256, 3))
+def _colour(rng: np.random.Generator, low: int = 0, high: int = 256) -> Colour:
+    red, green, blue = (int(v) for v in rng.integers(low, high, 3))
     return red, green, blue
 
 

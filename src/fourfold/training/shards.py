@@ -1,7 +1,7 @@
 """Decoded training pairs on disk: a photo is decoded and shrunk once, and a training starts within seconds.
 
-A set lies in a folder of its own: ``NNN.npy`` files of bytes, which are mapped into memory, not read, and ``pairs.json``,
-which says where each pair lies. It is made anew when a photo is added, removed or changed.
+A set lies in a folder of its own: ``NNN.npy`` files of bytes, which are mapped into memory, not read, and
+``pairs.json``, which says where each pair lies. It is made anew when a photo is added, removed or changed.
 """
 
 import hashlib

@@ -72,7 +72,7 @@ class UpscalerObjective:
             self._mixtures[key] = data.Mixture((rest, self._photos), (key[0], self._graphics), (key[1], self._taught))
         return self._mixtures[key].batch(stage.batch, stage.patch, rng, degraded=stage.degraded)
 
-    def outputs(self, network: nn.Module, stage: UpscalerStage, given: Tensor) -> Sequence[Tensor]:
+    def outputs(self, network: nn.Module, _stage: UpscalerStage, given: Tensor) -> Sequence[Tensor]:
         """The enlarged patches."""
         return [network(given)]
 
@@ -83,18 +83,12 @@ class UpscalerObjective:
         loss = losses.reconstruction(output, target, stage.luma_weight)
         return loss + stage.texture_weight * losses.texture(output, target) if stage.texture_weight else loss
 
-    def validate(self, network: nn.Module, stage: UpscalerStage) -> dict[str, float]:
+    def validate(self, network: nn.Module, _stage: UpscalerStage) -> dict[str, float]:
         """Mean PSNR-Y in dB on held-out photos and graphics."""
         return {
             "held_out_psnr_y": round(validate(network, self._held), 3),
             "graphics_psnr_y": round(validate(network, self._held_graphics), 3),
         }
-
-    def macs(self, stage: UpscalerStage) -> float:
-        """Multiply-accumulates of one forward pass of a batch."""
-        network = self.network()
-        kernels = sum(p.numel() for p in network.parameters() if p.ndim == 4)
-        return float(kernels * stage.batch * stage.patch**2)
 
 
 def validate(network: nn.Module, held: Sequence[data.Pair], side: int = 120) -> float:

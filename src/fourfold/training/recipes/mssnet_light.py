@@ -1,4 +1,4 @@
-"""The light deblurring network: MSSNet of 16, 16 and 24 channels, 577,793 parameters, for photos blurred by camera shake.
+"""The light deblurring network: MSSNet of 16, 16 and 24 channels, 577,793 parameters, for camera shake.
 
 Command:  fourfold train mssnet_light --photos ../shared/data/photos
 Claim:    +1.82 dB PSNR-Y on 40 held-out blurred windows, 38 of them better, and +0.40 dB on Levin-8, all 8 better, as

@@ -1,8 +1,9 @@
 """The little network, photo style: trained on clean photos, then on photos degraded as real ones are.
 
 Command:  fourfold train photo_little --photos ../shared/data/photos
-Claim:    25.0 dB and SSIM 0.634 on Set14 degraded (bicubic 24.2 and 0.596). The published weights are older than stages: they
-          had 1,500 steps after the little network's 13,000, with Adam, on layers that were trained over-parameterised.
+Claim:    25.0 dB and SSIM 0.634 on Set14 degraded (bicubic 24.2 and 0.596). The published weights are older than
+          stages: they had 1,500 steps after the little network's 13,000, with Adam, on
+          over-parameterised layers.
 """
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
@@ -15,5 +16,5 @@ recipe = UpscalerRecipe(name="photo-little", channels=24, depth=8, activation="p
 
 def tiny() -> UpscalerRecipe:
     """A twin that trains in seconds on a few photos."""
-    return recipe.override("name=photo-little-tiny", "channels=8", "depth=2", "steps=6", "batch=2", "patch=16", "margin=0",
-                           "photos=2", "check_every=3", "save_every=3", "warmup=2")  # fmt: skip
+    return recipe.override("name=photo-little-tiny", "channels=8", "depth=2", "steps=6", "batch=2", "patch=16",
+                           "margin=0", "photos=2", "check_every=3", "save_every=3", "warmup=2")  # fmt: skip
