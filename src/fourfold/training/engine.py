@@ -27,7 +27,7 @@ from fourfold.training.recipe import ImageRecipe, Stage
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """What the network is given and what it should answer, ``B×3×H×W`` each."""
 
-S = TypeVar("S", bound=Stage)
+S = TypeVar("S", bound=Stage, contravariant=True)
 _AHEAD = 2  # batches made before they are asked for
 _COMPILED_FROM = 2_000  # steps of a stage; compiling and comparing costs up to half a minute
 
@@ -98,6 +98,7 @@ class Run:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = objective.network().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._compiled: bool | None = None
+        self._forward: Any = self._network
         self._mean = [p.detach().clone() for p in self._network.parameters()]
         self._bf16 = uses_bf16(recipe, self._device)
         self._ceiling = matrix_ceiling(self._device, self._bf16)

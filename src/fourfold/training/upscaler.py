@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class UpscalerObjective:
     def hidden(self, network: nn.Module) -> list[nn.Parameter]:
         """All kernels but the first and the last."""
         assert isinstance(network, Upscaler)
-        return [conv.weight for conv in network.body]
+        return [cast("nn.Parameter", conv.weight) for conv in network.body]
 
     def batch(self, stage: UpscalerStage, rng: np.random.Generator) -> engine.Batch:
         """Patches of photos, graphics and taught windows, as probable as the stage says."""
@@ -107,4 +108,5 @@ def enlarge(network: nn.Module, low: NDArray[np.uint8]) -> NDArray[np.uint8]:
     planes = torch.from_numpy(low.copy()).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
         output = network(planes)[0].clamp(0, 1).permute(1, 2, 0)
-    return (output.numpy() * 255).round().astype(np.uint8)
+    levels: NDArray[np.uint8] = (output.numpy() * 255).round().astype(np.uint8)
+    return levels
