@@ -35,10 +35,11 @@ def graphic(rng: np.random.Generator, side: int = 768) -> Graphic:
     return draw(rng, side)
 
 
-def held_out(count: int = 12, side: int = 480) -> list[Graphic]:
+@functools.cache
+def held_out(count: int = 12, side: int = 480) -> tuple[Graphic, ...]:
     """Graphics that no training draws, of every kind in turn."""
     kinds = tuple(KINDS.values())
-    return [kinds[n % len(kinds)](np.random.default_rng([0x5EED, n]), side) for n in range(count)]
+    return tuple(kinds[n % len(kinds)](np.random.default_rng([0x5EED, n]), side) for n in range(count))
 
 
 def text(rng: np.random.Generator, side: int) -> Graphic:
