@@ -224,7 +224,7 @@ class _Graph:
         if node.op == "call_module":
             kind = type(self._modules[str(node.target)])
         if kind not in self._rules:
-            raise ModelError(f"cannot export {node.op} {kind} to ONNX; fold the network first, or add a rule for it")
+            raise ModelError(f"cannot export {node.op} {kind} to ONNX; add a rule for it")
         self._channels[node.name] = self._rules[kind](node)
 
     def _placeholder(self, node: fx.Node) -> int:
