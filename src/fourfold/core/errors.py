@@ -41,6 +41,10 @@ class PictureError(FourfoldError):
     exit_code = 3
 
 
+class Damaged(ValueError):
+    """What a reader finds wrong in a file, in words that fit into a sentence; ``imaging.files`` makes a PictureError."""
+
+
 class QualityGate(FourfoldError):
     """A result is below the asked-for quality."""
 
