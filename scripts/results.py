@@ -12,12 +12,12 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fourfold.api.benchmark import contender
+from fourfold.bench import datasets, peers
+from fourfold.bench.benchmarks import contender
+from fourfold.bench.quality import BICUBIC, Contender
 from fourfold.core.options import UpscaleOptions
-from fourfold.evaluation import datasets, peers
-from fourfold.evaluation.quality import BICUBIC, Contender
+from fourfold.core.threads import available
 from fourfold.imaging.metrics import psnr_y, ssim_y
-from fourfold.runtimes.threads import available
 
 Picture = NDArray[np.uint8]
 

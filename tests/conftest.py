@@ -54,8 +54,8 @@ def _library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small random deblurring network, imported as a person would."""
     import torch
 
+    from fourfold.convert.importing import import_checkpoint
     from fourfold.networks.mssnet import MSSNet
-    from fourfold.runtimes.importing import import_checkpoint
 
     folder = tmp_path_factory.mktemp("library")
     torch.manual_seed(11)

@@ -14,7 +14,7 @@ from fourfold.cli.main import main
 from fourfold.core.errors import MissingExtra, UsageError
 from fourfold.core.options import AdaptOptions, UpscaleOptions
 from fourfold.imaging import degrade
-from fourfold.runtimes import recogniser
+from fourfold.models import recogniser
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_it_is_adapted_said_and_used_by_upscale_until_it_is_reset(photos):
     stated, content = recogniser.read()
     assert stated.photos == 12
     assert report.file.endswith(f"{stated.sha256}.onnx")
-    assert content != fourfold.runtimes.weights.read(load.recogniser(), "onnx")
+    assert content != fourfold.engines.weights.read(load.recogniser(), "onnx")
     small = np.asarray(Image.open(photos / "00.png"))[:40, :40]
     options = UpscaleOptions(route="little")
     named = fourfold.Session(options).upscale(small).report.condition.recogniser

@@ -9,7 +9,7 @@ from PIL import Image
 
 import fourfold
 from fourfold.catalog.load import all_cards
-from fourfold.runtimes.choose import installed
+from fourfold.engines.choose import installed
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CARDS = [card.id for card in all_cards() if card.task == "image-to-image/super-resolution"]

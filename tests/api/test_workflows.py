@@ -16,8 +16,8 @@ from fourfold.api.replay import replay
 from fourfold.catalog import load
 from fourfold.core.errors import PictureError, QualityGate, UsageError
 from fourfold.core.image import Metadata
+from fourfold.engines import choose, weights
 from fourfold.imaging.metadata import with_recipe
-from fourfold.runtimes import choose, weights
 from fourfold.workflow.schema import WorkflowProblems, find, presets
 
 FAST = {"restored.runtime": "onnxruntime", "restored.threads": 1}

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from fourfold.api.classify import Pair, classify
+from fourfold.api.cascade.fit import Pair, classify
+from fourfold.api.cascade.labelled import levels, read_labelled
 from fourfold.cli.main import main
-from fourfold.evaluation.labelled import levels, read_labelled
 from fourfold.methods.cascade import answers
-from fourfold.runtimes.classifier import Classifier
+from fourfold.models.classifier import Classifier
 
 
 @pytest.fixture

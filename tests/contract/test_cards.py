@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 import fourfold
-from fourfold import runtimes
+from fourfold import engines
 from fourfold.catalog import load
 from fourfold.catalog.card import Card
-from fourfold.runtimes import choose, pytorch, weights
-from fourfold.runtimes.onnxruntime import engine
+from fourfold.engines import choose, pytorch, weights
+from fourfold.engines.onnxruntime import engine
 
 PACKAGE = Path(fourfold.__file__).parent
 MAY_NAME_CARDS = {"networks", "cards", "recipes", "presets"}
@@ -97,8 +97,8 @@ def test_engines_equal_pytorch(card: Card, runtime: choose.Engine) -> None:
     for tile in ((8, 8), (21, 35), (64, 48)):
         height, width = (card.size.padded(side) for side in tile)
         tiles = rng.random((2, 3, height, width), dtype=np.float32)
-        expected = runtimes.load(card, runtime="pytorch", tile=(height, width), threads=1)
-        runner = runtimes.load(card, runtime=runtime, tile=(height, width), threads=1, precision="fp32")
+        expected = engines.load(card, runtime="pytorch", tile=(height, width), threads=1)
+        runner = engines.load(card, runtime=runtime, tile=(height, width), threads=1, precision="fp32")
         assert np.abs(runner(tiles) - expected(tiles)).max() < 1e-4
         different = runner.levels(tiles).astype(int) - expected.levels(tiles)
         assert np.abs(different).max() <= 1
@@ -113,8 +113,8 @@ def test_eight_bits_are_close_to_the_network(card: Card, runtime: choose.Engine)
     rows, columns = np.mgrid[:side, :side] / np.float32(side)
     scene = 0.5 + 0.25 * np.sin(9 * rows + 4 * columns) + 0.2 * (np.hypot(rows - 0.5, columns - 0.4) < 0.25)
     tiles = np.repeat(scene[None, None].astype(np.float32), 3, axis=1)
-    exact = runtimes.load(card, runtime="pytorch", tile=(side, side), threads=1)(tiles)
-    runner = runtimes.load(card, runtime=runtime, tile=(side, side), threads=1, precision="int8")
+    exact = engines.load(card, runtime="pytorch", tile=(side, side), threads=1)(tiles)
+    runner = engines.load(card, runtime=runtime, tile=(side, side), threads=1, precision="int8")
     assert runner.precision == "int8"
     assert np.sqrt(np.mean((runner(tiles) - exact) ** 2)) < 1.5 / 255
     assert runner.reruns == 0
@@ -126,7 +126,7 @@ def test_odd_pictures_raise_no_false_alarm(card: Card, runtime: choose.Engine) -
     rows, columns = np.mgrid[:side, :side]
     patterns = [rows * 0, rows * 0 + 1, (rows + columns) % 2, rows % 2, columns % 3 == 0, columns < side // 2]
     tiles = np.array(patterns, np.float32)[:, None].repeat(3, axis=1)
-    runner = runtimes.load(card, runtime=runtime, tile=(side, side), threads=1)
+    runner = engines.load(card, runtime=runtime, tile=(side, side), threads=1)
     runner(tiles)
     runner.levels(tiles)
     assert runner.reruns == 0

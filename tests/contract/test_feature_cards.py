@@ -9,9 +9,9 @@ import torch
 import fourfold
 from fourfold.catalog import load
 from fourfold.catalog.card import FeatureCard
-from fourfold.runtimes import pytorch, weights
-from fourfold.runtimes.encoder import EncoderRunner
-from fourfold.runtimes.sharpener import SharpenerRunner
+from fourfold.engines import pytorch, weights
+from fourfold.models.encoder import EncoderRunner
+from fourfold.models.sharpener import SharpenerRunner
 
 PACKAGE = Path(fourfold.__file__).parent
 

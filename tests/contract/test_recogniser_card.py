@@ -9,10 +9,10 @@ from torch.nn.functional import normalize
 
 import fourfold
 from fourfold.catalog import load
+from fourfold.engines import weights
 from fourfold.imaging.traces import COUNT
 from fourfold.methods.condition import KINDS, PROMPTS
-from fourfold.runtimes import weights
-from fourfold.runtimes.recogniser import Recogniser
+from fourfold.models.recogniser import Recogniser
 from fourfold.training import conditions
 
 CARD = load.recogniser()

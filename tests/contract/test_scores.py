@@ -2,10 +2,10 @@
 
 import pytest
 
-from fourfold.api.benchmark import contender, deblurred_sets
+from fourfold.bench import datasets, quality
+from fourfold.bench.benchmarks import contender, deblurred_sets
 from fourfold.catalog.load import all_cards
 from fourfold.core.options import DeblurOptions, UpscaleOptions
-from fourfold.evaluation import datasets, quality
 
 CARDS = [card for card in all_cards() if card.task == "image-to-image/super-resolution"]
 

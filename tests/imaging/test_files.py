@@ -11,7 +11,8 @@ import pytest
 from PIL import Image as Pillow
 
 from fourfold.core.errors import FourfoldError, MissingExtra, PictureError, UsageError
-from fourfold.imaging import decode, files
+from fourfold.imaging import files
+from fourfold.imaging.codecs import decode
 
 READABLE = sorted(files.FORMATS)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from fourfold.core.image import Image, Metadata
-from fourfold.imaging import files, ifd, metadata
+from fourfold.imaging import files, metadata
+from fourfold.imaging.codecs import ifd
 
 ORDERS = pytest.mark.parametrize("order", ["<", ">"])
 

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image as Pillow
 
 from fourfold.core.errors import PictureError
-from fourfold.imaging import files, tiff
+from fourfold.imaging import files
+from fourfold.imaging.codecs import tiff
 
 tifffile = pytest.importorskip("tifffile", reason="an independent reader and writer; comes with scikit-image")
 

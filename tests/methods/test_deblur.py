@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from fourfold.catalog.card import Card, Network, SizeRule
 from fourfold.core.image import Image
+from fourfold.engines.fake import FakeRunner
+from fourfold.engines.pytorch import TorchRunner
 from fourfold.methods.deblur import Deblurring, memory_needed, windows
 from fourfold.networks.mssnet import MULTIPLE, MSSNet
-from fourfold.runtimes.fake import FakeRunner
-from fourfold.runtimes.pytorch import TorchRunner
 
 CARD = Card(
     id="tiny",

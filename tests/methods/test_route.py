@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fourfold.core.image import Image
+from fourfold.engines.fake import FakeRunner
 from fourfold.imaging import tiling
 from fourfold.methods import route
 from fourfold.methods.blend import Blended
 from fourfold.methods.upscale import Upscaling
-from fourfold.runtimes.fake import FakeRunner
 
 
 class Brighter(FakeRunner):

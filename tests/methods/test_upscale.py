@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
+from fourfold.engines.fake import FakeRunner
 from fourfold.imaging import tiling
 from fourfold.imaging.fidelity import fidelity
 from fourfold.methods.upscale import Upscaling, memory_needed, target_size, visible
-from fourfold.runtimes.fake import FakeRunner
 
 sides = st.integers(1, 90)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fourfold.catalog import load
-from fourfold.runtimes import weights
+from fourfold.engines import weights
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs/guide"

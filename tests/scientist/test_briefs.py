@@ -215,6 +215,18 @@ def test_the_same_brief_gives_the_same_answer(name, outcomes):
     assert respond(text_of(name)) == (outcomes[name].markdown, outcomes[name].said)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_completeness_is_never_claimed(name, outcomes):
+    assert not re.search(r"(?i)left out|nothing .* missing|no falta nada|빠진 것은 없", outcomes[name].markdown)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_subject_is_only_named_where_one_was_recognised(name, outcomes):
+    for line in outcomes[name].markdown.splitlines():
+        assert "Not about this task, as far as" not in line
+        assert not line.endswith("— Not about this task.")
+
+
 @pytest.mark.parametrize(
     ("folder", "measure", "least"),
     [

@@ -143,6 +143,30 @@ def test_every_sentence_whose_figures_are_there_is_said():
     assert list(faults(exact, RUN)) == ["restored.report.consistency_psnr is 60.0 dB in the run"]
 
 
+def test_a_result_no_wider_than_a_phone_is_not_compared_with_it_twice():
+    figures = {"bicubic_psnr": 36.5, "phone_psnr": 36.5}
+    (sentence,) = sentences({"steps": {"figures": {"outputs": {"report": figures}}}}, Words("en"))
+    assert sentence.text.count("36.5 dB") == 1
+    assert "no wider than a phone's screen" in sentence.text
+
+
+def test_a_declared_constant_is_a_figure_like_any_other_and_no_other_passes():
+    fields = ("figures.report.bicubic_psnr", "constant.hardly_seen")
+    assert list(faults(Measured("37.7 dB of 45 dB", fields), RUN)) == []
+    assert list(faults(Measured("37.7 dB of 46 dB", fields), RUN)) == [
+        "constant.hardly_seen is 45 dB in the run",
+        "no figure of the run is 46",
+    ]
+    with pytest.raises(KeyError):
+        lookup(RUN, "constant.other")
+
+
+@pytest.mark.parametrize("code", ["en", "ko", "es"])
+def test_no_number_is_spelled_out_to_get_past_the_guard(code):
+    spelled = r"(?i)forty|fifty|thirty|cuarenta|cincuenta|treinta|사십|오십|삼십"
+    assert not re.search(spelled, " ".join(Words(code).table("measured").values()))
+
+
 def test_the_table_holds_every_figure_also_those_nobody_has_named_yet():
     table = dict(rows(RUN, Words("en")))
     assert table["Consistency"].text == "60.0 dB"  # of two, the first

@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from fourfold.core.errors import ModelError
+from fourfold.engines.fake import FakeRunner
 from fourfold.imaging import tiling
 from fourfold.methods.upscale import Upscaling, target_size
-from fourfold.runtimes.fake import FakeRunner
 
 
 class Made:

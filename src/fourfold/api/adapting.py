@@ -22,7 +22,7 @@ from fourfold.core.options import AdaptOptions
 from fourfold.imaging import files
 from fourfold.imaging.traces import traces, windows
 from fourfold.methods.condition import KINDS, PROMPTS, dominant
-from fourfold.runtimes import recogniser
+from fourfold.models import recogniser
 
 FEW = 100
 """Photos below which a folder says too little of how conditions look in it."""

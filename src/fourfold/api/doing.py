@@ -17,13 +17,13 @@ from fourfold.api.session import Session
 from fourfold.api.workflows import Watch, kept_in, manifest_of, run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.core.contract import Levels
-from fourfold.evaluation.answer_page import AnswerPage, Box, Figure, Mark, TileMap, html, main
-from fourfold.evaluation.report import Pair
 from fourfold.imaging import files
 from fourfold.imaging.blur import estimate
 from fourfold.imaging.color import bleed
 from fourfold.imaging.resize import bicubic
 from fourfold.methods.upscale import Size
+from fourfold.pages.answer import AnswerPage, Box, Figure, Mark, TileMap, html, main
+from fourfold.pages.report import Pair
 from fourfold.scientist.plan import plan
 from fourfold.scientist.run import Proposal, Run, propose, rows
 from fourfold.scientist.values import Answer, Brief

@@ -16,13 +16,13 @@ from fourfold.core.atomic import replacing
 from fourfold.core.contract import Floats
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.evaluation import feature_picture
 from fourfold.imaging import files
 from fourfold.imaging.metrics import unit
 from fourfold.imaging.resize import Resizer
 from fourfold.methods.features import Features, colours, frame, likeness
 from fourfold.methods.upscale import visible
-from fourfold.runtimes.encoder import EncoderRunner
+from fourfold.models.encoder import EncoderRunner
+from fourfold.pages import feature_picture
 
 LOOKED_AT = 768
 """Pixels a side of the largest photo that is compared at its own size, see ``likeness_of``."""
@@ -43,7 +43,7 @@ class Sharpener:
     @cached_property
     def _runner(self) -> Any:
         card = catalog.sharpener(self.factor)
-        from fourfold.runtimes.sharpener import SharpenerRunner  # needs torch
+        from fourfold.models.sharpener import SharpenerRunner  # needs torch
 
         return SharpenerRunner(card)
 

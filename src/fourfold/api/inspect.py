@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fourfold
-from fourfold import runtimes
+from fourfold import engines
 from fourfold.api.features import likeness_of
 from fourfold.api.networks import choose_cards
 from fourfold.catalog import load as catalog
@@ -21,12 +21,12 @@ from fourfold.core.errors import FourfoldError, InvalidInput, ModelError
 from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
 from fourfold.core.options import UpscaleOptions
+from fourfold.core.threads import available
+from fourfold.engines import choose, weights
 from fourfold.imaging import files, metrics
 from fourfold.imaging.fidelity import fidelity
 from fourfold.imaging.resize import Resizer
 from fourfold.methods.upscale import visible
-from fourfold.runtimes import choose, weights
-from fourfold.runtimes.threads import available
 
 _ROWS = 64
 _OF_AN_EXTRA = re.compile(r"""([\w.-]+).*\bextra == ['"]([\w-]+)['"]""")
@@ -167,7 +167,7 @@ def doctor() -> dict[str, Any]:
     told = "it was made where npm's registry could not be reached; see docs/guide/phone.md"
     found["page_on_a_phone_alone"] = "installed" if engine.is_dir() else f"not in this installation: {told}"
     try:
-        runner = runtimes.load(choose_cards(UpscaleOptions(), "faithful")[0], tile=(256, 256))
+        runner = engines.load(choose_cards(UpscaleOptions(), "faithful")[0], tile=(256, 256))
     except FourfoldError as error:
         found["problem"] = str(error)
     else:

@@ -16,13 +16,13 @@ from fourfold.core.contract import Runner
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.engines.guard import Guarded
 from fourfold.imaging import color, tiling
 from fourfold.methods import route
 from fourfold.methods.blend import Blended
 from fourfold.methods.condition import Condition, condition
-from fourfold.runtimes import recogniser
-from fourfold.runtimes.guard import Guarded
-from fourfold.runtimes.recogniser import Recogniser
+from fourfold.models import recogniser
+from fourfold.models.recogniser import Recogniser
 
 TASK: Task = "image-to-image/super-resolution"
 _SHARE_OF_NETWORKS = 0.85
@@ -35,9 +35,9 @@ def named(model: str) -> Card:
     Raises:
         ModelError: there is none. MissingExtra: what runs such a file is not installed.
     """
-    from fourfold.runtimes import foreign  # engines only when a network is asked for
+    from fourfold.convert import third_party  # engines only when a network is asked for
 
-    return foreign.described(Path(model)) if foreign.is_file(model) else catalog.card(model, TASK)
+    return third_party.described(Path(model)) if third_party.is_file(model) else catalog.card(model, TASK)
 
 
 def choose_style(found: Condition, options: UpscaleOptions) -> tuple[Style, str]:
@@ -82,7 +82,7 @@ class Networks:
     _runners: "OrderedDict[tuple[object, ...], Guarded]" = field(default_factory=OrderedDict, init=False, repr=False)
 
     def recogniser(self) -> Recogniser:
-        """What names the condition of photos, see ``runtimes.recogniser``; loaded once."""
+        """What names the condition of photos, see ``models.recogniser``; loaded once."""
         if self._recogniser is None:
             self._recogniser = recogniser.load()
         return self._recogniser
@@ -149,9 +149,9 @@ class Networks:
             options = options.changed(runtime=runtime, precision=precision)
         key = (card.id, card.weights, shape, options.runtime, options.precision, options.threads)
         if key not in self._runners:
-            from fourfold import runtimes  # engines only when a network is really needed
+            from fourfold.engines import load as load_runner  # engines only when a network is really needed
 
-            self._runners[key] = runtimes.load(
+            self._runners[key] = load_runner(
                 card, tile=shape, runtime=options.runtime or "auto", threads=options.threads,
                 precision=options.precision or "auto",
             )  # fmt: skip

@@ -19,12 +19,12 @@ from fourfold.core.contract import Floats
 from fourfold.core.errors import FourfoldError, PictureError
 from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
-from fourfold.evaluation import tilemap
-from fourfold.evaluation.report import Pair, html
 from fourfold.imaging import files
 from fourfold.imaging.fidelity import PHONE, phone_size
 from fourfold.imaging.resize import Resizer
 from fourfold.methods.upscale import visible
+from fourfold.pages import tilemap
+from fourfold.pages.report import Pair, html
 
 _DETAIL = 700  # pixels of the result, as wide as the page shows them one to one
 _ROWS = 256
@@ -59,7 +59,7 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
 
 
 def _tinted(shown: dict[str, Any]) -> dict[str, Any]:
-    """The document with, under ``tinted``, the photo of every routed run as ``evaluation.tilemap.picture`` draws it."""
+    """The document with, under ``tinted``, the photo of every routed run as ``pages.tilemap.picture`` draws it."""
     for entry in shown["files"]:
         if entry["routing"]:
             try:

@@ -25,7 +25,7 @@ from fourfold.imaging import tiling
 from fourfold.methods.condition import PROMPTS, Condition, Kind
 from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
-from fourfold.runtimes.recogniser import Recogniser
+from fourfold.models.recogniser import Recogniser
 from fourfold.workflow.schema import suited
 
 _PUTS_BACK = (

@@ -18,12 +18,12 @@ from fourfold.catalog import load as catalog
 from fourfold.catalog.card import STYLES
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels, Progress
+from fourfold.core.environment import environment
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
-from fourfold.evaluation.results import environment
 from fourfold.methods.upscale import Size
-from fourfold.runtimes.classifier import Classifier, Encoding
+from fourfold.models.classifier import Classifier, Encoding
 from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
 from fourfold.workflow.engine import Event, Place, Record

@@ -72,7 +72,7 @@ class Training:
 class Weights:
     """One file of weights: its bare name, format, stored precision, SHA-256 in hex, and size in bytes.
 
-    ``onnx-int8`` is the network quantised after training, for engines that find it faster; see ``runtimes.quantise``.
+    ``onnx-int8`` is the network quantised after training, for engines that find it faster; see ``convert.quantise``.
     ``folder`` is where a file lies that is used where it is; all others are looked for in ``catalog.load.folders``.
     """
 
@@ -155,7 +155,7 @@ class Card(Shipped):
         parameters: numbers in the folded network.
         receptive_field: how far, in input pixels to each side, an output pixel looks.
         macs_per_pixel: multiply-accumulates of the convolutions for each input pixel.
-        network: None for a network of others that is known by its files alone, see ``runtimes.foreign``.
+        network: None for a network of others that is known by its files alone, see ``convert.third_party``.
         training: None for a network of others, of which that is not known.
         gate: of a big network that can be routed to.
     """

@@ -39,23 +39,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
-    from fourfold.api import benchmark
-    from fourfold.evaluation import cascade_speed, deblurring, quality, results, roofline, speed
+    from fourfold.bench import benchmarks, cascade, deblurring, quality, results, roofline, speed
+    from fourfold.core.environment import environment
 
     if args.what == "quality":
-        report: Any = benchmark.quality(args.data, alone=args.alone)
+        report: Any = benchmarks.quality(args.data, alone=args.alone)
         text = quality.table(report)
     elif args.what == "speed":
         with tempfile.TemporaryDirectory() as folder:
-            report = benchmark.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
+            report = benchmarks.speed(args.data, Path(folder), rounds=args.rounds, alone=args.alone)
         text = speed.table(report)
     elif args.what == "deblurring":
-        report = benchmark.deblurring(args.data)
+        report = benchmarks.deblurring(args.data)
         text = deblurring.table(report)
     elif args.what == "routing":
         report, text = _routing(args)
     elif args.what == "roofline":
-        report = benchmark.layers()
+        report = benchmarks.layers()
         text = roofline.table(report)
     elif args.what in ("workflow", "adapting"):
         with tempfile.TemporaryDirectory() as folder:
@@ -63,36 +63,34 @@ def run(args: argparse.Namespace) -> int:
     elif args.what == "batch":
         report, text = _batches(args)
     elif args.what == "service":
-        from fourfold.serve import bench as service
+        from fourfold.bench import service
 
         report = service.measure(args.rounds)
         text = service.table(report)
     else:
-        report = cascade_speed.measure()
-        text = cascade_speed.table(report)
+        report = cascade.measure()
+        text = cascade.table(report)
     print(json.dumps(asdict(report), indent=2) if args.json else text)
     if args.save:
-        path = results.save(args.what, report, results.environment(), Path("bench/results"))
+        path = results.save(args.what, report, environment(), Path("bench/results"))
         print(f"saved {path}" if not args.json else "", end="" if args.json else "\n")
     return 0
 
 
 def _routing(args: argparse.Namespace) -> tuple[Any, str]:
-    from fourfold.api import benchmark
-    from fourfold.evaluation import routing
+    from fourfold.bench import benchmarks, routing
 
-    found = benchmark.routing(args.data, rounds=args.rounds)
+    found = benchmarks.routing(args.data, rounds=args.rounds)
     for one in found if args.plot else ():
         routing.plot(args.plot / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
     return routing.Routing(found), "\n\n".join(map(routing.table, found))
 
 
 def _batches(args: argparse.Namespace) -> tuple[Any, str]:
-    from fourfold.api import benchmark
-    from fourfold.evaluation import scaling
+    from fourfold.bench import benchmarks, scaling
 
     with tempfile.TemporaryDirectory() as folder:
-        found = benchmark.batches(args.data, Path(folder), photos=args.photos, rounds=args.rounds, alone=args.alone)
+        found = benchmarks.batches(args.data, Path(folder), photos=args.photos, rounds=args.rounds, alone=args.alone)
     if args.plot:
         scaling.plot(args.plot / "batch-memory.png", found)
     return found, scaling.table(found)
@@ -100,11 +98,10 @@ def _batches(args: argparse.Namespace) -> tuple[Any, str]:
 
 def _in_folder(args: argparse.Namespace, folder: Path) -> tuple[Any, str]:
     """The report and the table of a measurement that needs a folder of its own."""
-    from fourfold.api import benchmark
-    from fourfold.evaluation import adapting, overhead
+    from fourfold.bench import adapting, benchmarks, overhead
 
     if args.what == "adapting":
-        gains = benchmark.adapting(args.data, folder)
+        gains = benchmarks.adapting(args.data, folder)
         return gains, adapting.table(gains)
-    cost = benchmark.workflow(args.data, folder, rounds=args.rounds)
+    cost = benchmarks.workflow(args.data, folder, rounds=args.rounds)
     return cost, overhead.table(cost)

@@ -45,28 +45,27 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, measure, print, and return the exit code."""
     _check(args)
-    from fourfold.api import classify
-    from fourfold.evaluation import cascade, labelled
+    from fourfold.api.cascade import fit, labelled, report
 
     threshold = args.threshold if args.action == "evaluate" else None
-    choice: classify.Choice = "held-out" if args.action == "evaluate" else "in-sample"
+    choice: fit.Choice = "held-out" if args.action == "evaluate" else "in-sample"
     timed = None
     if args.logits:
-        found = classify.fit_stored(
+        found = fit.fit_stored(
             args.logits, args.little, args.big, max_loss=args.max_loss, threshold=threshold, picture=args.plot
         )
     else:
-        pair = classify.Pair(Path(args.little), Path(args.big), args.little_input, args.big_input)
-        found, timed = classify.fit_photos(
+        pair = fit.Pair(Path(args.little), Path(args.big), args.little_input, args.big_input)
+        found, timed = fit.fit_photos(
             pair, args.images, args.labels, max_loss=args.max_loss, threshold=threshold, choice=choice,
-            batch_size=args.batch or classify.BATCH, picture=args.plot,
+            batch_size=args.batch or fit.BATCH, picture=args.plot,
         )  # fmt: skip
-    point = classify.headline(found, choice)
+    point = fit.headline(found, choice)
     if args.json:
-        document = cascade.document(found, point) | ({"run": asdict(timed)} if timed else {})
+        document = report.document(found, point) | ({"run": asdict(timed)} if timed else {})
         print(json.dumps(document, indent=2, allow_nan=False))
         return 0
-    print(cascade.table(found))
+    print(report.table(found))
     if timed:
         print("\n" + labelled.timing(timed, found.samples))
     if args.action == "fit":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fourfold.core.errors import ModelError
 
 if TYPE_CHECKING:
-    from fourfold.runtimes.exchange import Kind
+    from fourfold.convert.exchange import Kind
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -92,14 +92,14 @@ def _show(name: str, as_json: bool) -> int:
 
 def _imported(file: Path, licence: str | None, name: str | None) -> str:
     """The id of what was imported: a checkpoint of a network that is built here, or any other file as it is."""
-    from fourfold.runtimes import foreign
+    from fourfold.convert import third_party
 
     if file.suffix.lower() in (".pt", ".pth", ".safetensors") and find_spec("torch"):
-        from fourfold.runtimes import importing
+        from fourfold.convert import importing
 
         if importing.known(file):  # nobody states a licence for these
-            return importing.import_checkpoint(file, name, licence or foreign.UNKNOWN).id
-    return foreign.adopted(file, licence or _licence(file), name).id
+            return importing.import_checkpoint(file, name, licence or third_party.UNKNOWN).id
+    return third_party.adopted(file, licence or _licence(file), name).id
 
 
 def _licence(file: Path) -> str:
@@ -113,7 +113,7 @@ def _licence(file: Path) -> str:
 
 def _export(name: str, form: "Kind", folder: Path, as_json: bool) -> int:
     from fourfold.catalog import load as catalog
-    from fourfold.runtimes.exchange import exported
+    from fourfold.convert.exchange import exported
 
     card = catalog.card(name)
     files = [str(path) for path in exported(card, form, folder)]

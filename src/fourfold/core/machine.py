@@ -1,4 +1,4 @@
-"""What this process may use of the machine: memory, here; processor threads are counted in ``runtimes.threads``."""
+"""What this process may use of the machine: memory, here; processor threads are counted in ``core.threads``."""
 
 import os
 from pathlib import Path

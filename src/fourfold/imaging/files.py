@@ -20,8 +20,9 @@ from fourfold.core.atomic import replacing
 from fourfold.core.contract import Levels
 from fourfold.core.errors import Damaged, FourfoldError, InvalidInput, NotEnough, PictureError, UsageError, near
 from fourfold.core.image import Image, Metadata
-from fourfold.imaging import color, encode, metadata, png, tiff
-from fourfold.imaging.decode import Opened, open_stream
+from fourfold.imaging import color, metadata
+from fourfold.imaging.codecs import encode, png, tiff
+from fourfold.imaging.codecs.decode import Opened, open_stream
 from fourfold.imaging.formats import FORMATS, Format, format_of, sniff
 
 __all__ = [

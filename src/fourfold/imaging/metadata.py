@@ -16,7 +16,7 @@ from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
 from fourfold.core.image import Metadata
-from fourfold.imaging import ifd
+from fourfold.imaging.codecs import ifd
 
 MetadataPolicy = Literal["keep", "strip", "strip-location"]
 """``keep`` everything, ``strip`` all but the colour profile, or ``strip-location``: drop where it was taken."""

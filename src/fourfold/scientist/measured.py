@@ -2,17 +2,21 @@
 
 A field names a figure by step, output and key, as in ``restored.report.seconds_model``; ``lookup`` finds it in the
 record of a run. ``shown`` is the only way to write it, so a sentence can be compared with the record to the character.
+Under the step ``constant`` stand the figures of ``constants.toml``, the same in every run.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from fourfold.scientist.lexicon import table
 from fourfold.scientist.trust import normal
 from fourfold.scientist.values import Measured
 
 Record = Mapping[str, Any]
 """One entry of ``runs`` in the manifest of a workflow."""
+
+CONSTANT = "constant"
 
 _FIGURE = re.compile(r"(?<![A-Za-z\d])\d+(?:[.,]\d+)*(?![A-Za-z_\d])")  # "3D" and "x4" are words
 _HEADING = re.compile(r"(?m)^#+ \d\. ")
@@ -27,6 +31,8 @@ def lookup(record: Record, field: str) -> Any:
         KeyError: the run has no such field.
     """
     step, _, rest = field.partition(".")
+    if step == CONSTANT and rest in table("constants.toml"):
+        return table("constants.toml")[rest]["text"]
     try:
         value = record["steps"][step]["outputs"]
         for key in rest.split("."):

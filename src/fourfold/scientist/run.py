@@ -1,13 +1,14 @@
 """Answering by doing: which network is run for a plan's task, and what its run shows, in words."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
 from fourfold.catalog.card import Card, Entry, Reference
-from fourfold.scientist.measured import Record, lookup, shown
+from fourfold.scientist.lexicon import table
+from fourfold.scientist.measured import CONSTANT, Record, lookup, shown
 from fourfold.scientist.plan import Plan
 from fourfold.scientist.tasks import NONE
 from fourfold.scientist.trust import key
@@ -106,9 +107,12 @@ def told(run: Run, words: Words, task: str) -> Told:
 
 def sentences(record: Record, words: Words) -> tuple[Measured, ...]:
     """What a run shows, in words: every sentence of the prose whose figures the run has."""
-    fields = dict(_fields(record))
+    fields = dict(_fields(record)) | {name: f"{CONSTANT}.{name}" for name in table("constants.toml")}
+    whole = _same(record, fields, "bicubic_psnr", "phone_psnr")
     found = []
     for name, template in words.table("measured").items():
+        if name == ("phone" if whole else "phone_whole"):
+            continue  # on a screen that shows all of it, both figures are one
         wanted = [field for _, field, _, _ in Formatter().parse(template) if field]
         paths = tuple(fields[field] for field in wanted if field in fields)
         if len(paths) < len(wanted):
@@ -117,6 +121,12 @@ def sentences(record: Record, words: Words) -> tuple[Measured, ...]:
         if all(figures.values()) != name.endswith("_exact"):
             found.append(Measured(words.filled(template, figures), paths))
     return tuple(found)
+
+
+def _same(record: Record, fields: Mapping[str, str], one: str, other: str) -> bool:
+    """Whether a run has two figures, and they are written the same."""
+    found = [shown(fields[name], lookup(record, fields[name])) for name in (one, other) if name in fields]
+    return len(found) == len(set(found)) + 1
 
 
 def rows(record: Record, words: Words) -> tuple[tuple[str, Measured], ...]:

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
 from fourfold.catalog import load as catalog
-from fourfold.runtimes import weights
+from fourfold.engines import weights
 
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
 _SHARED = ("report.css", "answer.css", "report.js")
@@ -40,7 +40,7 @@ def assets() -> dict[str, Asset]:
     """Every file of the page by its address."""
     folder = Path(str(files("fourfold.serve") / "web"))
     found = {str(path.relative_to(folder).as_posix()): path for path in folder.rglob("*") if path.is_file()}
-    found |= {name: Path(str(files("fourfold.evaluation") / name)) for name in _SHARED}
+    found |= {name: Path(str(files("fourfold.pages") / name)) for name in _SHARED}
     little = [card for card in catalog.all_cards() if card.tier == "little"]
     found |= {f"networks/{card.style}.onnx": weights.locate(card, "onnx") for card in little}
     return {address.removesuffix(".gz"): Asset.of(path) for address, path in found.items()}

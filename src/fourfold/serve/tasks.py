@@ -16,12 +16,12 @@ from fourfold.api.reports import document
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.api.workflows import Workshop, bound, place_in, run_all
+from fourfold.convert import third_party
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.options import UpscaleOptions
 from fourfold.methods.upscale import Size
-from fourfold.runtimes import foreign
 from fourfold.serve.store import Job
 from fourfold.workflow.engine import Event
 from fourfold.workflow.nodes import NODES
@@ -170,7 +170,7 @@ def check_set(workflow: Workflow, given: Mapping[str, str]) -> None:
 
 def _refuse_path(place: str, value: str) -> None:
     """Networks can be named by their file, too, but not from outside."""
-    if "/" in value or "\\" in value or Path(value).suffix.lower() in foreign.FORMATS:
+    if "/" in value or "\\" in value or Path(value).suffix.lower() in third_party.FORMATS:
         raise UsageError(f"{place}: {_REFUSED}")
 
 

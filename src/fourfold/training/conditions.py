@@ -20,16 +20,16 @@ from PIL import Image
 from torch import Tensor
 
 from fourfold.catalog import load as catalog
+from fourfold.convert.export import rounded
+from fourfold.convert.tower import to_onnx
 from fourfold.core.options import AdaptOptions
+from fourfold.engines import weights
+from fourfold.engines.pytorch import build, fill
 from fourfold.imaging import degrade
 from fourfold.imaging.traces import COUNT, SIDE, traces, windows
 from fourfold.methods.adapt import Adaptation, Tuned, Tuning
 from fourfold.methods.condition import KINDS, PROMPTS, Kind, dominant
 from fourfold.networks.two_tower import TraceTower, TwoTower, of_traces
-from fourfold.runtimes import weights
-from fourfold.runtimes.export import rounded
-from fourfold.runtimes.pytorch import build, fill
-from fourfold.runtimes.tower import to_onnx
 from fourfold.training import adaptation as adapting
 from fourfold.training import data
 from fourfold.training.adaptation import LARGEST_SCALE, Gained, adapt, shares

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from fourfold.core.errors import InvalidInput
+from fourfold.models import backbones
 from fourfold.networks.featsharp import BiasBuffer, Encoder, FeatSharp, JBUStack, PhiS, Upsampler, spectral
 from fourfold.networks.vit import VisionTransformer
-from fourfold.runtimes import backbones
 from fourfold.training import data, views
 from fourfold.training.recipe import FeatSharpRecipe
 

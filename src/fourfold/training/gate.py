@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fourfold import runtimes
+from fourfold import engines
 from fourfold.catalog.card import Card, Gate
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging import degrade, tiling
@@ -43,7 +43,7 @@ def look(little: Card, big: Card, photos: Path, seed: int = 1) -> Tiles:
     """Run both networks over the middle of every training photo, shrunk (and spoiled, if their style is photo)."""
     coarse = tiling.plan((SIDE, SIDE), big.receptive_field)
     ((tile,),) = coarse.rows
-    runners = [runtimes.load(card, tile=coarse.shape) for card in (little, big)]
+    runners = [engines.load(card, tile=coarse.shape) for card in (little, big)]
     plan = tiling.finer(coarse, route.HALO, route.LARGEST)
     found: list[Tiles] = []
     for number, path in enumerate(data.split(photos)[0]):

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import Card
+from fourfold.engines import pytorch, weights
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.upscaler import Upscaler
-from fourfold.runtimes import pytorch, weights
 from fourfold.training import data, losses
 from fourfold.training.recipe import Recipe
 

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 import fourfold
-from fourfold import runtimes
+from fourfold import engines
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import Card, FeatureCard, Gate, parse
+from fourfold.convert import export, export_vit
 from fourfold.core.atomic import write_text
 from fourfold.core.errors import ModelError
+from fourfold.engines.pytorch import build, fill, read_state
 from fourfold.imaging import degrade
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.featsharp import FeatSharp, Upsampler
 from fourfold.networks.vit import VisionTransformer
-from fourfold.runtimes import export, export_vit
-from fourfold.runtimes.pytorch import build, fill, read_state
 from fourfold.training import data
 from fourfold.training import gate as gates
 
@@ -32,7 +32,7 @@ _CALIBRATED_ON, _SIDE = 24, 128
 
 
 def publish(state: Path, card_id: str, photos: Path) -> None:
-    """Write a trained network's weights and facts onto its card, see ``runtimes.export.publish``.
+    """Write a trained network's weights and facts onto its card, see ``convert.export.publish``.
 
     Args:
         state: the folded network's state, which training leaves as ``final.pt``; card_id: its card, written before;
@@ -87,7 +87,7 @@ def quantisation_loss(card: Card, photos: Path) -> float:
         high = pair.high[4 * y : 4 * (y + side), 4 * x : 4 * (x + side)]
         low = _low(card, high, pair.low[y : y + side, x : x + side], number)
         scores = [
-            psnr_y(runtimes.load(card, tile=(side, side), precision=precision).levels(_planes(low))[0], high)
+            psnr_y(engines.load(card, tile=(side, side), precision=precision).levels(_planes(low))[0], high)
             for precision in ("fp32", "int8")
         ]
         losses.append(scores[0] - scores[1])

@@ -126,7 +126,7 @@ class FeatSharpRecipe(Settings):
         name: folder and weights name; factor: f, see ``networks.featsharp.FeatSharp``.
         encoder: file of the frozen encoder's weights, or nothing for one at random; width, depth, heads, features: see
             ``networks.vit.VisionTransformer``; side: R, pixels of the pictures it is shown. Or a network of others, see
-            ``runtimes.backbones.load``, which says all this itself.
+            ``models.backbones.load``, which says all this itself.
         start: file of weights of another factor to start from, or nothing.
         batch: pictures a step; views: of each; kernel: side of the learned downsampler, odd.
         steps, lr, warmup: optimiser steps, and the peak of the learning rate, reached after ``warmup`` steps and

@@ -16,7 +16,7 @@ from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.params import Parameter, parameters
 from fourfold.methods.features import Features
-from fourfold.runtimes.classifier import Classifier, Encoding
+from fourfold.models.classifier import Classifier, Encoding
 from fourfold.workflow.ports import KINDS, ImageType, Write
 
 Values = Mapping[str, Any]

@@ -24,7 +24,7 @@ from fourfold.imaging.resize import bicubic
 from fourfold.methods.cascade import Cascade, Network
 from fourfold.methods.features import colours
 from fourfold.methods.upscale import Size, target_size
-from fourfold.runtimes.classifier import Encoding
+from fourfold.models.classifier import Encoding
 from fourfold.workflow.node import Context, Node, Options, Port, Values, node
 from fourfold.workflow.ports import ImageType, Picture, Report
 

@@ -1,13 +1,13 @@
-"""The Ray engine: jobs as lines for ``runtimes.cluster``, each machine's worker as in the local pool."""
+"""The Ray engine: jobs as lines for ``api.batch.cluster``, each machine's worker as in the local pool."""
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from fourfold.api.batch import cluster
 from fourfold.api.batch.journal import Outcome
 from fourfold.api.batch.worker import Job, Setting, Worker, died
-from fourfold.runtimes import cluster
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from fourfold import __version__, runtimes
+from fourfold import __version__, engines
+from fourfold.api.batch import cluster
 from fourfold.api.batch.estimate import Estimate, estimate
 from fourfold.api.batch.journal import Journal, Outcome
 from fourfold.api.batch.names import TEMPLATE, Names
@@ -21,11 +22,11 @@ from fourfold.api.batch.remote import Cluster
 from fourfold.api.batch.worker import Job, Setting
 from fourfold.api.networks import choose_cards
 from fourfold.catalog.card import STYLES
+from fourfold.convert import third_party
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.machine import memory_available
 from fourfold.core.options import UpscaleOptions
-from fourfold.runtimes import cluster, foreign
-from fourfold.runtimes.threads import available
+from fourfold.core.threads import available
 
 Engine = Literal["local", "ray"]
 _WORKER_BYTES = 700 << 20
@@ -244,7 +245,7 @@ class Batch:
                 options = options.changed(runtime=before["runtime"], precision=before["precision"])
             else:
                 card = choose_cards(options, options.style or "faithful")[0]
-                runner = runtimes.load(
+                runner = engines.load(
                     card, tile=(128, 128), runtime=options.runtime or "auto", threads=share,
                     precision=options.precision or "auto",
                 )  # fmt: skip
@@ -316,7 +317,7 @@ def _absolute(where: Place) -> Place:
 def _reachable(options: UpscaleOptions) -> UpscaleOptions:
     """A network named by its file is found from every folder."""
     model = options.model
-    return options.changed(model=str(Path(model).resolve())) if model and foreign.is_file(model) else options
+    return options.changed(model=str(Path(model).resolve())) if model and third_party.is_file(model) else options
 
 
 def _journal(source: Place, target: Place) -> Path:

@@ -3,7 +3,7 @@
 Command:  fourfold train condition --photos ../shared/data/photos
 Claim:    98.0 % on 490 samples of held-out photos after 2,000 steps: ten minutes on one core of an AMD EPYC (Zen 4)
           shared with other work, nine of them to make the samples. The published weights are these, written by
-          ``fourfold.runtimes.tower.publish``.
+          ``fourfold.convert.tower.publish``.
 """
 
 from fourfold.training.recipe import TowerRecipe

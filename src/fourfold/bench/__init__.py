@@ -1,0 +1,1 @@
+"""Benchmarks: quality, speed, routing, batches and service, beside other upscalers."""

@@ -1,0 +1,340 @@
+"""The benchmarks: the networks of the catalog beside bicubic, Lanczos and the networks of others; deblurring."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from fourfold import engines
+from fourfold.api.batch.run import Batch
+from fourfold.api.deblurring import choose_card, deblur_picture
+from fourfold.api.networks import TASK
+from fourfold.api.photos import upscale_files
+from fourfold.api.session import Session
+from fourfold.api.targets import Failure
+from fourfold.api.workflows import run_workflow
+from fourfold.bench import datasets, peers, roofline, scaling
+from fourfold.bench import deblurring as blurring
+from fourfold.bench import quality as scoring
+from fourfold.bench import routing as routed
+from fourfold.bench import speed as timing
+from fourfold.bench.adapting import AdaptingReport, Gain
+from fourfold.bench.overhead import Overhead, measure
+from fourfold.catalog import load as catalog
+from fourfold.catalog.card import STYLES, TIERS, Card
+from fourfold.core.contract import Runner
+from fourfold.core.environment import environment
+from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.core.threads import available
+from fourfold.imaging import files
+from fourfold.training.data import split
+
+_TILE = (512, 512)  # of the picture on which deblurring networks are timed
+_PHOTOS = 10
+_SMALL = 96
+_WAYS = (scaling.Way("local", 1), scaling.Way("local", 2), scaling.Way("ray", 2))
+_THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
+"""In dB between the networks, around those that gates are fitted to."""
+
+
+def quality(data: Path | None, *, alone: bool) -> scoring.QualityReport:
+    """Score everything on the benchmark sets; ``alone`` leaves out the networks of others.
+
+    Raises:
+        UsageError: the data is not there. MissingExtra: the networks of others cannot run here.
+    """
+    folder = datasets.data_folder(data)
+    others = () if alone else peers.peers(folder, available())
+    contenders = (scoring.BICUBIC, scoring.LANCZOS, *_own(), *others)
+    sets = datasets.benchmark_sets(folder)
+    return scoring.QualityReport(tuple(scoring.score(one, sets) for one in contenders))
+
+
+def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timing.SpeedReport:
+    """Time everything on one 480×320 picture, and whole runs from file to file on one of a megapixel.
+
+    Args:
+        data: the benchmark data; folder: for the files of the whole runs; rounds: of the paired run;
+        alone: leaves out the networks of others.
+
+    Raises:
+        UsageError: the data is not there. MissingExtra: the networks of others cannot run here.
+    """
+    found = datasets.data_folder(data)
+    threads = available()
+    others = () if alone else (*peers.peers(found, threads), peers.real_esrgan_shape(threads))
+    picture = next(one for one in datasets.benchmark_sets(found) if one.name == "BSD20").pairs[1].load()[1]
+    photo = folder / "megapixel.jpg"
+    Pillow.fromarray(_tiled_to(picture, (816, 1224))).save(photo, quality=95)
+    contenders = (*_own(), scoring.BICUBIC, scoring.LANCZOS, *others)
+    return timing.measure(contenders, picture, _whole_runs(photo), threads, timing.Rounds(measured=rounds))
+
+
+def routing(data: Path | None, *, rounds: int) -> tuple[routed.RoutingReport, ...]:
+    """Route pictures by every threshold, beside both networks alone: Set14 with BSD20, and ten held-out photos.
+
+    The photos are inputs of their full size, so what the big network makes of them is the measure.
+
+    Raises:
+        UsageError: the data is not there.
+    """
+    folder = datasets.data_folder(data)
+    sets = [one for one in datasets.benchmark_sets(folder) if one.name in ("Set14", "BSD20")]
+    pairs = [pair.load() for one in sets for pair in one.pairs]
+    photos = [(datasets.read(path), None) for path in split(folder / "photos")[1][:_PHOTOS]]
+    session = Session(UpscaleOptions(style="faithful"))
+
+    def run(low: NDArray[np.uint8], way: routed.Way) -> routed.Run:
+        changes: dict[str, Any] = {"route": way} if way in ("little", "big") else {}
+        if isinstance(way, float):
+            changes["route_threshold"] = way
+        result = session.upscale(low, **changes)
+        tiles = result.report.tiles
+        return routed.Run(result.image, result.report.seconds, tiles["big"] / tiles["total"])
+
+    return (
+        routed.measure("Set14 and BSD20", pairs, run, _THRESHOLDS, rounds),
+        routed.measure("ten held-out photos", photos, run, _THRESHOLDS, rounds),
+    )
+
+
+def layers() -> roofline.Roofline:
+    """Both faithful networks, layer by layer, in eight bits and in what the processor does beside that.
+
+    Raises:
+        RuntimeFailure: OpenVINO is not installed.
+    """
+    cards = tuple(catalog.find(TASK, 4, tier, "faithful") for tier in TIERS)
+    return roofline.measure(cards, (_wide(), "int8"), available())
+
+
+def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
+    """Time upscaling a one-megapixel JPEG as a workflow, nothing of it kept from before, beside upscaling it directly.
+
+    Args:
+        data: the benchmark data; folder: for the files; rounds: in turns.
+
+    Raises:
+        UsageError: the data is not there.
+    """
+    photo, out, session = folder / "megapixel.jpg", folder / "out", Session()
+    picture = next(one for one in datasets.benchmark_sets(datasets.data_folder(data)) if one.name == "BSD20")
+    Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
+
+    def direct() -> None:
+        (outcome,) = upscale_files([str(photo)], overwrite=True, session=session)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+
+    def around() -> None:
+        made = run_workflow("upscale", {"photo": photo}, out, session=session)
+        if made.failed:
+            raise made.failed[0].error
+
+    return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
+
+
+def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)) -> AdaptingReport:
+    """Measure what POUF gains: MNIST's network on other digits, and the recogniser on other families of damage.
+
+    Args:
+        data: the data folder; folder: where the networks of the digits are trained, one for each seed.
+
+    Raises:
+        UsageError: the data is not there. MissingExtra: PyTorch is not installed.
+    """
+    from fourfold.methods.adapt import TUNED  # PyTorch only for who measures
+    from fourfold.training import conditions, digits
+
+    shared = datasets.data_folder(data)
+    gains = []
+    for tuned in TUNED:
+        found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in seeds]
+        gains.append(Gain("MNIST to scikit-learn's digits", tuned, *zip(*found, strict=True)))
+    for tuned in TUNED:
+        found = [conditions.gain(shared / "photos", tuned, seed) for seed in seeds]
+        gains.append(Gain("photos, other families of damage", tuned, *zip(*found, strict=True)))
+    return AdaptingReport(tuple(gains), conditions.accuracy(shared / "photos"))
+
+
+def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone: bool) -> scaling.Scaling:
+    """Time batches of small JPEGs with one and two local workers and, unless ``alone``, with two on Ray, in turns.
+
+    Args:
+        data: the benchmark data, of which the photos are parts; folder: for the files; photos, rounds: how many.
+
+    Raises:
+        UsageError: the data is not there. MissingExtra: Ray is not installed.
+    """
+    source, rng = folder / "photos", np.random.default_rng(0)
+    source.mkdir()
+    pictures = [one.load()[1] for a_set in datasets.benchmark_sets(datasets.data_folder(data)) for one in a_set.pairs]
+    large = [picture for picture in pictures if min(picture.shape[:2]) >= _SMALL]
+    for number in range(photos):
+        picture = large[number % len(large)]
+        top, left = (int(rng.integers(side - _SMALL + 1)) for side in picture.shape[:2])
+        part = picture[top : top + _SMALL, left : left + _SMALL * 3 // 4]
+        Pillow.fromarray(part).save(source / f"{number:05}.jpg", quality=92)
+
+    def once(way: scaling.Way) -> scaling.Run:
+        target = folder / "large"
+        options = UpscaleOptions(route="little", style="faithful", threads=way.workers if way.engine == "local" else 1)
+        batch = Batch(str(source), str(target), options, engine=way.engine, workers=way.workers)
+        plan, started = batch.plan(), time.perf_counter()
+        outcomes, ready, before = [], [], os.times()
+        for outcome in batch.run(plan):
+            outcomes.append(outcome)
+            ready.append(time.perf_counter() - started)
+        figures = [outcome.figures for outcome in outcomes if outcome.figures is not None]
+        shutil.rmtree(target)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        return scaling.timed(
+            way, ready, [one["peak_memory_mb"] for one in figures], spent if way.engine == "local" else None,
+            (sum(job.size for job in plan.jobs), sum(outcome.bytes for outcome in outcomes)),
+        )  # fmt: skip
+
+    ways = [way for way in _WAYS if not (alone and way.engine == "ray")]
+    return scaling.measure(ways, once, rounds, available())
+
+
+def deblurring(data: Path | None) -> blurring.DeblurReport:
+    """Score the deblurring network on shaken photos of ``photos`` and on ``blurred/levin`` of the data folder.
+
+    What a megapixel costs is printed for it and for the sizes of the paper, with random weights, on the same engine.
+
+    Raises:
+        UsageError: the data is not there. ModelError: there is no network. MissingExtra: PyTorch is not installed.
+    """
+    folder = datasets.data_folder(data)
+    held = split(folder / "photos")[1]
+    careful, always = _deblurrer(DeblurOptions()), _deblurrer(DeblurOptions(when="always"))
+    return blurring.DeblurReport(
+        sets=deblurred_sets(folder, DeblurOptions(when="always")),
+        sharp=blurring.score_sharp(held, careful, always),
+        judged=blurring.judged(held),
+        costs=tuple(_costs(choose_card(DeblurOptions()))),
+    )
+
+
+def deblurred_sets(folder: Path, options: DeblurOptions) -> tuple[blurring.SetScore, ...]:
+    """The scores on both sets of pairs of a data folder; raises as ``deblurring``."""
+    run = _deblurrer(options)
+    return (
+        blurring.score(blurring.SHAKEN, blurring.shaken(split(folder / "photos")[1]), run),
+        blurring.score(blurring.LEVIN, blurring.levin(folder / "blurred" / "levin"), run, align=True),
+    )
+
+
+def _deblurrer(options: DeblurOptions) -> blurring.Deblur:
+    session = Session()
+    return lambda picture: deblur_picture(picture, options, session).image
+
+
+def _costs(card: Card) -> Iterator[blurring.Cost]:
+    from fourfold.convert import export, importing
+    from fourfold.engines import onnxruntime, openvino
+    from fourfold.networks.mssnet import SIZES, MSSNet  # PyTorch only for who measures
+
+    threads = available()
+    light: Runner = engines.load(card, tile=_TILE)
+    yield blurring.Cost(
+        card.id, card.parameters, card.macs_per_pixel / 1e6, blurring.seconds_per_megapixel(light, _TILE)
+    )
+    for name, widths in SIZES.items():
+        network = MSSNet(*widths).eval()
+        network.tail3_3.weight.data.zero_()
+        model = export.to_onnx(network)
+        runner: Runner
+        if light.runtime == "openvino":
+            runner = openvino.OpenVinoRunner(model, _TILE, threads, "auto")
+        else:
+            runner = onnxruntime.OnnxRunner(model, 1, _TILE, threads)
+        yield blurring.Cost(
+            f"MSSNet {name}",
+            sum(parameter.numel() for parameter in network.parameters()),
+            importing.macs_per_pixel(network) / 1e6,
+            blurring.seconds_per_megapixel(runner, _TILE),
+        )
+
+
+def _own() -> tuple[scoring.Contender, ...]:
+    """Both styles routed, and every network alone, as a person would run them."""
+    named = [(f"fourfold {style}, routed", UpscaleOptions(style=style)) for style in STYLES]
+    cards = [card for card in catalog.all_cards() if card.task == TASK]
+    named += [(card.id, UpscaleOptions(model=card.id)) for card in cards]
+    return tuple(contender(name, options) for name, options in named)
+
+
+def contender(name: str, options: UpscaleOptions) -> scoring.Contender:
+    """Upscaling with some options as something to compare."""
+    session = Session(options)
+
+    def enlarge(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        result: NDArray[np.uint8] = session.upscale(low).image
+        return result
+
+    return scoring.Contender(name, enlarge, f"fourfold, {available()} threads, fastest runtime")
+
+
+def _whole_runs(photo: Path) -> dict[str, timing.WholeRun]:
+    """From file to file: what each network costs, and what 8-bit arithmetic and encoding in another thread buy."""
+    little = UpscaleOptions(route="little", style="faithful", format="jpeg")
+    wide = _wide()
+    cases = {
+        "little, 16 or 32 bit": little.changed(precision=wide),
+        "little": little,
+        "little to PNG": little.changed(format="png"),
+        "big, 16 or 32 bit": little.changed(route="big", precision=wide),
+        "big": little.changed(route="big"),
+        "routed": little.changed(route="auto"),
+        "routed, photo": little.changed(route="auto", style="photo"),
+    }
+    runs = {f"1-megapixel JPEG, {name}": _whole_run(photo, options) for name, options in cases.items()}
+    return runs | {"1-megapixel JPEG, little, one thing after the other": _in_one_thread(photo, little)}
+
+
+def _wide() -> Literal["bf16", "fp32"]:
+    return "bf16" if {"avx512_bf16", "amx_bf16", "bf16"} & set(environment().instructions) else "fp32"
+
+
+def _in_one_thread(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
+    """The same without measuring and encoding beside the network."""
+    session = Session()
+
+    def run() -> tuple[float, float]:
+        started = time.perf_counter()
+        image = files.read(photo)
+        work = session.prepare(image, options, keeps_whole=True).work
+        with files.open_writer(photo.with_suffix(".large.jpg"), files.Spec("JPEG", *work.target, 3, quality=95)) as to:
+            for band in work.bands(lambda _done, _all: None):
+                to.write(work.finish(band))
+        return time.perf_counter() - started, work.seconds_model
+
+    return run
+
+
+def _whole_run(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
+    session = Session()
+
+    def run() -> tuple[float, float]:
+        (outcome,) = upscale_files([str(photo)], options=options, overwrite=True, session=session)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        return outcome.seconds, outcome.seconds_model
+
+    return run
+
+
+def _tiled_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    repeats = [-(-wanted // side) for wanted, side in zip(size, picture.shape[:2], strict=True)]
+    mirrored = np.concatenate([picture, picture[::-1]])
+    mirrored = np.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
+    return np.tile(mirrored, (*repeats, 1))[: size[0], : size[1]]

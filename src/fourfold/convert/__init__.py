@@ -1,0 +1,1 @@
+"""Weights in other formats: export to ONNX, quantisation, import and exchange with other tools."""

@@ -1,0 +1,145 @@
+"""The recogniser → ONNX: its image tower with the prompts' features in it, which is all that recognising needs."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fourfold.core.errors import MissingExtra, ModelError
+from fourfold.models.recogniser import Recogniser
+
+try:
+    import onnx
+    import torch
+    import torch.nn.functional as F
+    from onnx import TensorProto, helper, numpy_helper
+    from torch import Tensor, nn
+
+    from fourfold.convert.export import rounded, to_safetensors
+    from fourfold.engines.pytorch import build, fill, read_state
+    from fourfold.networks.two_tower import TraceTower, TwoTower
+except ImportError as missing:
+    raise MissingExtra("exporting the recogniser", "torch") from missing
+
+TOLERANCE = 2e-3
+"""Largest difference of a share between a network and its export, whose weights are rounded to fp16."""
+
+_OPSET, _IR_VERSION = 17, 8
+
+
+def to_onnx(network: TwoTower, prototypes: Tensor) -> bytes:
+    """``N×count`` traces in windows of one photo → ``1×K`` shares of the prompts.
+
+    Args:
+        network: one of ``networks.two_tower.of_traces``; prototypes: ``K×D`` features of the prompts, normalised.
+
+    Raises:
+        ModelError: the export gives other shares than the network.
+    """
+    graph, tower = _Graph(), network.image
+    assert isinstance(tower, TraceTower)
+    graph.add("Sub", ["traces", graph.constant("mean", tower.mean.numpy())], "centred")
+    graph.add("Div", ["centred", graph.constant("deviation", tower.deviation.numpy())], "layer0")
+    for number, layer in enumerate(tower.layers):
+        graph.linear(f"layer{number}", f"sum{number}", layer)
+        graph.add("Relu", [f"sum{number}"], f"layer{number + 1}")
+    graph.linear(f"layer{len(tower.layers)}", "features", tower.out)
+    graph.add("ReduceMean", ["features"], "photo", axes=[0], keepdims=1)
+    graph.add("ReduceL2", ["photo"], "length", axes=[1], keepdims=1)
+    graph.add("Div", ["photo", "length"], "direction")
+    weights = (network.logit_scale.exp() * prototypes.T).detach().numpy()
+    graph.add("MatMul", ["direction", graph.constant("prompts", weights)], "logits")
+    graph.add("Softmax", ["logits"], "shares", axis=1)
+    model = graph.model(len(tower.mean), len(prototypes))
+    _check(model, network, prototypes)
+    return model
+
+
+def publish(state: Path, card_path: Path, folder: Path, prompts: Sequence[str]) -> None:
+    """Write a trained recogniser's weights into ``folder`` and state them on its card.
+
+    Args:
+        state: what training leaves as ``final.pt``; prompts: what is asked.
+
+    Raises:
+        ModelError: the state does not fit the card's network, or the export differs.
+    """
+    from fourfold.catalog.card import RecogniserCard, parse
+
+    text = card_path.read_text("utf-8")
+    card = parse(text, card_path.name)
+    assert isinstance(card, RecogniserCard)
+    network = build(card.network)
+    assert isinstance(network, TwoTower)
+    fill(network, rounded(read_state(state), str(state)), str(state))
+    with torch.no_grad():
+        prototypes = F.normalize(network.encode_text(network.embed(prompts)), dim=-1)
+    blobs = {"onnx": to_onnx(network, prototypes), "safetensors": to_safetensors(network)}
+    for stored in card.weights:
+        content = blobs[stored.format]
+        (folder / stored.file).write_bytes(content)
+        text = re.sub(
+            rf'(file = "{re.escape(stored.file)}"\n(?:.*\n)*?)sha256 = ".*"\nbytes = .*',
+            rf'\g<1>sha256 = "{hashlib.sha256(content).hexdigest()}"\nbytes = {len(content)}',
+            text,
+        )
+    card_path.write_text(text, "utf-8")
+
+
+def _check(model: bytes, network: TwoTower, prototypes: Tensor) -> None:
+    runner = Recogniser(model, "exported")
+    tower = network.image
+    assert isinstance(tower, TraceTower)
+    for seed in range(8):
+        spread = torch.randn(5, len(tower.mean), generator=torch.Generator().manual_seed(seed))
+        traces = tower.mean + tower.deviation * spread
+        with torch.no_grad():
+            feature = F.normalize(network.encode_images(traces[None]), dim=-1)
+            shares = (network.logit_scale.exp() * feature @ prototypes.T).softmax(1)[0].numpy()
+        difference = float(np.abs(runner(traces.numpy()) - shares).max())
+        if not difference <= TOLERANCE:
+            raise ModelError(f"the export differs by {difference:.2g} in a share, expected at most {TOLERANCE:.0e}")
+
+
+class _Graph:
+    """ONNX nodes, one after the other; weights are stored as fp16."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def add(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> None:
+        self._nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
+
+    def linear(self, source: str, output: str, layer: nn.Module) -> None:
+        weight, bias = layer.weight, layer.bias
+        assert isinstance(weight, Tensor)
+        assert isinstance(bias, Tensor)
+        names = [self._half(f"{output}.weight", weight), self._half(f"{output}.bias", bias)]
+        self.add("Gemm", [source, *names], output, transB=1)
+
+    def constant(self, name: str, value: Any) -> str:
+        self._constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def _half(self, name: str, value: Tensor) -> str:
+        self.add("Cast", [self.constant(f"{name}.fp16", value.detach().half().numpy())], name, to=TensorProto.FLOAT)
+        return name
+
+    def model(self, count: int, classes: int) -> bytes:
+        value = helper.make_tensor_value_info
+        proto = helper.make_graph(
+            self._nodes,
+            "TwoTower",
+            [value("traces", TensorProto.FLOAT, ["windows", count])],
+            [value("shares", TensorProto.FLOAT, [1, classes])],
+            self._constants,
+        )
+        made = helper.make_model(
+            proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="fourfold"
+        )
+        onnx.checker.check_model(made, full_check=True)
+        return bytes(made.SerializeToString(deterministic=True))

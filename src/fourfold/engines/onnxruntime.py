@@ -1,0 +1,142 @@
+"""ONNX Runtime: the engine that is everywhere."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourfold.catalog.card import Card
+from fourfold.core.contract import Floats
+from fourfold.core.errors import InvalidInput, ModelError, RuntimeFailure
+from fourfold.engines import tensors, weights
+
+
+@cache
+def engine() -> Any:
+    """The ``onnxruntime`` module, imported so that it sends and stores nothing about this machine.
+
+    Raises:
+        RuntimeFailure: it is not installed, or does not load here.
+    """
+    # Official builds from 1.29 on report to their maker and keep a device id in the home folder, already on import;
+    # this variable is their documented switch. On Windows the events go to the system's tracing: the call below.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        import onnxruntime
+    except (ImportError, OSError) as error:
+        raise RuntimeFailure(
+            f"the onnxruntime engine does not load: {error}; pip install --upgrade onnxruntime"
+        ) from error
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+class OnnxRunner:
+    """An ONNX model behind the ``core.contract.Runner`` protocol. Calls may come from several threads.
+
+    Args:
+        model: the file's content, with one input ``B×3×H×W`` whose free sizes are called batch, height and width.
+        scale: output pixels a side for each input pixel; tile: height and width it is prepared for; threads: to use.
+        precision: what the model's arithmetic is, fp32 or int8.
+    """
+
+    runtime = "onnxruntime"
+    reruns = 0
+
+    def __init__(
+        self, model: bytes, scale: int, tile: tuple[int, int], threads: int, precision: Literal["fp32", "int8"] = "fp32"
+    ) -> None:
+        self.tile = tile
+        self.precision: str = precision
+        self._scale = scale
+        options = engine().SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = engine().GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        # Known sizes let the engine plan its memory once: the arena then never grows.
+        for name, size in (("batch", 1), ("height", tile[0]), ("width", tile[1])):
+            options.add_free_dimension_override_by_name(name, size)
+        try:
+            self._session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise RuntimeFailure(
+                f"onnxruntime cannot prepare the model for {tile[0]}×{tile[1]} tiles: {error}"
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+
+    def __call__(self, tiles: Floats) -> Floats:
+        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped, in memory of its own."""
+        tiles = tensors.batch(tiles, self.tile)
+        height, width = (side * self._scale for side in self.tile)
+        answer = np.empty((len(tiles), 3, height, width), np.float32)
+        for asked, place in zip(tiles, answer, strict=True):
+            self._run(asked, place)
+        tensors.check_values(tiles, answer, self.runtime)
+        return answer
+
+    def levels(self, tiles: Floats) -> NDArray[np.uint8]:
+        """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255."""
+        return tensors.levels(self(tiles))
+
+    def _run(self, asked: Floats, place: Floats) -> None:
+        binding = self._session.io_binding()
+        for bind, name, array in (
+            (binding.bind_input, self._input, asked),
+            (binding.bind_output, self._output, place),
+        ):
+            bind(name, "cpu", 0, np.float32, (1, *array.shape), array.ctypes.data)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise RuntimeFailure(f"onnxruntime failed on a {self.tile[0]}×{self.tile[1]} tile: {error}") from error
+
+
+def runs(model: bytes) -> Callable[[Floats], Floats]:
+    """What runs an ONNX model of others on one ``3×H×W`` tile of any size.
+
+    Raises:
+        ModelError: it does not take and give one picture of free height and width in single precision.
+    """
+    options = engine().SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"onnxruntime cannot read the model: {error}") from error
+    ends = [*session.get_inputs(), *session.get_outputs()]
+    if [end.type for end in ends] != ["tensor(float)"] * 2 or any(isinstance(n, int) for n in ends[0].shape[2:]):
+        found = ", ".join(f"{end.name}: {end.type} {end.shape}" for end in ends)
+        raise ModelError(
+            f"expected one input B×3×H×W with free H and W and one output, both float32; got {found}. Export it so"
+        )
+
+    def run(tile: Floats) -> Floats:
+        try:
+            answer: Floats = session.run(None, {ends[0].name: tile[None]})[0][0]
+        except Exception as error:
+            raise RuntimeFailure(f"onnxruntime failed on a tile of {tile.shape}: {error}") from error
+        return answer
+
+    return run
+
+
+def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> OnnxRunner:
+    """A runner for the card's ONNX weights.
+
+    Raises:
+        ModelError: weights missing or damaged; RuntimeFailure: the engine cannot run them, or not in bf16.
+        InvalidInput: an unknown precision.
+    """
+    if precision == "int8":
+        return OnnxRunner(weights.read(card, "onnx-int8"), card.scale, tile, threads, "int8")
+    if precision == "bf16":
+        raise RuntimeFailure("onnxruntime computes in fp32 or int8 here, not in bf16; try --runtime openvino")
+    if precision not in ("auto", "fp32"):
+        raise InvalidInput(f"expected precision auto, fp32 or int8 for onnxruntime, got {precision!r}")
+    return OnnxRunner(weights.read(card, "onnx"), card.scale, tile, threads)

@@ -1,0 +1,1 @@
+"""Networks that describe photos: recogniser, encoder, sharpener, classifier, CLIP and masked-language models."""

@@ -1,0 +1,43 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from fourfold.convert.export import to_onnx
+from fourfold.convert.quantise import to_int8
+from fourfold.engines.onnxruntime import OnnxRunner
+from fourfold.networks.upscaler import Upscaler
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(4)
+    return to_onnx(Upscaler(8, 3, 2).collapse())
+
+
+@pytest.fixture(scope="module")
+def tiles():
+    rows, columns = np.mgrid[:40, :40] / np.float32(40)
+    scenes = [0.5 + 0.4 * np.sin(k * rows + 3 * columns) for k in (4, 9, 17)]
+    return [np.repeat(scene[None].astype(np.float32), 3, axis=0) for scene in scenes]
+
+
+def test_the_quantised_network_is_close_smaller_in_arithmetic_and_always_the_same(network, tiles):
+    made = to_int8(network, tiles)
+    exact, eight = (OnnxRunner(model, 4, (40, 40), 1)(tiles[1][None]) for model in (network, made))
+    assert np.abs(eight - exact).max() < 0.03
+    assert (eight != exact).any()
+    assert to_int8(network, tiles) == made
+
+
+def test_the_last_layer_and_the_most_sensitive_one_stay_as_they_were(network, tiles):
+    graph = onnx.load_from_string(to_int8(network, tiles)).graph
+    quantised = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    eight = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in quantised]
+    plain = [node for node in graph.node if node.op_type == "Conv" and node.input[1] not in quantised]
+    assert len(eight) == 3
+    assert len(plain) == 3  # one spared, the last layer, and the copy of the input
+    last = {node.input[0] for node in graph.node if node.op_type == "Add"} | {
+        node.input[1] for node in graph.node if node.op_type == "Add"
+    }
+    assert sum(node.output[0] in last for node in plain) == 2
