@@ -37,13 +37,15 @@ def pngs() -> Iterator[Made]:
         extra: list[tuple[bytes, bytes]] = []
         if colour == 3:
             extra.append((b"PLTE", np.random.default_rng(bits).integers(0, 256, 3 * 2**bits, np.uint8).tobytes()))
-        yield f"png-{colour}-{bits}-{size[0]}-{interlaced}.png", charts.png_file(
-            samples, bits, colour, extra, interlaced=interlaced
+        yield (
+            f"png-{colour}-{bits}-{size[0]}-{interlaced}.png",
+            charts.png_file(samples, bits, colour, extra, interlaced=interlaced),
         )
         if colour in (0, 2, 3) and not interlaced and size[0] > 1:
             key = bytes(range(0, 250, 50)) if colour == 3 else samples[0, 0].astype(">u2").tobytes()
-            yield f"png-{colour}-{bits}-{size[0]}-key.png", charts.png_file(
-                samples, bits, colour, [*extra, (b"tRNS", key[: 2**bits] if colour == 3 else key)]
+            yield (
+                f"png-{colour}-{bits}-{size[0]}-key.png",
+                charts.png_file(samples, bits, colour, [*extra, (b"tRNS", key[: 2**bits] if colour == 3 else key)]),
             )
     for turned in range(2, 9):
         exif = charts.exif("<", turned)
@@ -81,7 +83,8 @@ def tiff(
                 at = start + size + len(values)
                 values += data + bytes(len(data) % 2)
                 data = struct.pack(order + wide, at)
-            table += struct.pack(order + "HH" + wide, tag, 4 if code == "I" else 3, len(numbers)) + data.ljust(size, b"\0")
+            entry = struct.pack(order + "HH" + wide, tag, 4 if code == "I" else 3, len(numbers))
+            table += entry + data.ljust(size, b"\0")
         link = len(out) + len(table)
         out += table + bytes(8 if big else 4) + values
     assert head <= len(out)
@@ -109,9 +112,7 @@ def tiff_page(
     for plane in planes:
         if tile:
             padded = np.pad(plane, ((0, -height % tile), (0, -width % tile), (0, 0)), mode="edge")
-            parts += [
-                padded[y : y + tile, x : x + tile] for y in range(0, height, tile) for x in range(0, width, tile)
-            ]
+            parts += [padded[y : y + tile, x : x + tile] for y in range(0, height, tile) for x in range(0, width, tile)]
         else:
             parts += [plane[y : y + (strip or height)] for y in range(0, height, strip or height)]
     segments = [_segment(part, bits, order, compression, predictor, reversed_bits) for part in parts]
@@ -130,14 +131,16 @@ def _segment(
     part: NDArray[Any], bits: int, order: str, compression: int, predictor: int, reversed_bits: bool
 ) -> bytes:  # fmt: skip
     if predictor == 2:
-        part = np.concatenate([part[:, :1], np.diff(part.astype(np.int64), axis=1) % 2**bits], axis=1).astype(part.dtype)
+        steps = np.diff(part.astype(np.int64), axis=1) % 2**bits
+        part = np.concatenate([part[:, :1], steps], axis=1).astype(part.dtype)
     data = packed(part, bits, order)
     if compression == 8:
         data = zlib.compress(data)
     elif compression == 32773:  # PackBits, literally: runs of at most 128 bytes as they are
         width = len(data) // len(part)
         rows = [data[at : at + width] for at in range(0, len(data), width)]
-        data = b"".join(bytes([len(c) - 1]) + c for row in rows for c in (row[i : i + 128] for i in range(0, width, 128)))
+        literal = [row[at : at + 128] for row in rows for at in range(0, width, 128)]
+        data = b"".join(bytes([len(part) - 1]) + part for part in literal)
     return data.translate(bytes(int(f"{b:08b}"[::-1], 2) for b in range(256))) if reversed_bits else data
 
 
@@ -146,8 +149,8 @@ def tiffs() -> Iterator[Made]:
     for name, (deep, photometric, more) in kinds.items():
         for bits in (8, 16) if deep > 1 else (1, 2, 4, 8, 12, 16):
             samples = levels(33, 18, deep, bits)
-            options: list[dict[str, Any]] = [{}, {"order": ">"}, {"strip": 5}, {"reversed_bits": True}, {"counts": False}]
-            options += [{"compression": c} for c in (8, 32773)]
+            options: list[dict[str, Any]] = [{}, {"order": ">"}, {"strip": 5}, {"reversed_bits": True}]
+            options += [{"counts": False}, {"compression": 8}, {"compression": 32773}]
             options += [{"tile": 16}] + ([{"separate": True}] if deep > 1 else [])
             options += [{"compression": 8, "predictor": 2}] if bits in (8, 16) else []
             for number, option in enumerate(options):
@@ -219,7 +222,7 @@ def bmp(samples: NDArray[Any], bits: int, *, head: int = 40, masks: Sequence[int
         rows, palette = [row[:, [2, 1, 0, 3][: bits // 8]].astype(np.uint8).tobytes() for row in samples], b""
     rows = [row + bytes(-len(row) % 4) for row in (rows if down else rows[::-1])]
     start = 14 + head + len(palette)
-    info = struct.pack("<IiiHHIIiiII", head, width, -height if down else height, 1, bits, 3 if masks else 0, 0, 0, 0, 0, 0)
+    info = struct.pack("<IiiHHI20x", head, width, -height if down else height, 1, bits, 3 if masks else 0)
     info += struct.pack("<4I", *masks) if masks else b""
     if head > 56:
         info += b"BGRs"

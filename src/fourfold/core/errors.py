@@ -42,7 +42,7 @@ class PictureError(FourfoldError):
 
 
 class Damaged(ValueError):
-    """What a reader finds wrong in a file, in words that fit into a sentence; ``imaging.files`` makes a PictureError."""
+    """What a reader finds wrong in a file, as words for a sentence; ``imaging.files`` makes a PictureError of it."""
 
 
 class QualityGate(FourfoldError):

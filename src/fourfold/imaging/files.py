@@ -23,7 +23,7 @@ from fourfold.core.image import Image, Metadata
 from fourfold.imaging import color, metadata
 from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
-from fourfold.imaging.formats import FORMATS, Format, format_of, sniff
+from fourfold.imaging.formats import FORMATS, Format, format_of, refusal, sniff
 
 __all__ = [
     "FORMATS", "Format", "Header", "Spec", "Writer", "digest", "format_of", "open_writer", "probe", "read", "write",
@@ -163,14 +163,9 @@ def _file(path: Path) -> io.BufferedReader:
 def _recognised(stream: BinaryIO, label: str) -> str:
     start = stream.read(64)
     name = sniff(start)
-    if name is not None:
-        return name
-    expected = "JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF"
-    if not start:
-        raise PictureError(f"{label}: expected a picture, the file is empty. Copy it again from where it comes from")
-    is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
-    what = "text" if is_text else f"something that starts with the bytes {start[:8].hex(' ')}"
-    raise PictureError(f"{label}: expected a picture ({expected}), the file holds {what}. Export it as one of these")
+    if name is None:
+        raise PictureError(f"{label}: {refusal(start)}")
+    return name
 
 
 def digest(path: Path) -> str:

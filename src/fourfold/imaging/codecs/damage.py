@@ -22,6 +22,8 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _RUN = re.compile(rb"(.)\1{63}", re.DOTALL)
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _AFTER_A_SCAN = {0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
+_ENDS = {0xD9, 0xDC, *range(0xE0, 0xF0), 0xFE}
+_BESIDE = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # all about the file but what libjpeg tells the colour space by
 _PROGRESSIVE = {0xC2, 0xCA}
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _UNREADABLE = {0xC3: "lossless", 0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical", 0xF7: "JPEG-LS"}
@@ -37,10 +39,12 @@ class Damage:
     Attributes:
         share: of the pixels that are missing or wrong, 0 to 1; None if that cannot be told.
         what: is wrong, in words that fit into a sentence.
+        sound: the file up to where that begins, with an end mark.
     """
 
     share: float | None
     what: str
+    sound: bytes
 
 
 def judged(damage: Damage, name: str, *, accept: bool) -> str:
@@ -116,7 +120,7 @@ def find(data: bytes) -> Damage | None:
     if not complaint and outline.ends:
         return None
     if not outline.ends and not _complaint(outline.data + END, outline):
-        return Damage(0, "its end mark is missing")
+        return Damage(0, "its end mark is missing", outline.data + END)
     places = [(outline.odd, "a marker stands where none can be")]
     run = _RUN.search(outline.data, outline.start)
     places.append((run.start() if run else None, "one byte fills a part of it"))
@@ -125,15 +129,16 @@ def find(data: bytes) -> Damage | None:
     if not found:
         spare = re.search(r"(\d+) extraneous bytes before marker 0xd9", complaint)
         if spare and int(spare[1]) <= _PADDING:
-            return Damage(0, f"{spare[1]} bytes too many before its end mark")
-        return Damage(None, "its compressed data is not consistent")
+            return Damage(0, f"{spare[1]} bytes too many before its end mark", outline.data)
+        return Damage(None, "its compressed data is not consistent", outline.data)
     place, what = found[0]
+    sound = outline.data[:place] + END
     if outline.scans and place > outline.scans[0] and outline.frame in _PROGRESSIVE:
-        return Damage(None, f"{what}; of its {len(outline.scans) + 1} layers of detail not all are whole")
+        return Damage(None, f"{what}; of its {len(outline.scans) + 1} layers of detail not all are whole", sound)
     reached, rows = _reached(outline, place)
     again = None if place == len(outline.data) else _RESTART.search(outline.data, place + 64)
     beyond = rows if again is None else _reached(outline, again.start())[0]
-    return Damage(max(beyond - reached, 1) / rows, what)
+    return Damage(max(beyond - reached, 1) / rows, what, sound)
 
 
 def _reached(outline: _Outline, place: int) -> tuple[int, int]:
@@ -176,20 +181,22 @@ def _segments(data: bytes, at: int = 2) -> list[tuple[int, int]]:
 
 def _outlined(data: bytes) -> _Outline | None:
     """None if there is no scan."""
-    head, frame, colours, scan = bytearray(data[:2]), 0, 3, 0
+    head, frame, colours, scan, together = bytearray(data[:2]), 0, 3, 0, False
     for marker, at in _segments(data):
         end = at + int.from_bytes(data[at : at + 2], "big")
         if marker in _FRAMES:
             frame, colours = marker, data[at + 7] if at + 7 < len(data) else 3
-        if not (0xE0 <= marker <= 0xEF and marker != 0xEE) and marker != 0xFE:
+        if marker not in _BESIDE:
             head += data[at - 2 : end]
         scan = end if marker == 0xDA else 0
+        together = data[at + 2 : at + 3] == bytes([colours])  # one scan holds everything
     if not scan or not frame:
         return None
+    lawful = _ENDS if together and frame not in _PROGRESSIVE else _AFTER_A_SCAN
     shift, scans, odd, ends, at = len(head) - scan, [], None, False, scan
     while (match := _MARKER.search(data, at)) is not None:
         marker, at = data[match.start() + 1], match.end()
-        if marker not in _AFTER_A_SCAN:
+        if marker not in lawful:
             odd = odd or match.start() + shift
             continue
         if marker == 0xD9:

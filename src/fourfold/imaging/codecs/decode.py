@@ -281,7 +281,12 @@ def _whole(
     if found is None:
         return picture, ()
     note = damage.judged(found, "JPEG", accept=accept)
-    return _opened(io.BytesIO(data + damage.END), "JPEG"), (note,)
+    whole = _opened(io.BytesIO(data + damage.END), "JPEG")
+    try:
+        whole.load()
+    except (OSError, SyntaxError):  # what stands in the place of pixels looks like something else to libjpeg
+        whole = _opened(io.BytesIO(found.sound), "JPEG")
+    return whole, (note,)
 
 
 def _opened(stream: BinaryIO, name: str) -> ImageFile.ImageFile:

@@ -10,17 +10,12 @@ from PIL import TiffImagePlugin
 from fourfold.core.errors import PictureError
 from fourfold.imaging.codecs import ifd
 from fourfold.imaging.codecs.tiff import Layout
+from fourfold.imaging.formats import RAW
 
 _SUBFILE, _OLD_SUBFILE, _PHOTOMETRIC, _SUBIFDS, _DNG = 254, 255, 262, 330, 50706
 _REDUCED, _MASK = 1, 4
 _SENSOR = (32803, 34892)
 _LONGEST_CHAIN = 10_000
-
-RAW = (
-    "expected a finished picture, got a camera raw, which holds what the sensor saw. Develop it first: save it as a "
-    "16-bit TIFF or a JPEG with the camera's program, darktable or RawTherapee"
-)
-
 
 RARE = (
     "expected a TIFF of grey, palette, RGB, CMYK, YCbCr or L*a*b* colours of at most 16 bits, got a rarer kind that "
