@@ -18,7 +18,8 @@ from fourfold.core.errors import PictureError, QualityGate, UsageError
 from fourfold.core.image import Metadata
 from fourfold.engines import choose, weights
 from fourfold.imaging.metadata import with_recipe
-from fourfold.workflow.schema import WorkflowProblems, find, presets
+from fourfold.workflow.presets import presets
+from fourfold.workflow.schema import WorkflowProblems, find
 
 FAST = {"restored.runtime": "onnxruntime", "restored.threads": 1}
 

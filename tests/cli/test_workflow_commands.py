@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fourfold.cli.main import main
-from fourfold.workflow.schema import presets
+from fourfold.workflow.presets import presets
 
 FAST = ["--set", "restored.runtime=onnxruntime", "--set", "restored.threads=1"]
 

@@ -76,24 +76,32 @@ def test_one_measurement_serves_every_tile(tmp_path: Path) -> None:
     for side in (8, 16, 24):
         options = {"tile": (side, side), "threads": 1, "precision": "auto", "memory": tmp_path / "a.json"}
         assert choose.fastest(PLAIN, build, **options).tile == (side, side)
-    assert built[2:] == [(8, 8), (16, 16), (24, 24)]
+    assert built == [(8, 8), (8, 8), (16, 16), (24, 24)]
 
 
 def test_int8_is_tried_where_the_card_has_it_and_taken_where_it_is_faster(tmp_path: Path) -> None:
-    def faster(seconds: dict[str, float], name: str) -> tuple[str, str]:
-        asked: list[tuple[str, str]] = []
+    def faster(seconds: dict[str, float], name: str) -> str:
+        asked: set[tuple[str, str]] = set()
 
         def build(engine: choose.Engine, tile: tuple[int, int], precision: str) -> FakeRunner:
-            asked.append((engine, precision))
-            return Timed(engine, seconds[precision], tile)
+            asked.add((engine, precision))
+            runner = Timed(engine, seconds[precision], tile)
+            runner.precision = precision
+            return runner
 
         options = {"tile": (8, 8), "threads": 1, "precision": "auto", "memory": tmp_path / name}
-        choose.fastest(CARD, build, **options)
-        assert set(asked) == {(engine, precision) for engine in choose.ENGINES for precision in ("auto", "int8")}
-        return asked[-1]
+        chosen = choose.fastest(CARD, build, **options)
+        assert asked == {(engine, precision) for engine in choose.ENGINES for precision in ("auto", "int8")}
+        return chosen.precision
 
-    assert faster({"auto": 0.03, "int8": 0.001}, "a.json")[1] == "int8"
-    assert faster({"auto": 0.001, "int8": 0.03}, "b.json")[1] == "auto"
+    assert faster({"auto": 0.03, "int8": 0.001}, "a.json") == "int8"
+    assert faster({"auto": 0.001, "int8": 0.03}, "b.json") == "auto"
+
+
+def test_what_is_plainly_slower_is_not_measured_to_the_end() -> None:
+    fast, slow = Timed("openvino", 0.002), Timed("onnxruntime", 0.05)
+    assert set(choose.measure({("openvino", "auto"): fast, ("onnxruntime", "auto"): slow})) == {("openvino", "auto")}
+    assert (fast.calls, slow.calls) == (4, 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"other": 3}'])

@@ -176,6 +176,24 @@ def test_a_large_picture_keeps_its_digits():
     assert fidelity(flat, low).added == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("size", "target", "figures"),
+    [
+        ((200, 300), (800, 1200), (43.5774, 46.6106, 4.3442, 36.6129, 38.1513)),
+        ((211, 303), (844, 1212), (43.3594, 46.6106, 4.4450, 36.4137, 38.0103)),
+        ((160, 281), (433, 1130), (38.1022, 54.2099, 4.1650, 35.6781, 36.6427)),
+        ((97, 64), (291, 192), (48.9908, 12.0386, 1.9135, 43.6983, 43.6983)),
+    ],
+)
+def test_figures_stay_what_version_0_1_measured(size, target, figures):
+    """Of nearest-neighbour enlargements, wider than a phone or not, by equal whole factors or not."""
+    low = data.astronaut()[: size[0], 100 : 100 + size[1]]
+    rows, columns = (np.arange(wanted) * side // wanted for side, wanted in zip(size, target, strict=True))
+    found = fidelity(low[rows][:, columns], low)
+    measured = (found.consistency, found.worst, found.added, found.bicubic, found.phone)
+    assert measured == pytest.approx(figures, abs=0.001)
+
+
 def test_a_part_is_refused(photo):
     meter = FidelityMeter(photo[::4, ::4], photo.shape[:2])
     meter.push(photo[:100])

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fourfold.core.errors import InvalidInput
+from fourfold.imaging import resize
 from fourfold.imaging.resize import Resizer, bicubic, shares
 
 sides = st.integers(1, 70)
@@ -38,6 +39,22 @@ def test_going_through_another_size_is_going_there_first(size, through, target, 
     resizer = Resizer(size, target, through=through)
     bands = [resizer.push(image[top : top + rows]) for top in range(0, size[0], rows)]
     np.testing.assert_allclose(np.concatenate(bands), bicubic(bicubic(image, through), target), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "through", "target", "inverse"),
+    [(400, None, 100, False), (270, None, 480, False), (90, 360, 90, False), (90, 360, 90, True)],
+)
+def test_repeating_weights_are_those_worked_out_one_by_one(monkeypatch, size, through, target, inverse):
+    """Away from the borders one small matrix is used over and over where sizes share a factor."""
+    image = np.random.default_rng(1).random((size, 40))
+    way = {"through": through and (through, 40), "inverse": inverse}
+    made = Resizer(image.shape, (target, 40), **way).push(image)
+    resize._blocks.cache_clear()
+    monkeypatch.setattr(resize, "_LONGEST", 0)
+    alone = Resizer(image.shape, (target, 40), **way).push(image)
+    resize._blocks.cache_clear()
+    np.testing.assert_allclose(made, alone, atol=1e-7)
 
 
 @given(st.tuples(sides, sides), st.floats(1, 8), st.integers(1, 70))

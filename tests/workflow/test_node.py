@@ -13,7 +13,8 @@ from fourfold.workflow import nodes
 from fourfold.workflow.node import Options, Port, node
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.ports import KINDS, Picture, Report
-from fourfold.workflow.schema import json_schema, presets, text_of
+from fourfold.workflow.presets import presets, text_of
+from fourfold.workflow.schema import json_schema
 
 
 class Both(NamedTuple):

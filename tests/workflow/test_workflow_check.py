@@ -14,7 +14,8 @@ from fourfold.methods.condition import KINDS
 from fourfold.workflow.graph import check
 from fourfold.workflow.node import Port, node
 from fourfold.workflow.nodes import NODES
-from fourfold.workflow.schema import WorkflowProblems, find, from_plain, parse, presets, suited
+from fourfold.workflow.presets import presets, suited
+from fourfold.workflow.schema import WorkflowProblems, find, from_plain, parse
 
 HERE = Path(__file__).parent
 BROKEN = sorted((HERE / "broken").glob("*.yaml"))
@@ -82,6 +83,8 @@ def test_the_workflow_for_a_condition_is_found():
     task = "image-to-image/super-resolution"
     assert find(suited(task, "enlarged")).suits == "enlarged"
     assert suited(task, "noisy") == suited("none", "enlarged") == ""
+    for preset in filter(lambda one: find(one).suits, presets()):  # as read without YAML
+        assert suited(find(preset).answers, find(preset).suits) == preset
 
 
 def test_a_step_comes_after_all_it_needs_whatever_the_order_of_the_file(tools):

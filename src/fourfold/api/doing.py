@@ -30,7 +30,8 @@ from fourfold.scientist.values import Answer, Brief
 from fourfold.scientist.wording import Words
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.ports import Carried, ImageType, Picture
-from fourfold.workflow.schema import Workflow, find, presets, suited
+from fourfold.workflow.presets import presets, suited
+from fourfold.workflow.schema import Workflow, find
 
 _SIDE, _CLOSER, _SMALL = 1600, 560, 480
 """Longest sides in pixels of the whole photo, of the closer look and of the photo under the tile map."""

@@ -26,7 +26,7 @@ from fourfold.methods.condition import PROMPTS, Condition, Kind
 from fourfold.methods.route import Routes
 from fourfold.methods.upscale import Size, Upscaling, memory_needed, target_size
 from fourfold.models.recogniser import Recogniser
-from fourfold.workflow.schema import suited
+from fourfold.workflow.presets import suited
 
 _PUTS_BACK = (
     "--consistent puts noise and JPEG damage back that the photo style repairs; --style faithful is made for it"

@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "check":
         return _check(args.files)
     from fourfold.workflow.nodes import NODES
-    from fourfold.workflow.schema import find, json_schema, presets, text_of
+    from fourfold.workflow.presets import presets, text_of
+    from fourfold.workflow.schema import find, json_schema
 
     if args.action == "schema":
         print(json.dumps(json_schema(NODES), indent=2, ensure_ascii=False, default=str))

@@ -1,7 +1,27 @@
-"""What this process may use of the machine: memory, here; processor threads are counted in ``core.threads``."""
+"""What this process may use of the machine: processor and memory; its threads are counted in ``core.threads``."""
 
+import hashlib
 import os
+import platform
+from functools import cache
 from pathlib import Path
+
+
+@cache
+def processor(root: Path = Path("/")) -> str:
+    """What tells this processor from others: its name, and of its instructions a checksum where the system lists them.
+
+    Args:
+        root: where ``proc`` is mounted.
+    """
+    try:
+        lines = (root / "proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        found = dict(reversed([line.split(":", 1) for line in lines if ":" in line]))
+        facts = {name.strip(): value.strip() for name, value in found.items()}
+        instructions = hashlib.sha256(facts["flags"].encode()).hexdigest()[:8]
+        return " ".join([facts["model name"], facts["cpu family"], facts["model"], instructions])
+    except (OSError, KeyError):
+        return f"{platform.processor()} {platform.machine()}"
 
 
 def memory_available(root: Path = Path("/")) -> int:

@@ -1,6 +1,9 @@
 """OpenVINO: the engine that is fastest on most x86-64 processors."""
 
+import hashlib
+import io
 import sys
+from contextlib import suppress
 from functools import cache
 from typing import Any, Literal
 
@@ -10,9 +13,11 @@ from numpy.typing import NDArray
 from fourfold.catalog.card import Card
 from fourfold.core.contract import Floats
 from fourfold.core.errors import InvalidInput, RuntimeFailure
-from fourfold.engines import tensors, weights
+from fourfold.core.machine import processor
+from fourfold.engines import compiled, tensors, weights
 
 _NAMES = {"fp32": "f32", "bf16": "bf16"}
+_LEVELS = 1  # counts changes of _with_levels, so that what was compiled before them is not used
 
 
 @cache
@@ -58,7 +63,7 @@ class OpenVinoRunner:
         if precision in _NAMES:
             self._config["INFERENCE_PRECISION_HINT"] = _NAMES[precision]
         self._requests: dict[str, Any] = {}
-        used = self._request("values").get_compiled_model().get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        used = self._request("levels").get_compiled_model().get_property("INFERENCE_PRECISION_HINT").get_type_name()
         names = {short: name for name, short in _NAMES.items()}
         self.precision = precision if precision == "int8" else names.get(used, used)
 
@@ -98,16 +103,30 @@ class OpenVinoRunner:
         """The compiled model's request, compiled when first needed."""
         if form not in self._requests:
             try:
-                model = _core().read_model(self._model)
-                model.reshape([1, 3, *self.tile])
-                if form == "levels":
-                    model = _with_levels(model)
-                self._requests[form] = _core().compile_model(model, "CPU", self._config).create_infer_request()
+                self._requests[form] = self._compiled(form).create_infer_request()
             except RuntimeError as error:
                 raise RuntimeFailure(
                     f"openvino cannot compile the model for {self.tile[0]}×{self.tile[1]} tiles: {error}"
                 ) from error
         return self._requests[form]
+
+    def _compiled(self, form: Literal["values", "levels"]) -> Any:
+        """The model compiled for this processor, by an earlier process if one did so."""
+        settings = sorted(self._config.items())
+        model = hashlib.sha256(self._model).hexdigest()
+        path = compiled.place([engine().__version__, processor(), model, form, _LEVELS, self.tile, settings])
+        kept = compiled.recall(path)
+        if kept is not None:
+            with suppress(RuntimeError):
+                return _core().import_model(io.BytesIO(kept), "CPU", self._config)
+        read = _core().read_model(self._model)
+        read.reshape([1, 3, *self.tile])
+        made = _core().compile_model(_with_levels(read) if form == "levels" else read, "CPU", self._config)
+        stream = io.BytesIO()
+        with suppress(RuntimeError):
+            made.export_model(stream)
+            compiled.keep(path, stream.getvalue())
+        return made
 
 
 def _with_levels(model: Any) -> Any:

@@ -23,8 +23,6 @@ _ROUNDING = 1 / 12  # variance of rounding to whole levels
 _FULL = 255 / 219  # luma goes from 16 to 235 only
 _CENTRED = -110  # black such that the middle of the range is 0: sums of squares then keep more digits
 
-Weights = tuple[NDArray[np.float64], NDArray[np.float64]]
-
 
 def fidelity(output: NDArray[Any], low: NDArray[Any]) -> "Fidelity":
     """What an enlarged picture kept of the picture it was made from, and what it added.
@@ -114,16 +112,12 @@ class FidelityMeter:
         require_picture(low)
         _require_enlarged(low, size)
         small = (low.shape[0], low.shape[1])
-        self._low, self._pixels = low, math.prod(size)
+        self._low, self._size, self._small = low, size, small
         self._shrink = Resizer(size, small, rounding=False)
-        self._squares, self._worst, self._compared = 0.0, 0.0, 0
+        self._energy = self._squares = self._worst = 0.0
+        self._compared = 0
         self._plain = luma(low, _CENTRED)
         self._shrunk = np.empty_like(self._plain)
-        self._energy = self._common = 0.0
-        weights = shares(small[0], size[0]), shares(small[1], size[1])
-        self._kept = _Product(self._shrunk, Resizer(small, small, through=size, inverse=True), weights)
-        self._of_plain = _Product(self._plain, Resizer(small, small, through=size), weights)
-        self._weights = weights
         self._phone: _Phone | None = _Phone(self._plain, size) if size[1] > PHONE else None
 
     def push(self, band: NDArray[Any]) -> None:
@@ -140,21 +134,19 @@ class FidelityMeter:
 
     def _take(self, rows: NDArray[Any]) -> None:
         plane = luma(rows, _CENTRED)
-        self._energy += float(np.einsum("ij,ij->i", plane, plane).sum(dtype=np.float64))
+        self._energy += _sum_of_squares(plane)
         if self._phone is not None:
             self._phone.push(plane)
-        shrunk = self._shrink.push(rows) * np.float32(1 / peak(rows))
+        shrunk = self._shrink.push(rows)
+        shrunk *= np.float32(1 / peak(rows))
         new = slice(self._compared, self._compared + len(shrunk))
         self._compared = new.stop
         if len(shrunk) == 0:
             return
-        difference = shrunk - unit(self._low[new])
-        self._worst = max(self._worst, float(max(difference.max(), -difference.min())))
-        self._squares += float(np.square(difference, out=difference).sum(dtype=np.float64))
         self._shrunk[new] = luma(shrunk, _CENTRED)
-        self._common += _weighted(self._shrunk[new] * self._plain[new], self._weights, new)
-        self._kept.push(self._shrunk[new])
-        self._of_plain.push(self._plain[new])
+        shrunk -= unit(self._low[new])
+        self._worst = max(self._worst, float(shrunk.max()), float(-shrunk.min()))
+        self._squares += _sum_of_squares(shrunk)
 
     def result(self) -> Fidelity:
         """The measures, once every row was taken.
@@ -164,8 +156,11 @@ class FidelityMeter:
         """
         if self._compared != len(self._low):
             raise InvalidInput(f"expected the whole output, got what covers {self._compared} of {len(self._low)} rows")
-        added = max(0.0, self._energy - self._kept.total) / self._pixels
-        apart = max(0.0, self._energy - 2 * self._common + self._of_plain.total) / self._pixels
+        kept = self._product(self._shrunk, Resizer(self._small, self._small, through=self._size, inverse=True))
+        of_plain = self._product(self._plain, Resizer(self._small, self._small, through=self._size))
+        pixels = math.prod(self._size)
+        added = max(0.0, self._energy - kept) / pixels
+        apart = max(0.0, self._energy - 2 * self._product(self._shrunk, None) + of_plain) / pixels
         bicubic = decibel(apart, 255.0)
         return Fidelity(
             consistency=decibel(self._squares / self._low.size, 1.0),
@@ -175,24 +170,22 @@ class FidelityMeter:
             phone=bicubic if self._phone is None else self._phone.result(),
         )
 
-
-class _Product:
-    """``⟨n a, Ob⟩`` of two planes at the input's size, for an operator O and the separable weights n, band by band."""
-
-    def __init__(self, a: Plane, operator: Resizer, weights: Weights) -> None:
-        self.total = 0.0
-        self._a, self._operator, self._weights = a, operator, weights
-        self._done = 0
-
-    def push(self, b: Plane) -> None:
-        made = self._operator.push(b)
-        rows = slice(self._done, self._done + len(made))
-        self._done = rows.stop
-        self.total += _weighted(self._a[rows] * made, self._weights, rows)
+    def _product(self, a: Plane, operator: Resizer | None) -> float:
+        """``⟨n a, Oa⟩`` for an operator O, or ``⟨n a, plain⟩`` without one, n being the weights of ``shares``."""
+        down, across = (shares(*both) for both in zip(self._small, self._size, strict=True))
+        total, done = 0.0, 0
+        for top in range(0, len(a), _ROWS):
+            made = self._plain[top : top + _ROWS] if operator is None else operator.push(a[top : top + _ROWS])
+            rows = slice(done, done + len(made))
+            done = rows.stop
+            total += float(down[rows] @ ((a[rows] * made) @ across))
+        return total
 
 
-def _weighted(values: Plane, weights: Weights, rows: slice) -> float:
-    return float(weights[0][rows] @ (values @ weights[1]))
+def _sum_of_squares(values: NDArray[np.float32]) -> float:
+    """Added up row by row, so that single precision keeps its digits over many values."""
+    rows = values.reshape(len(values), -1)
+    return float(np.einsum("ij,ij->i", rows, rows).sum(dtype=np.float64))
 
 
 class _Phone:
@@ -209,7 +202,7 @@ class _Phone:
         shrunk = self._shrink.push(plane)
         shrunk -= self._plain[self._done : self._done + len(shrunk)]
         self._done += len(shrunk)
-        self._squares += float(np.square(shrunk, out=shrunk).sum(dtype=np.float64))
+        self._squares += _sum_of_squares(shrunk)
 
     def result(self) -> float:
         return decibel(self._squares / self._plain.size, 255.0)

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging.blas import one_thread
 
-_BLOCK = 16  # output rows or columns per small dense product: few wasted zeros, and still fast in BLAS
+_ROWS, _MORE = 4, 16  # made by one small product, in BLAS: fewest zeros where rows are shrunk, else fewer products
+_LONGEST = 64  # outputs of one product at most
+_WORKING = 1 << 20  # values made of a band at a time, so that they stay in the processor's cache
 _REACH = 16  # samples beyond which the inverse of an enlargement shrunk again has faded to 1e-8 …
 _REACH_NEAR_ONE = 64  # … and for scales below 1.05, where it fades more slowly
 
@@ -72,52 +74,62 @@ class Resizer:
         self._columns_first = wide < high or (not rounding and wide == high > 1)
         self._held: NDArray[Any] | None = None
         self._first = 0  # row number of the first held row
-        self._done = 0  # output rows already returned
+        self._block = 0  # number of the block of output rows that comes next
 
     def push(self, band: NDArray[Any]) -> NDArray[Any]:
         """Take the next rows (``rows×W`` or ``rows×W×C``) and return the output rows that are now certain."""
-        with one_thread():
-            return self._push(band)
-
-    def _push(self, band: NDArray[Any]) -> NDArray[Any]:
         if band.shape[1] != self._size[1]:
             raise InvalidInput(f"expected rows of {self._size[1]} pixels, got {band.shape[1]}")
+        integers = self._rounding and np.issubdtype(band.dtype, np.integer)
+        top = np.iinfo(band.dtype).max if integers else None
+        growth = max(1, self._target[0] / self._size[0]) * max(1, self._target[1] / self._size[1])
+        step = max(1, int(_WORKING / growth) // math.prod(band.shape[1:]))
+        with one_thread():
+            parts = [self._push(band[row : row + step], top) for row in range(0, max(1, len(band)), step)]
+        out = [part.astype(band.dtype) for part in parts] if integers else parts
+        return out[0] if len(out) == 1 else np.concatenate(out)
+
+    def _push(self, band: NDArray[Any], top: int | None) -> NDArray[Any]:
+        """The same for few rows, as real numbers; with ``top`` they are rounded to 0..top after each axis."""
         if self._columns_first:
-            band = self._columns(band)
+            return self._rows(self._columns(band, top), top)
+        return self._columns(self._rows(band, top), top)
+
+    def _rows(self, band: NDArray[Any], top: int | None) -> NDArray[Any]:
         held = band if self._held is None else np.concatenate([self._held, band])
         received = self._first + len(held)
-        weights, starts = _blocks(self._axes[0], 1, _real(band))
-        first = last = self._done // self._axes[0].block
+        weights, starts = _blocks(self._axes[0], _ROWS if self._target[0] < self._size[0] else _MORE, _real(held))
+        first = last = self._block
         while last < len(starts) and starts[last] + weights[last].shape[1] <= received:
             last += 1
-        out = self._empty((sum(map(len, weights[first:last])), *held.shape[1:]), held)
+        out = np.empty((sum(map(len, weights[first:last])), *held.shape[1:]), _real(held))
         row = 0
         for matrix, start in zip(weights[first:last], starts[first:last], strict=True):
-            rows = held[start - self._first : start - self._first + matrix.shape[1]]
-            _multiply(matrix, _flat(rows).astype(matrix.dtype, copy=False), _flat(out[row : row + len(matrix)]))
+            samples = held[start - self._first : start - self._first + matrix.shape[1]].astype(out.dtype, copy=False)
+            np.matmul(matrix, _flat(samples), out=_flat(out[row : row + len(matrix)]))
             row += len(matrix)
-        self._done += row
+        self._block = last
         if last < len(starts):
             held = held[max(0, min(starts[last:]) - self._first) :]
             self._first = received - len(held)
         self._held = held
-        return out if self._columns_first else self._columns(out)
+        return _rounded(out, top)
 
-    def _columns(self, rows: NDArray[Any]) -> NDArray[Any]:
-        width = self._target[1]
+    def _columns(self, rows: NDArray[Any], top: int | None) -> NDArray[Any]:
+        width, real = self._target[1], _real(rows)
         if rows.shape[1] == width and self._axes[1].through is None:
             return rows
-        out = self._empty((len(rows), width, *rows.shape[2:]), rows)
-        channels = rows.shape[2] if rows.ndim == 3 else 1
-        flat, column = _flat(out), 0
-        for matrix, start in zip(*_blocks(self._axes[1], channels, _real(rows)), strict=True):
-            samples = _flat(rows)[:, start : start + matrix.shape[1]].astype(matrix.dtype, copy=False)
-            _multiply(samples, matrix.T, flat[:, column : column + len(matrix)])
+        channels = rows[:, None] if rows.ndim == 2 else rows.transpose(0, 2, 1)
+        lines = np.ascontiguousarray(channels, real).reshape(len(rows) * channels.shape[1], rows.shape[1])
+        out = np.empty((len(lines), width), real)
+        weights, starts = _blocks(self._axes[1], _MORE, real)
+        column = 0
+        for matrix, start in zip(weights, starts, strict=True):
+            samples = lines[:, start : start + matrix.shape[1]]
+            np.matmul(samples, matrix.T, out=out[:, column : column + len(matrix)])
             column += len(matrix)
-        return out
-
-    def _empty(self, shape: tuple[int, ...], like: NDArray[Any]) -> NDArray[Any]:
-        return np.empty(shape, like.dtype if self._rounding and _integer(like) else _real(like))
+        made = _rounded(out, top).reshape(*channels.shape[:2], width)
+        return made[:, 0] if rows.ndim == 2 else np.ascontiguousarray(made.transpose(0, 2, 1))
 
 
 def shares(length: int, target: int) -> NDArray[np.float64]:
@@ -133,24 +145,18 @@ def _real(values: NDArray[Any]) -> np.dtype[np.floating[Any]]:
     return np.dtype(np.float64 if values.dtype == np.float64 else np.float32)
 
 
-def _integer(values: NDArray[Any]) -> bool:
-    return np.issubdtype(values.dtype, np.integer)
-
-
 def _flat(rows: NDArray[Any]) -> NDArray[Any]:
     """The rows as a matrix that shares their memory."""
     return rows.reshape(len(rows), math.prod(rows.shape[1:]))
 
 
-def _multiply(a: NDArray[Any], b: NDArray[Any], out: NDArray[Any]) -> None:
-    """``out = a @ b``, rounded and clipped if that holds integers."""
-    if not _integer(out):
-        np.matmul(a, b, out=out)
-        return
-    values = a @ b
-    values += np.float32(0.5)
-    np.clip(np.floor(values, out=values), 0, np.iinfo(out.dtype).max, out=values)
-    out[...] = values
+def _rounded(values: NDArray[Any], top: int | None) -> NDArray[Any]:
+    """The same array, rounded and clipped to 0..top if there is one."""
+    if top is not None:
+        values += values.dtype.type(0.5)
+        np.floor(values, out=values)
+        np.clip(values, 0, top, out=values)
+    return values
 
 
 @dataclass(frozen=True)
@@ -162,11 +168,6 @@ class _Axis:
     target: int
     inverse: bool
 
-    @property
-    def block(self) -> int:
-        """Outputs per small dense product."""
-        return _BLOCK // 2 if self.target < self.length else _BLOCK
-
     def rows(self, first: int, last: int) -> tuple[NDArray[np.float64], int]:
         """The matrix that makes the outputs ``first`` to ``last - 1``, and the first sample that it reads."""
         if self.through is None:
@@ -177,11 +178,22 @@ class _Axis:
         inner, start = _dense(self.length, self.through, middle, middle + outer.shape[1])
         return outer @ inner, start
 
+    def inside(self, first: int, last: int) -> bool:
+        """Whether these outputs depend on no mirrored sample, not even through what is undone."""
+        scale = self.target / self.length
+        reach = 4 * max(1, 1 / scale) + 4
+        if self.through is not None:
+            reach += 4 * max(1, self.length / self.through) + (self._reach if self.inverse else 0)
+        return first / scale - reach >= 0 and last / scale + reach <= self.length
+
+    @property
+    def _reach(self) -> int:
+        return _REACH if (self.through or 0) >= 1.05 * self.length else _REACH_NEAR_ONE
+
     def _undone(self, first: int, last: int) -> tuple[NDArray[np.float64], int]:
         """Rows of the inverse, which fades with the distance, from the part of the way that they depend on."""
         way = replace(self, inverse=False)
-        reach = _REACH if (self.through or 0) >= 1.05 * self.length else _REACH_NEAR_ONE
-        start, stop = max(0, first - reach), min(self.length, last + reach)
+        start, stop = max(0, first - self._reach), min(self.length, last + self._reach)
         reads, left = way.rows(start, stop)
         square = np.zeros((stop - start, stop - start))
         a, b = max(start, left), min(stop, left + reads.shape[1])
@@ -193,15 +205,28 @@ class _Axis:
 
 @lru_cache(maxsize=64)
 def _blocks(
-    axis: _Axis, channels: int, real: np.dtype[np.floating[Any]]
+    axis: _Axis, block: int, real: np.dtype[np.floating[Any]]
 ) -> tuple[tuple[NDArray[Any], ...], tuple[int, ...]]:
-    """One axis, its ``channels`` interleaved, as small matrices of ``real`` and the first sample each one reads."""
-    matrices, starts = [], []
-    for first in range(0, axis.target, axis.block):
-        matrix, start = axis.rows(first, min(first + axis.block, axis.target))
-        matrices.append(np.kron(matrix, np.eye(channels)).astype(real))
-        starts.append(channels * start)
-    return tuple(matrices), tuple(starts)
+    """One axis as small matrices of ``real``, of about ``block`` outputs, and the first sample that each one reads.
+
+    Away from the borders weights repeat after as many outputs as the sizes share no further factor of: with twice the
+    outputs from as many samples, after two. Blocks are multiples of that, unless it is long, so that one matrix does.
+    """
+    least = axis.target // math.gcd(axis.length, axis.target, axis.through or 0)
+    repeats = least <= _LONGEST
+    block = -(-block // least) * least if repeats else block
+    found: list[tuple[NDArray[Any], int]] = []
+    alike = False
+    for first in range(0, axis.target, block):
+        last = min(first + block, axis.target)
+        before, alike = alike, repeats and last - first == block and axis.inside(first, last)
+        if before and alike:
+            found.append((found[-1][0], found[-1][1] + block * axis.length // axis.target))
+        else:
+            matrix, start = axis.rows(first, last)
+            found.append((matrix.astype(real), start))
+    matrices, starts = zip(*found, strict=True)
+    return matrices, starts
 
 
 def _dense(length: int, target: int, first: int, last: int) -> tuple[NDArray[np.float64], int]:

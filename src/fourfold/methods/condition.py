@@ -134,4 +134,4 @@ def blocks(plane: NDArray[np.float32]) -> float:
     counted = ~np.isnan(lone)
     sums, counts = lone.sum(0, where=counted), counted.sum(0)
     by_offset = [float(sums[offset::8].sum() / max(1, counts[offset::8].sum())) for offset in range(8)]
-    return max(by_offset) - float(np.median(by_offset))
+    return max(by_offset) - sum(sorted(by_offset)[3:5]) / 2  # np.median imports numpy.ma, which takes milliseconds

@@ -21,7 +21,8 @@ from fourfold.serve.limits import ServeOptions
 from fourfold.serve.problems import Problem, responses
 from fourfold.serve.service import Service, Shown
 from fourfold.serve.store import Job
-from fourfold.workflow.schema import find, presets
+from fourfold.workflow.presets import presets
+from fourfold.workflow.schema import find
 
 _OF_A_PAGE = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'; "

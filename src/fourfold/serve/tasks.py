@@ -25,7 +25,8 @@ from fourfold.methods.upscale import Size
 from fourfold.serve.store import Job
 from fourfold.workflow.engine import Event
 from fourfold.workflow.nodes import NODES
-from fourfold.workflow.schema import Workflow, find, parse, presets
+from fourfold.workflow.presets import presets
+from fourfold.workflow.schema import Workflow, find, parse
 
 _PREVIEW = 480
 """About as many pixels has a row of the preview."""

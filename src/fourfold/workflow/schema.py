@@ -9,9 +9,6 @@ the command line reads them, by the parameter they are for, so YAML's own ideas 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
-from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -19,11 +16,11 @@ import yaml
 from fourfold.core.errors import UsageError, near
 from fourfold.core.params import Parameter
 from fourfold.workflow.node import Node
+from fourfold.workflow.presets import text_of
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]{0,39}"
 """Names of steps and inputs; a step's name ends the name of the file it writes."""
 
-_PRESETS = files("fourfold.workflow") / "presets"
 _HEAD = {
     "title": "What the workflow does, in a few words.",
     "about": "What it does and gives, in a sentence or two.",
@@ -125,38 +122,6 @@ def parse(text: str, source: str) -> Workflow:
     except (RecursionError, ValueError, OverflowError) as error:  # brackets in brackets, letters that do not exist
         why = "this cannot be read as YAML; expected a mapping of plain values, two or three levels deep"
         raise WorkflowProblems(source, [Problem(0, "", why)]) from error
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the workflows that come with fourfold."""
-    return tuple(sorted(PurePath(one.name).stem for one in _PRESETS.iterdir() if one.name.endswith(".yaml")))
-
-
-@cache
-def suited(task: str, condition: str) -> str:
-    """Name of the preset that carries out a task on photos in a condition, empty if none is for that one."""
-    found = (name for name in presets() if (find(name).answers, find(name).suits) == (task, condition))
-    return next(found, "")
-
-
-def text_of(name: str) -> str:
-    """The text of a workflow file, or of the preset of that name.
-
-    Raises:
-        UsageError: there is neither; the message offers the closest preset.
-    """
-    if PurePath(name).suffix in (".yaml", ".yml"):
-        try:
-            return Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{name}: expected a workflow file to read: {error}") from error
-    known = presets()
-    if name not in known:
-        listed = ", ".join(known)
-        raise UsageError(
-            f"there is no workflow {name!r}; expected a .yaml file or one of {listed}.{near(name, [*known])}"
-        )
-    return (_PRESETS / f"{name}.yaml").read_text("utf-8")
 
 
 def find(name: str) -> Workflow:
