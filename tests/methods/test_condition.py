@@ -133,6 +133,6 @@ def test_the_recogniser_sees_traces_of_windows_all_over(photo):
         asked.append(traces.shape)
         return calling("sharp")(traces)
 
-    for picture in (photo, photo[:40, :30], photo[:1, :1]):
+    for picture in (photo, photo[:40, :30], photo[:16, :16]):
         seen(picture, recognise=recognise)
     assert asked == [(16, 74)] * 3
