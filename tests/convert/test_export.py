@@ -159,7 +159,7 @@ def test_an_operation_without_a_rule_is_named() -> None:
 
 
 def test_a_network_with_an_unknown_operation_is_refused() -> None:
-    with pytest.raises(ModelError, match="cannot export call_module .*GELU.* add a rule for it"):
+    with pytest.raises(ModelError, match=r"cannot export call_module .*GELU.* add a rule for it"):
         export.to_onnx(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.GELU()).eval())
 
 
