@@ -120,6 +120,26 @@ def test_eight_bits_are_close_to_the_network(card: Card, runtime: choose.Engine)
     assert runner.reruns == 0
 
 
+EXACT = [
+    (card.id, runtime, precision)
+    for card in load.all_cards()
+    if card.offers("onnx-int8")
+    for runtime, precisions in (("onnxruntime", ("fp32", "int8")), ("openvino", ("fp32", "bf16", "int8")))
+    if runtime in choose.installed()
+    for precision in precisions
+]
+
+
+@pytest.mark.parametrize(("card", "runtime", "precision"), EXACT, indirect=["card"])
+def test_flat_black_and_white_come_back_exactly(card: Card, runtime: choose.Engine, precision: str) -> None:
+    side, border = card.size.padded(2 * card.receptive_field + 16), card.scale * card.receptive_field
+    runner = engines.load(card, runtime=runtime, tile=(side, side), threads=1, precision=precision)
+    for level in (0, 1):
+        answer = runner.levels(np.full((1, 3, side, side), level, np.float32))
+        assert (answer[:, border:-border, border:-border] == 255 * level).all()
+    assert runner.reruns == 0
+
+
 @pytest.mark.parametrize("runtime", choose.installed())
 def test_odd_pictures_raise_no_false_alarm(card: Card, runtime: choose.Engine) -> None:
     side = card.size.padded(32)

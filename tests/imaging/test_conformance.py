@@ -142,9 +142,12 @@ TAIL = """
 - PNG without a profile but with `gAMA`, `cHRM` or `cICP`, and AVIF and HEIC with code points, get the profile that
   says the same. Those of PQ and HLG hold the code points for readers that know HDR, and show what
   is not brighter than the reference white to all others.
-- TIFF is read with 1, 2, 4, 8 or 16 bits, as grey, palette, RGB, CMYK, YCbCr or L\\*a\\*b\\*, in strips, tiles or
+- TIFF is read with 1 to 16 bits, as grey, palette, RGB, CMYK, YCbCr or L\\*a\\*b\\*, in strips, tiles or
   planes, and as floating point from 0 to 1. AVIF files of 10 or 12 bits are read with 8, which a note says.
-- Of animations and files with several pictures the first is taken, which a note says.
+- Of animations and files with several pictures the first is taken, which a note says. Pages of a TIFF that are marked
+  as thumbnails or masks are no pictures. Camera raws are refused: develop them first.
+- Of a damaged JPEG a note says how many of its pixels are missing or wrong; with more than half it is refused. Other
+  damaged files are refused.
 - HEIC needs the extra `heif`: `pip install 'fourfold[heif]'`; the extra `serve` brings it along.
 """
 

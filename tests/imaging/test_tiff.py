@@ -167,7 +167,7 @@ def test_16_bit_colour_under_every_packing(name: str, number: int) -> None:
 
 def test_rare_kinds_are_refused_rather_than_read_wrongly() -> None:
     lab = charts.gradient(8, 8, 3).astype(np.uint16)
-    with pytest.raises(PictureError, match="rare kind of TIFF"):
+    with pytest.raises(PictureError, match="rarer kind that cannot be read faithfully"):
         files.read(stored(lab, photometric="cielab"))
 
 

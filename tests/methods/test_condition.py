@@ -56,6 +56,37 @@ def test_a_tiny_picture_is_no_error():
     assert (found.noise, found.blocks, found.style[0]) == (0, 0, "faithful")
 
 
+@pytest.mark.parametrize("level", [0, 97, 255])
+@pytest.mark.parametrize("size", [(1, 1), (9, 200), (64, 64), (300, 200)])
+def test_pictures_of_one_colour_or_of_a_few_pixels_leave_no_traces(level, size):
+    found = seen(np.full((*size, 3), level), recognise=calling("enlarged"))
+    assert (found.certainty, found.style[0]) == (0.2, "faithful")
+    noisy = seen(np.random.default_rng(1).integers(0, 256, (12, 15, 3)), recognise=calling("noisy"))
+    assert noisy.certainty == 0.2
+
+
+def sprite(colours, side, cell):
+    rng = np.random.default_rng([colours, side, cell])
+    palette = rng.integers(0, 256, (colours, 3))
+    return palette[rng.integers(0, colours, (side, side))].repeat(cell, 0).repeat(cell, 1)
+
+
+@pytest.mark.parametrize(("colours", "side", "cell"), [(4, 16, 1), (16, 64, 1), (32, 32, 4), (200, 60, 4), (2, 40, 8)])
+def test_clean_drawings_are_not_taken_for_damage(colours, side, cell):
+    levels = sprite(colours, side, cell)
+    found = seen(levels, recognise=calling("compressed"))
+    assert found.drawn
+    assert found.style == ("faithful", "drawn with few colours, no lossy file: nothing to repair")
+    assert not seen(levels, lossy=True, recognise=calling("compressed")).drawn
+
+
+def test_photos_are_no_drawings(photo):
+    grey = photo.mean(axis=2, keepdims=True).round()
+    rng = np.random.default_rng(3)
+    for one in (photo, grey, degrade.jpeg(photo, 10), degrade.noise(photo, 12, rng), np.repeat(grey, 3, axis=2)):
+        assert not seen(one).drawn
+
+
 def test_the_recognisers_word_alone_asks_for_repair_where_it_is_sure(photo):
     for kind in KINDS:
         style = "photo" if kind in ("noisy", "compressed") else "faithful"
@@ -102,6 +133,6 @@ def test_the_recogniser_sees_traces_of_windows_all_over(photo):
         asked.append(traces.shape)
         return calling("sharp")(traces)
 
-    for picture in (photo, photo[:40, :30], photo[:1, :1]):
+    for picture in (photo, photo[:40, :30], photo[:16, :16]):
         seen(picture, recognise=recognise)
     assert asked == [(16, 74)] * 3

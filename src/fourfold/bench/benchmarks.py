@@ -151,7 +151,7 @@ def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)
         UsageError: the data is not there. MissingExtra: PyTorch is not installed.
     """
     from fourfold.methods.adapt import TUNED  # PyTorch only for who measures
-    from fourfold.training import conditions, digits
+    from fourfold.training import digits, recogniser
 
     shared = datasets.data_folder(data)
     gains = []
@@ -159,9 +159,9 @@ def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)
         found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in seeds]
         gains.append(Gain("MNIST to scikit-learn's digits", tuned, *zip(*found, strict=True)))
     for tuned in TUNED:
-        found = [conditions.gain(shared / "photos", tuned, seed) for seed in seeds]
+        found = [recogniser.gain(shared / "photos", tuned, seed) for seed in seeds]
         gains.append(Gain("photos, other families of damage", tuned, *zip(*found, strict=True)))
-    return AdaptingReport(tuple(gains), conditions.accuracy(shared / "photos"))
+    return AdaptingReport(tuple(gains), recogniser.accuracy(shared / "photos"))
 
 
 def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone: bool) -> scaling.Scaling:

@@ -209,6 +209,7 @@ class _Graph:
             "output": self._output,
             nn.Conv2d: self._conv,
             nn.PReLU: self._prelu,
+            nn.ReLU: self._relu,
             nn.Upsample: self._upsample,
             nn.PixelUnshuffle: self._pixel_unshuffle,
             operator.add: self._sum,
@@ -223,7 +224,7 @@ class _Graph:
         if node.op == "call_module":
             kind = type(self._modules[str(node.target)])
         if kind not in self._rules:
-            raise ModelError(f"cannot export {node.op} {kind} to ONNX; fold the network first, or add a rule for it")
+            raise ModelError(f"cannot export {node.op} {kind} to ONNX; add a rule for it")
         self._channels[node.name] = self._rules[kind](node)
 
     def _placeholder(self, node: fx.Node) -> int:
@@ -251,6 +252,11 @@ class _Graph:
         source = _name(node.args[0])
         slope = _stored(self._modules[str(node.target)].weight)
         self._append("PRelu", [source, self._constant(f"{node.target}.slope", slope[:, None, None])], node.name)
+        return self._channels[source]
+
+    def _relu(self, node: fx.Node) -> int:
+        source = _name(node.args[0])
+        self._append("Relu", [source], node.name)
         return self._channels[source]
 
     def _sum(self, node: fx.Node) -> int:

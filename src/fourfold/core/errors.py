@@ -41,6 +41,10 @@ class PictureError(FourfoldError):
     exit_code = 3
 
 
+class Damaged(ValueError):
+    """What a reader finds wrong in a file, as words for a sentence; ``imaging.files`` makes a PictureError of it."""
+
+
 class QualityGate(FourfoldError):
     """A result is below the asked-for quality."""
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from fourfold.core.atomic import replacing
 from fourfold.core.contract import Levels
-from fourfold.core.errors import FourfoldError, InvalidInput, NotEnough, PictureError, UsageError, near
+from fourfold.core.errors import Damaged, FourfoldError, InvalidInput, NotEnough, PictureError, UsageError, near
 from fourfold.core.image import Image, Metadata
 from fourfold.imaging import color, metadata
 from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
-from fourfold.imaging.formats import FORMATS, Format, format_of, sniff
+from fourfold.imaging.formats import FORMATS, Format, format_of, refusal, sniff
 
 __all__ = [
     "FORMATS", "Format", "Header", "Spec", "Writer", "digest", "format_of", "open_writer", "probe", "read", "write",
@@ -47,6 +47,7 @@ class Header:
         alpha: whether one of the channels is alpha.
         depth: 8 or 16, the bits a channel ``read`` would give.
         lossy: whether the file is compressed with loss.
+        pages: how many pictures the file holds; of a GIF 1 unless a page was asked for.
     """
 
     format: str
@@ -56,21 +57,24 @@ class Header:
     alpha: bool
     depth: int
     lossy: bool
+    pages: int = 1
 
 
-def probe(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Header:
-    """Read the header of a picture file, without decoding pixels.
+def probe(source: Path | bytes, max_pixels: int = MAX_PIXELS, page: int | None = None) -> Header:
+    """Read the header of a picture file, without decoding pixels; ``page`` as for ``read``.
 
     Raises:
         PictureError: no file, not a picture, damaged, or more than ``max_pixels``.
         MissingExtra: a HEIC file, and its reader is not installed.
     """
-    with _opened(source, max_pixels) as (name, opened):
-        channels = opened.channels
-        return Header(name, opened.height, opened.width, channels, channels % 2 == 0, opened.depth, opened.lossy)
+    with _opened(source, max_pixels, page) as (name, opened):
+        channels, size = opened.channels, (opened.height, opened.width)
+        return Header(name, *size, channels, channels % 2 == 0, opened.depth, opened.lossy, opened.pages)
 
 
-def read(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Image:
+def read(
+    source: Path | bytes, max_pixels: int = MAX_PIXELS, page: int | None = None, *, damaged: bool = False
+) -> Image:  # fmt: skip
     """Read a picture: upright, at its full depth, in its own colour space; the file is closed again.
 
     CMYK and L*a*b* are converted to sRGB, of several pictures the first is taken; ``Image.notes`` says so.
@@ -78,13 +82,16 @@ def read(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Image:
     Args:
         source: a file, or the bytes of one.
         max_pixels: height times width above which the file is refused before anything is decoded.
+        page: which of several pictures, from 1; None takes the first, and notes that there are more.
+        damaged: whether to take a JPEG more than half of whose pixels are missing or wrong; up to there it is taken
+            with a note.
 
     Raises:
-        PictureError: no file, not a picture, damaged or cut short, or more than ``max_pixels``.
+        PictureError: no file, not a picture, damaged or cut short, no such page, or more than ``max_pixels``.
         MissingExtra: a HEIC file, and its reader is not installed.
         NotEnough: the picture does not fit into memory.
     """
-    with _opened(source, max_pixels) as (name, opened):
+    with _opened(source, max_pixels, page, damaged=damaged) as (name, opened):
         found = opened.decode()
         notes = list(found.notes)
         grey = opened.channels < 3
@@ -110,14 +117,16 @@ def read(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 @contextmanager
-def _opened(source: Path | bytes, max_pixels: int) -> Iterator[tuple[str, Opened]]:
+def _opened(
+    source: Path | bytes, max_pixels: int, page: int | None, *, damaged: bool = False
+) -> Iterator[tuple[str, Opened]]:
     """The format's name and the opened picture; whatever goes wrong inside becomes an error that names the file."""
     label = "the picture" if isinstance(source, bytes) else str(source)
     with ExitStack() as stack:
         stream = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(_file(source))
         name = _recognised(stream, label)
         try:
-            opened = open_stream(stream, name)
+            opened = open_stream(stream, name, page, damaged=damaged)
             if opened.height * opened.width > max_pixels:
                 raise PictureError(
                     f"expected at most {max_pixels / 1e6:.0f} megapixels, got {opened.width}×{opened.height} "
@@ -131,9 +140,9 @@ def _opened(source: Path | bytes, max_pixels: int) -> Iterator[tuple[str, Opened
         except MemoryError as error:
             raise NotEnough(f"{label}: not enough memory to decode it") from error
         except Exception as error:  # decoders raise anything on damaged files
-            reason = str(error) or type(error).__name__
+            reason = f" ({error})" if isinstance(error, Damaged) else ""
             raise PictureError(
-                f"{label}: expected a whole {name} file, but it is damaged or cut short ({reason}). "
+                f"{label}: expected a whole {name} file, but it is damaged or cut short{reason}. "
                 "Copy it again from where it comes from"
             ) from error
 
@@ -154,14 +163,9 @@ def _file(path: Path) -> io.BufferedReader:
 def _recognised(stream: BinaryIO, label: str) -> str:
     start = stream.read(64)
     name = sniff(start)
-    if name is not None:
-        return name
-    expected = "JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF"
-    if not start:
-        raise PictureError(f"{label}: expected a picture, the file is empty. Copy it again from where it comes from")
-    is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
-    what = "text" if is_text else f"something that starts with the bytes {start[:8].hex(' ')}"
-    raise PictureError(f"{label}: expected a picture ({expected}), the file holds {what}. Export it as one of these")
+    if name is None:
+        raise PictureError(f"{label}: {refusal(start)}")
+    return name
 
 
 def digest(path: Path) -> str:

@@ -88,6 +88,8 @@ def fitting(image: Image, kind: Format) -> Image:
 
 def sniff(start: bytes) -> str | None:
     """The name of the format that a file's first 64 bytes announce, None if they announce none of the table."""
+    if any(start.startswith(mark, at) for at, mark in _RAW_MARKS):
+        return None
     prefixes = {
         b"\xff\xd8\xff": "JPEG",
         b"\x89PNG\r\n\x1a\n": "PNG",
@@ -111,3 +113,49 @@ def sniff(start: bytes) -> str | None:
         if any(brand in brands for brand in (b"hei", b"hev", b"mif1", b"msf1")):
             return "HEIF"
     return None
+
+
+RAW_SUFFIXES = (
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
+    ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+)  # fmt: skip
+"""Of names of camera raws, lower case with the dot."""
+
+RAW = (
+    "expected a finished picture, got a camera raw, which holds what the sensor saw. Develop it first: save it as a "
+    "16-bit TIFF or a JPEG with the camera's program, darktable or RawTherapee"
+)
+"""The refusal of camera raws."""
+
+_RAW_MARKS = ((0, b"FUJIFILMCCD-RAW"), (0, b"IIRO"), (0, b"IIRS"), (0, b"MMOR"), (0, b"IIU\0"), (0, b"FOVb"),
+              (0, b"\0MRM"), (6, b"HEAPCCDR"), (4, b"ftypcrx "), (8, b"CR\2\0"))  # fmt: skip
+_OTHERS = (
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"), (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"\xff\x0a", "a JPEG XL picture"), (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"II\xbc", "a JPEG XR picture"), (0, b"8BPS", "a Photoshop document"), (0, b"gimp xcf", "a GIMP document"),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR picture"), (0, b"#?RADIANCE", "a Radiance picture"),
+    (0, b"DDS ", "a DDS texture"), (0, b"\0\0\1\0", "an icon"), (0, b"qoif", "a QOI picture"),
+    (0, b"%PDF", "a PDF document"), (0, b"%!PS", "a PostScript document"), (0, b"\x0a\x05\x01", "a PCX picture"),
+    (0, b"\0\5\x16\7", "what macOS keeps beside a file of the same name"), (4, b"ftyp", "a video"),
+    (0, b"\x1a\x45\xdf\xa3", "a video"), (0, b"PK\3\4", "an archive"), (0, b"\x1f\x8b", "an archive"),
+    *((0, b"P%d" % n + space, "a PNM picture") for n in range(1, 8) for space in (b"\n", b" ", b"\r")),
+)  # fmt: skip
+
+
+def refusal(start: bytes) -> str:
+    """Why a file that starts with these 64 bytes is not read, and what to do."""
+    if any(start.startswith(mark, at) for at, mark in _RAW_MARKS):
+        return RAW
+    expected = "expected a picture (JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF)"
+    if not start:
+        return "expected a picture, the file is empty. Copy it again from where it comes from"
+    known = next((name for at, mark, name in _OTHERS if start.startswith(mark, at)), None)
+    if known is not None:
+        return f"{expected}, the file holds {known}, which is not read here. Export it as one of these"
+    if not start.strip(b"\0"):
+        return f"{expected}, the file begins with zero bytes only. Copy it again from where it comes from"
+    if b"<svg" in start or start.lstrip().startswith(b"<?xml"):
+        return f"{expected}, the file holds a drawing or a document in XML. Export it as one of these"
+    is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
+    what = "text" if is_text else f"something that starts with the bytes {start[:8].hex(' ')}"
+    return f"{expected}, the file holds {what}. Export it as one of these"

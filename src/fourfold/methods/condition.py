@@ -35,6 +35,12 @@ _DOMINANT = 0.6
 _STEP = 4.0
 """Levels of a step at most: a grid of blocks is many small steps, not a few large ones."""
 
+_SMALLEST = 16
+"""Pixels a side below which a picture shows nothing but itself."""
+
+_FEW, _MANY, _SAMPLE = 32, 256, 1 << 16
+"""Colours that any drawing has at most, and one with areas of a colour; pixels that are looked at."""
+
 
 PROMPTS: dict[Kind, str] = {
     "sharp": "a sharp photo",
@@ -58,6 +64,7 @@ class Condition:
         noise: standard deviation of luma where it is flattest, in levels of 255.
         blocks: mean lone step of luma across the strongest grid of eight pixels, beyond that elsewhere, in levels.
         lossy: whether its file is compressed with loss.
+        drawn: whether it is no photo but drawn with a few colours, as sprites and screenshots are.
     """
 
     kind: Kind
@@ -65,6 +72,7 @@ class Condition:
     noise: float
     blocks: float
     lossy: bool
+    drawn: bool = False
 
     def __str__(self) -> str:
         return f"{PROMPTS[self.kind]} ({self.certainty:.0%})"
@@ -72,6 +80,8 @@ class Condition:
     @property
     def style(self) -> tuple[Style, str]:
         """``photo`` where there is something to repair, else ``faithful``, and a sentence that says why."""
+        if self.drawn:
+            return "faithful", "drawn with few colours, no lossy file: nothing to repair"
         noise, blocks = (_NOISE_LOSSY, _BLOCKS_LOSSY) if self.lossy else (_NOISE, _BLOCKS)
         found = f"noise {self.noise:.1f} and JPEG blocks {self.blocks:.2f} of 255 levels"
         file = "a lossy file" if self.lossy else "no lossy file"
@@ -84,17 +94,36 @@ class Condition:
 def condition(image: Image, recognise: Recognise) -> Condition:
     """Look at a picture's pixels; a few milliseconds a megapixel, and about ten for the recogniser.
 
-    Colours that transparency hides are not looked at. Where no window without them is left to recognise, every kind is
-    as likely as the others.
+    Colours that transparency hides are not looked at. Where nothing is left to recognise (no window without them, one
+    colour only, fewer than 16 pixels a side, a drawing), every kind is as likely as the others.
     """
     plane, hidden = luma(image.pixels), None if image.alpha is None else image.alpha <= 0
     if hidden is not None:
         plane = np.where(hidden, np.float32(np.nan), plane)
+    drawing = not image.lossy and drawn(image)
     seen = windows(image.pixels, hidden=hidden)
+    if drawing or min(image.size) < _SMALLEST:
+        seen = seen[:0]
+    seen = seen[np.ptp(seen, axis=(1, 2)).max(axis=1) > 0]
     shares = recognise(traces(seen)) if len(seen) else np.full(len(KINDS), 1 / len(KINDS), np.float32)
     kind = int(shares.argmax())
     both = max(blocks(plane), blocks(plane.T))
-    return Condition(KINDS[kind], round(float(shares[kind]), 3), noise(plane), both, image.lossy)
+    return Condition(KINDS[kind], round(float(shares[kind]), 3), noise(plane), both, image.lossy, drawing)
+
+
+def drawn(image: Image) -> bool:
+    """Whether a picture has the few colours of a drawing; a photo that was damaged has many.
+
+    Few are at most 32, or 256 if it is not grey and at least every second pixel has the colour of its neighbour.
+    """
+    rows = max(1, image.pixels.size // (3 * _SAMPLE))
+    levels = np.rint(image.pixels[::rows] * 255).astype(np.int32)
+    codes = levels @ (256 ** np.arange(levels.shape[2])).astype(np.int32)
+    colours = len(np.unique(codes))
+    if colours < 2 or colours > _MANY:
+        return False
+    alike = codes.shape[1] > 1 and float((codes[:, 1:] == codes[:, :-1]).mean()) >= 0.5
+    return colours <= _FEW or (alike and levels.shape[2] == 3 and bool((np.ptp(levels, axis=2) > 0).any()))
 
 
 def dominant(kinds: NDArray[np.int64]) -> int | None:

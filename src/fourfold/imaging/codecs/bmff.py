@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from fourfold.core.errors import Damaged
+
 _LONGEST_META = 1 << 24
 
 
@@ -48,7 +50,7 @@ def _meta(stream: BinaryIO) -> bytes:
         header = 16 if size == 1 else 8
         size = {0: end - at, 1: int.from_bytes(head[8:16], "big")}.get(size, size)
         if size < header:
-            raise ValueError("a box is shorter than its head")
+            raise Damaged("a box is shorter than its head")
         if kind == b"meta":
             stream.seek(at + header)
             return stream.read(min(size - header, _LONGEST_META))
@@ -61,6 +63,6 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     while at + 8 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big") or len(data) - at
         if size < 8 or at + size > len(data):
-            raise ValueError("a box does not fit into the one around it")
+            raise Damaged("a box does not fit into the one around it")
         yield data[at + 4 : at + 8], data[at + 8 : at + size]
         at += size

@@ -4,6 +4,7 @@ Plugins of Pillow are called by name instead of through ``PIL.Image.open``: that
 its set of plugins alone, and nothing but these eight decoders ever sees a file.
 """
 
+import io
 import struct
 import threading
 import warnings
@@ -26,7 +27,7 @@ from PIL import Image as Pillow
 from fourfold.core.contract import Levels
 from fourfold.core.errors import MissingExtra, PictureError
 from fourfold.imaging import color
-from fourfold.imaging.codecs import bmff, ifd, png, tiff
+from fourfold.imaging.codecs import bmff, damage, ifd, png, tiff, tiff_pages
 from fourfold.imaging.metadata import block_of, orientation, states_resolution
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
@@ -74,6 +75,7 @@ class Opened:
         depth: 8 or 16, what ``decode`` will give.
         lossy: whether its compression loses detail.
         decode: reads the pixels; the stream must still be open.
+        pages: how many pictures the file holds.
     """
 
     height: int
@@ -82,23 +84,38 @@ class Opened:
     depth: int
     lossy: bool
     decode: Callable[[], Decoded]
+    pages: int = 1
 
 
-def open_stream(stream: BinaryIO, name: str) -> Opened:
+def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged: bool = False) -> Opened:
     """Read the header of a seekable stream in the format of that name.
 
+    Args:
+        stream: at any place; name: as ``FORMATS`` has it.
+        page: which of several pictures, from 1; None takes the first and notes that there are more.
+        damaged: whether to take a picture most of whose pixels are missing or wrong.
+
     Raises:
-        PictureError: a kind of this format that cannot be read faithfully; the message lacks the file's name.
+        PictureError: a kind of this format that cannot be read faithfully, or no such page; the message lacks the
+            file's name.
         MissingExtra: HEIF, and its reader is not installed.
         Exception: the file is damaged. Decoders raise whatever they like.
     """
     if name == "PNG":
+        _number(page, 1)
         return _png(stream)
     if name == "TIFF":
-        return _tiff(stream)
+        return _tiff(stream, page)
     if name == "HEIF":
-        return _heif(stream)
-    return _pillow(stream, name)
+        return _heif(stream, page)
+    return _pillow(stream, name, page, damaged)
+
+
+def _number(page: int | None, pages: int) -> int:
+    """The page to take, from 0; raises ``PictureError`` if there is none of that number."""
+    if page is not None and not 1 <= page <= pages:
+        raise PictureError(f"expected a page from 1 to {pages}, got {page}. Ask for one that the file has")
+    return 0 if page is None else page - 1
 
 
 def upright(levels: Levels, turned: int) -> Levels:
@@ -125,43 +142,59 @@ def _png(stream: BinaryIO) -> Opened:
     return Opened(*size, start.channels, 16 if start.bits == 16 else 8, False, decode)
 
 
-def _tiff(stream: BinaryIO) -> Opened:
+def _tiff(stream: BinaryIO, page: int | None) -> Opened:
     reader = ifd.Reader(stream)
-    page = reader.directory()
-    layout = tiff.layout_of(reader, page)
-    lossy = layout.compression in _LOSSY_TIFF
-    turned = page.number(tiff.ORIENTATION, 1)
-    profile = page.entries[tiff.PROFILE].data if tiff.PROFILE in page.entries else None
-    xmp = page.entries[tiff.XMP].data if tiff.XMP in page.entries else b""
-    notes = [_FRAMES] if page.following else []
-    notes += ["The EXIF block is damaged and was dropped."] if page.broken else []
+    pages = tiff_pages.pages(reader)
+    chosen = pages[_number(page, len(pages))]
+    layout = tiff.layout_of(reader, chosen)
+    turned = chosen.number(tiff.ORIENTATION, 1)
+    size = (layout.height, layout.width) if turned < 5 else (layout.width, layout.height)
+    profile = chosen.entries[tiff.PROFILE].data if tiff.PROFILE in chosen.entries else None
+    xmp = chosen.entries[tiff.XMP].data if tiff.XMP in chosen.entries else b""
+    notes = [_FRAMES] if page is None and len(pages) > 1 else []
+    notes += ["The EXIF block is damaged and was dropped."] if chosen.broken else []
 
-    def decoded(picture: Pillow.Image | None) -> Decoded:
+    def decoded(profile: bytes | None, levels: Levels, more: tuple[str, ...]) -> Decoded:
+        return Decoded(levels, profile, None, block_of(chosen), xmp, _tiff_dpi(chosen), (*notes, *more))
+
+    def plain() -> Decoded:
+        levels, more = tiff.to_levels(tiff.read_samples(stream, layout), layout)
         kept = profile
-        more: tuple[str, ...] = ()
-        also: tuple[str, ...] = ()
-        if picture is None:
-            levels, more = tiff.to_levels(tiff.read_samples(stream, layout), layout)
-            if layout.photometric == 5:
-                inks = Pillow.frombuffer("CMYK", levels.shape[1::-1], levels.tobytes(), "raw", "CMYK", 0, 1)
-                kept, levels, also = _rgb(inks, profile)
-            levels = upright(levels, turned)
-        else:
-            kept, levels, also = _rgb(picture, profile)
-        return Decoded(levels, kept, None, block_of(page), xmp, _tiff_dpi(page), (*notes, *more, *also))
+        if layout.photometric == 5:
+            kept, levels, also = _inks(levels, profile)
+            more = (*more, *also)
+        return decoded(kept, upright(levels, turned), more)
 
     if layout.plain:
-        size = (layout.height, layout.width) if turned < 5 else (layout.width, layout.height)
-        assert layout.kind is not None
-        deep = np.dtype(layout.kind).itemsize > 1 and layout.photometric != 5
-        channels = (3 if layout.photometric > 1 else 1) + layout.alpha
-        return Opened(*size, channels, 16 if deep else 8, lossy, lambda: decoded(None))
-    if layout.separate or max(page.entries[258].numbers if 258 in page.entries else (1,), default=1) > 8:
-        raise PictureError(
-            "this rare kind of TIFF cannot be read faithfully; save it as 8- or 16-bit grey, RGB or CMYK"
-        )
-    picture = _opened(stream, "TIFF")
-    return Opened(picture.height, picture.width, _channels(picture), 8, lossy, lambda: decoded(picture))
+        return Opened(*size, layout.channels, layout.depth, False, plain, len(pages))
+    tiff_pages.check_kind(chosen, layout)
+    picture = _tiff_picture(stream, reader, chosen)
+    lossy = layout.compression in _LOSSY_TIFF
+    return Opened(
+        picture.height, picture.width, _channels(picture), 8, lossy, lambda: decoded(*_rgb(picture, profile)),
+        len(pages),
+    )  # fmt: skip
+
+
+def _tiff_picture(stream: BinaryIO, reader: ifd.Reader, page: ifd.Directory) -> ImageFile.ImageFile:
+    """Pillow's picture of a page, which it finds as the first one of a copy of the file."""
+    if page.offset != reader.first:
+        stream.seek(0)
+        data = bytearray(stream.read())
+        place = slice(8, 16) if reader.big else slice(4, 8)
+        data[place] = page.offset.to_bytes(place.stop - place.start, "little" if reader.order == "<" else "big")
+        stream = io.BytesIO(data)
+    try:
+        return _opened(stream, "TIFF")
+    except (SyntaxError, KeyError) as error:  # the directory itself is sound by now
+        raise PictureError(tiff_pages.RARE) from error
+
+
+def _inks(levels: Levels, profile: bytes | None) -> tuple[bytes | None, Levels, tuple[str, ...]]:
+    """8-bit CMYK levels, and alpha if there is a fifth channel, as ``_rgb`` gives them."""
+    inks = Pillow.frombuffer("CMYK", levels.shape[1::-1], levels[..., :4].tobytes(), "raw", "CMYK", 0, 1)
+    kept, colours, notes = _rgb(inks, profile)
+    return kept, np.concatenate([colours, levels[..., 4:]], axis=2), notes
 
 
 def _tiff_dpi(page: ifd.Directory) -> tuple[float, float] | None:
@@ -173,7 +206,7 @@ def _tiff_dpi(page: ifd.Directory) -> tuple[float, float] | None:
     return (x / x_per * scale, y / y_per * scale) if x_per and y_per else None
 
 
-def _heif(stream: BinaryIO) -> Opened:
+def _heif(stream: BinaryIO, page: int | None) -> Opened:
     try:
         import pi_heif
     except ImportError:
@@ -181,7 +214,8 @@ def _heif(stream: BinaryIO) -> Opened:
     bmff.properties(stream)
     stream.seek(0)
     file = pi_heif.open_heif(stream, convert_hdr_to_8bit=False)
-    picture = file[file.primary_index]
+    number = _number(page, len(file))
+    picture = file[file.primary_index if page is None else number]
     info = picture.info
     bits = int(info.get("bit_depth", 8))
     bands = picture.mode.split(";")[0]
@@ -196,17 +230,23 @@ def _heif(stream: BinaryIO) -> Opened:
             levels = color.straight(levels)
         nclx = info.get("nclx_profile") or {}
         code = color.CodePoints(nclx.get("color_primaries", 1), nclx.get("transfer_characteristics", 13))
-        notes = [_FRAMES] if len(file) > 1 else []
+        notes = [_FRAMES] if page is None and len(file) > 1 else []
         if any("gainmap" in kind for kind in info.get("aux", ())):
             notes.append("The gain map for HDR screens is not carried over.")
         profile = info.get("icc_profile") or None
         return Decoded(levels, profile, code, info.get("exif") or b"", info.get("xmp") or b"", None, tuple(notes))
 
-    return Opened(picture.size[1], picture.size[0], channels, 8 if bits <= 8 else 16, True, decode)
+    return Opened(picture.size[1], picture.size[0], channels, 8 if bits <= 8 else 16, True, decode, len(file))
 
 
-def _pillow(stream: BinaryIO, name: str) -> Opened:
+def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Opened:
+    if name == "JPEG":
+        stream.seek(0)
+        damage.check_kind(stream)
     picture = _opened(stream, name)
+    pages = getattr(picture, "n_frames", 1) if page is not None or name != "GIF" else 1  # counting reads a whole GIF
+    if number := _number(page, pages):
+        picture.seek(number)
     info = picture.info
     exif = info.get("exif") or b""
     turned = orientation(exif)
@@ -214,15 +254,39 @@ def _pillow(stream: BinaryIO, name: str) -> Opened:
     boxes = bmff.properties(stream) if name == "AVIF" else []
 
     def decode() -> Decoded:
-        notes = [_FRAMES] if "mp" in info or getattr(picture, "is_animated", False) else []
-        kept, levels, more = _rgb(picture, info.get("icc_profile"))
+        several = page is None and ("mp" in info or getattr(picture, "is_animated", False))
+        notes = [_FRAMES] if several else []
+        whole, found = _whole(stream, picture, damaged) if name == "JPEG" else (picture, ())
+        kept, levels, more = _rgb(whole, info.get("icc_profile"))
+        if name == "BMP" and levels.shape[2] == 4 and not levels[..., 3].any():
+            levels = np.concatenate([levels[..., :3], np.full_like(levels[..., 3:], 255)], axis=2)
+            notes.append("The picture would be transparent everywhere, as its file says; it was taken as opaque.")
         if any(kind == b"av1C" and len(content) > 2 and content[2] & 0x40 for kind, content in boxes):
             notes.append("The file holds more than 8 bits a channel; 8 were read.")
         dpi = info.get("dpi") if info.get("jfif_unit") or name != "JPEG" or states_resolution(exif) else None
         xmp = info.get("xmp") or b""
-        return Decoded(upright(levels, turned), kept, _nclx(boxes), exif, xmp, dpi, (*notes, *more))
+        return Decoded(upright(levels, turned), kept, _nclx(boxes), exif, xmp, dpi, (*notes, *found, *more))
 
-    return Opened(*size, _channels(picture), 8, name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream)), decode)
+    lossy = name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream))
+    return Opened(*size, _channels(picture), 8, lossy, decode, pages)
+
+
+def _whole(
+    stream: BinaryIO, picture: ImageFile.ImageFile, accept: bool
+) -> tuple[ImageFile.ImageFile, tuple[str, ...]]:  # fmt: skip
+    """A JPEG as it can be decoded to its end, and a note about damage, if there is any."""
+    stream.seek(0)
+    data = stream.read()
+    found = damage.find(data)
+    if found is None:
+        return picture, ()
+    note = damage.judged(found, "JPEG", accept=accept)
+    whole = _opened(io.BytesIO(data + damage.END), "JPEG")
+    try:
+        whole.load()
+    except (OSError, SyntaxError):  # what stands in the place of pixels looks like something else to libjpeg
+        whole = _opened(io.BytesIO(found.sound), "JPEG")
+    return whole, (note,)
 
 
 def _opened(stream: BinaryIO, name: str) -> ImageFile.ImageFile:

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from fourfold.core.errors import Damaged
+
 _WIDTH = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGER = {1: "u1", 3: "<u2", 4: "<u4", 13: "<u4", 16: "<u8", 18: "<u8"}
@@ -75,7 +77,7 @@ class Reader:
     Attributes:
         order: ``"<"`` or ``">"``, the byte order of the file.
         big: whether it is a BigTIFF, with 8-byte offsets.
-        first: offset of the first directory.
+        first: offset of the first directory; end: of the stream.
 
     Raises:
         ValueError: there is no TIFF header.
@@ -83,15 +85,15 @@ class Reader:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._end = stream.seek(0, io.SEEK_END)
+        self.end = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         start = stream.read(16)
         if start[:2] not in (b"II", b"MM"):
-            raise ValueError("no TIFF header")
+            raise Damaged("no TIFF header")
         self.order = "<" if start[:2] == b"II" else ">"
         version = int.from_bytes(start[2:4], "little" if self.order == "<" else "big")
         if version not in (42, 43) or len(start) < (16 if version == 43 else 8):
-            raise ValueError("no TIFF header")
+            raise Damaged("no TIFF header")
         self.big = version == 43
         self.first = self._unpack("Q", start[8:16]) if self.big else self._unpack("I", start[4:8])
 
@@ -105,7 +107,7 @@ class Reader:
 
     def _directory(self, offset: int, depth: int) -> Directory:
         if depth > 3:
-            raise ValueError("directories nest too deep")
+            raise Damaged("directories nest too deep")
         wide, size = ("Q", 20) if self.big else ("H", 12)
         count = self._unpack(wide, self._read(offset, 8 if self.big else 2))
         start = offset + (8 if self.big else 2)
@@ -147,9 +149,9 @@ class Reader:
         return np.frombuffer(data, f">u{unit}").astype(f"<u{unit}").tobytes()
 
     def _read(self, offset: int, size: int, *, needed: bool = True) -> bytes:
-        if offset + size > self._end:
+        if offset + size > self.end:
             if needed:
-                raise ValueError(f"expected {size} bytes at {offset}, the block ends at {self._end}")
+                raise Damaged(f"expected {size} bytes at {offset}, the block ends at {self.end}")
             return b""
         self._stream.seek(offset)
         return self._stream.read(size)

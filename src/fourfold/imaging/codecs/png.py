@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import PngImagePlugin
 
 from fourfold.core.contract import Levels
+from fourfold.core.errors import Damaged
 from fourfold.core.image import Metadata
 from fourfold.imaging.color import SRGB_CHROMATICITIES, CodePoints, simple_profile
 
@@ -65,10 +66,10 @@ def read_start(stream: BinaryIO) -> Start:
             keyword, _, rest = data.partition(b"\0")
             texts.setdefault(keyword, _text(kind, rest))
     if len(chunks.get(b"IHDR", b"")) != 13:
-        raise ValueError("there is no header chunk")
+        raise Damaged("there is no header chunk")
     width, height, bits, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
     if colour not in (0, 2, 3, 4, 6) or bits not in (1, 2, 4, 8, 16) or 0 in (width, height):
-        raise ValueError("the header chunk makes no sense")
+        raise Damaged("the header chunk makes no sense")
     raw = texts.get(b"Raw profile type exif") or texts.get(b"Raw profile type APP1", b"")
     exif = chunks.get(b"eXIf") or _raw_profile(raw)
     return Start(height, width, bits, colour, chunks, exif, texts.get(_XMP_KEYWORD, b""))
@@ -96,7 +97,7 @@ def _chunks(stream: BinaryIO, *, pixels: bool) -> Iterator[tuple[bytes, bytes]]:
     end = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     if stream.read(8) != SIGNATURE:
-        raise ValueError("the signature is missing")
+        raise Damaged("the signature is missing")
     while len(head := stream.read(8)) == 8:
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
         if kind == b"IDAT" and not pixels:
@@ -104,9 +105,9 @@ def _chunks(stream: BinaryIO, *, pixels: bool) -> Iterator[tuple[bytes, bytes]]:
             continue
         data, check = stream.read(min(size, end)), stream.read(4)
         if len(data) < size or len(check) < 4:
-            raise ValueError(f"it ends within a chunk of type {kind!r}")
+            raise Damaged(f"it ends within a chunk of type {kind!r}")
         if kind[:1].isupper() and int.from_bytes(check, "big") != zlib.crc32(data, zlib.crc32(kind)):
-            raise ValueError(f"a chunk of type {kind!r} has a wrong checksum")
+            raise Damaged(f"a chunk of type {kind!r} has a wrong checksum")
         yield kind, data
         if kind == b"IEND":
             return
@@ -121,7 +122,7 @@ def _levels(data: bytes, start: Start) -> Levels:
         picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
         if start.colour == 3:
             if b"PLTE" not in chunks:
-                raise ValueError("its palette is missing")
+                raise Damaged("its palette is missing")
             picture.load()
             if b"tRNS" in chunks:
                 picture.info["transparency"] = key[:256].ljust(256, b"\xff")

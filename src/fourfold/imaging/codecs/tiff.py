@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from fourfold.core.contract import Levels
-from fourfold.core.errors import PictureError
+from fourfold.core.errors import Damaged, PictureError
 from fourfold.core.image import Metadata
 from fourfold.imaging.codecs import ifd
 from fourfold.imaging.color import straight
@@ -26,7 +27,9 @@ from fourfold.imaging.metadata import descriptive
 
 PROFILE, XMP, ORIENTATION = 34675, 700, 274
 _DEFLATE, _OTHERS = (8, 32946), {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
-_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_BAND_ROWS = 256
 _STRIP_BYTES = 1 << 19
 _CLASSIC_LIMIT = 0xF0000000
 
@@ -37,19 +40,24 @@ class Layout:
 
     Attributes:
         height, width, samples: of the picture as stored; samples per pixel, colours first.
-        kind: NumPy type of a sample, or None where it is not a whole number of bytes.
-        photometric: TIFF's number of the colour space; 0 and 1 grey, 2 RGB, 5 CMYK.
+        kind: NumPy type of a sample, or None where it is none that is read here.
+        bits: of a sample; fewer than ``kind`` has where samples are packed.
+        reversed: whether the lowest bit of each byte comes first.
+        photometric: TIFF's number of the colour space; 0 and 1 grey, 2 RGB, 3 palette, 5 CMYK.
         separate: whether each sample has a plane of its own.
         compression, predictor: TIFF's numbers.
         extra: meanings of the samples after the colours; 1 associated alpha, 2 alpha, 0 unknown.
         segment: height and width of a tile, or of a strip.
         offsets, counts: where the segments stand, and their lengths in bytes.
+        palette: ``N×3`` colours in 0..255, empty if there is none.
     """
 
     height: int
     width: int
     samples: int
     kind: str | None
+    bits: int
+    reversed: bool
     photometric: int
     separate: bool
     compression: int
@@ -58,25 +66,43 @@ class Layout:
     segment: tuple[int, int]
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
+    palette: NDArray[np.uint8]
 
     @property
     def plain(self) -> bool:
         """Whether ``read_samples`` can read it."""
         known = self.compression in (1, *_DEFLATE, *_OTHERS) and self.photometric in _COLOURS
+        known &= self.photometric != 3 or (self.bits <= 8 and len(self.palette) > 0)
+        known &= not self.packed or self.predictor == 1
         return known and self.kind is not None and self.samples >= _COLOURS[self.photometric]
+
+    @property
+    def packed(self) -> bool:
+        """Whether samples share bytes."""
+        return self.kind is not None and self.bits < 8 * np.dtype(self.kind).itemsize
 
     @property
     def alpha(self) -> bool:
         """Whether the first sample after the colours of a plain picture is alpha."""
-        colours = _COLOURS[self.photometric]
-        return colours < 4 and self.samples > colours and self.extra[:1] in ((1,), (2,))
+        return self.samples > _COLOURS[self.photometric] and self.extra[:1] in ((1,), (2,))
+
+    @property
+    def channels(self) -> int:
+        """Of the levels of a plain picture, once inks are converted: 1 grey, 2 grey with alpha, 3 RGB, 4 with alpha."""
+        return (3 if self.photometric > 1 else 1) + self.alpha
+
+    @property
+    def depth(self) -> int:
+        """8 or 16, the bits of the levels of a plain picture."""
+        assert self.kind is not None
+        return 8 if np.dtype(self.kind).itemsize == 1 or self.photometric == 5 else 16
 
 
 def layout_of(reader: ifd.Reader, page: ifd.Directory) -> Layout:
     """The storage of a page.
 
     Raises:
-        ValueError: sizes or the places of the segments are missing.
+        Damaged: its size is missing.
     """
     height, width = page.number(257, 0), page.number(256, 0)
     samples, photometric = page.number(277, 1), page.number(262, -1)
@@ -84,18 +110,19 @@ def layout_of(reader: ifd.Reader, page: ifd.Directory) -> Layout:
     rows = min(page.number(323, 0) if tiled else page.number(278, height), 2**31)
     segment = (rows, page.number(322, 0)) if tiled else (min(rows, height), width)
     if min(height, width, samples, *segment) < 1:
-        raise ValueError("its size is missing")
+        raise Damaged("its size is missing")
     places = [page.entries.get(tag) for tag in ((324, 325) if tiled else (273, 279))]
     offsets, counts = ((entry.numbers if entry else ()) for entry in places)
-    bits = page.entries[258].numbers if 258 in page.entries else (1,)
-    formats = page.entries[339].numbers if 339 in page.entries else (1,)
-    codes = {(8, 1): "u1", (16, 1): "u2", (32, 1): "u4", (16, 3): "f2", (32, 3): "f4"}
-    code = codes.get((bits[0], formats[0])) if len({*bits}) == len({*formats}) == 1 else None
+    bits = (page.entries[258].numbers if 258 in page.entries else ()) or (1,)
+    formats = (page.entries[339].numbers if 339 in page.entries else ()) or (1,)
+    alike = len({*bits}) == len({*formats}) == 1
     return Layout(
         height,
         width,
         samples,
-        code and reader.order + code,
+        _kind(bits[0], formats[0], reader.order) if alike else None,
+        bits[0],
+        page.number(266, 1) == 2,
         photometric,
         page.number(284, 1) == 2 and samples > 1,
         page.number(259, 1),
@@ -103,21 +130,47 @@ def layout_of(reader: ifd.Reader, page: ifd.Directory) -> Layout:
         page.entries[338].numbers if 338 in page.entries else (),
         segment,
         offsets,
-        counts,
+        _lengths(offsets, counts, reader.end),
+        _palette(page),
     )
+
+
+def _kind(bits: int, form: int, order: str) -> str | None:
+    """NumPy's type for samples of so many bits in a TIFF sample format; 4, undefined, is read as unsigned."""
+    if form in (1, 4) and 1 <= bits <= 16:
+        return ("=" if bits % 8 else order) + ("u1" if bits <= 8 else "u2")
+    codes = {(32, 1): "u4", (32, 4): "u4", (16, 3): "f2", (32, 3): "f4", (64, 3): "f8"}
+    return order + codes[bits, form] if (bits, form) in codes else None
+
+
+def _lengths(offsets: tuple[int, ...], counts: tuple[int, ...], end: int) -> tuple[int, ...]:
+    """The lengths of segments; where one is missing or 0, up to the next segment or the end of the file."""
+    known = [*counts[: len(offsets)], *[0] * (len(offsets) - len(counts))]
+    if all(known):
+        return tuple(known)
+    starts = sorted({*offsets, end})
+    after = dict(pairwise(starts))
+    return tuple(count or after.get(offset, offset) - offset for offset, count in zip(offsets, known, strict=True))
+
+
+def _palette(page: ifd.Directory) -> NDArray[np.uint8]:
+    """The colours of a palette; those of writers that use 8 of the 16 bits are taken as they are meant."""
+    numbers = page.entries[320].numbers if 320 in page.entries else ()
+    colours = np.array(numbers[: len(numbers) // 3 * 3], np.uint16).reshape(3, -1).T
+    return (colours if colours.size and colours.max() < 256 else colours >> 8).astype(np.uint8)
 
 
 def read_samples(stream: BinaryIO, layout: Layout) -> NDArray[Any]:
     """``H×W×S`` samples as they are stored, in the byte order of this machine.
 
     Raises:
-        ValueError, OSError, zlib.error: the file is damaged or ends early.
+        Damaged, OSError, zlib.error: the file is damaged or ends early.
     """
     assert layout.kind is not None
     out = np.zeros((layout.height, layout.width, layout.samples), np.dtype(layout.kind).newbyteorder("="))
     tall, wide = layout.segment
     deep = 1 if layout.separate else layout.samples
-    places = zip(layout.offsets, layout.counts, strict=True)
+    places = iter(zip(layout.offsets, layout.counts, strict=True))
     for plane in range(layout.samples if layout.separate else 1):
         for top in range(0, layout.height, tall):
             for left in range(0, layout.width, wide):
@@ -132,13 +185,18 @@ def read_samples(stream: BinaryIO, layout: Layout) -> NDArray[Any]:
 
 def _segment(data: bytes, shape: tuple[int, int, int], layout: Layout) -> NDArray[Any]:
     kind = np.dtype(layout.kind)
-    size = shape[0] * shape[1] * shape[2] * kind.itemsize
+    size = shape[0] * -(-shape[1] * shape[2] * layout.bits // 8)
+    if layout.reversed:
+        data = data.translate(_REVERSED)
     if layout.compression in _DEFLATE:
         data = zlib.decompressobj().decompress(data, size)
     elif layout.compression in _OTHERS:
         data = _unpacked(data, (shape[0], size // shape[0]), layout.compression)
     if len(data) < size:
-        raise ValueError("its pixels end early")
+        raise Damaged("its pixels end early")
+    if layout.packed:
+        rows = _spread(np.frombuffer(data, np.uint8, size).reshape(shape[0], -1), layout)
+        return rows[:, : shape[1] * shape[2]].reshape(shape)
     if layout.predictor == 3:
         spread = np.frombuffer(data, np.uint8, size).reshape(shape[0], -1)
         spread = np.cumsum(spread.reshape(shape[0], -1, shape[2]), axis=1, dtype=np.uint8)
@@ -146,6 +204,17 @@ def _segment(data: bytes, shape: tuple[int, int, int], layout: Layout) -> NDArra
         return np.ascontiguousarray(planes).view(kind.newbyteorder(">")).reshape(shape)
     part = np.frombuffer(data, kind, size // kind.itemsize).reshape(shape)
     return np.cumsum(part, axis=1, dtype=kind.newbyteorder("=")) if layout.predictor == 2 else part
+
+
+def _spread(rows: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
+    """Samples that share bytes, highest bit first, one by one; what pads a row to whole bytes goes."""
+    count = rows.shape[1] * 8 // layout.bits
+    out = np.empty((len(rows), count), layout.kind)
+    weights = 1 << np.arange(layout.bits - 1, -1, -1, dtype=out.dtype)
+    for top in range(0, len(rows), _BAND_ROWS):
+        bits = np.unpackbits(rows[top : top + _BAND_ROWS], axis=1)[:, : count * layout.bits]
+        out[top : top + _BAND_ROWS] = bits.reshape(len(bits), count, layout.bits) @ weights
+    return out
 
 
 def _unpacked(data: bytes, shape: tuple[int, int], compression: int) -> bytes:
@@ -168,16 +237,12 @@ def to_levels(samples: NDArray[Any], layout: Layout) -> tuple[Levels, tuple[str,
         PictureError: the samples have no stated brightness range that 16 bits could stand for.
     """
     notes = []
-    colours = _COLOURS[layout.photometric]
-    kept = colours + layout.alpha
+    kept = _COLOURS[layout.photometric] + layout.alpha
     if layout.samples > kept:
         notes.append("Extra channels that are not transparency were left out.")
         samples = samples[..., :kept]
-    levels: Levels
-    if samples.dtype in (np.uint8, np.uint16):
-        levels = samples
-    else:
-        levels = _sixteen(samples)
+    levels = _scaled(samples, layout)
+    if samples.dtype not in (np.uint8, np.uint16):
         notes.append(f"Samples of {samples.dtype.itemsize * 8} bits were rounded to 16.")
     if layout.photometric == 0:
         levels = np.concatenate([~levels[..., :1], levels[..., 1:]], axis=2)
@@ -187,6 +252,22 @@ def to_levels(samples: NDArray[Any], layout: Layout) -> tuple[Levels, tuple[str,
         levels = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
         notes.append("16-bit CMYK was rounded to 8 bits.")
     return levels, tuple(notes)
+
+
+def _scaled(samples: NDArray[Any], layout: Layout) -> Levels:
+    """Samples so that white is the largest level; numbers of a palette become its colours."""
+    if samples.dtype not in (np.uint8, np.uint16):
+        return _sixteen(samples)
+    levels: Levels = samples
+    top, most = np.iinfo(samples.dtype).max, 2**layout.bits - 1
+    if layout.photometric == 3:
+        if samples[..., 0].max() >= len(layout.palette):
+            raise Damaged("its palette is too short")
+        rest = samples[..., 1:].astype(np.uint32) * top // most
+        return np.concatenate([layout.palette[samples[..., 0]], rest.astype(np.uint8)], axis=2)
+    if most < top:
+        levels = ((samples.astype(np.uint32) * top + most // 2) // most).astype(samples.dtype)
+    return levels
 
 
 def _sixteen(samples: NDArray[Any]) -> NDArray[np.uint16]:

@@ -1,0 +1,92 @@
+"""Which page of a TIFF file is the picture: not a thumbnail, not a mask, and not what a camera's sensor saw.
+
+Source: TIFF 6.0 (NewSubfileType), TIFF technical note 1 (SubIFDs), DNG 1.7 (raw pictures).
+"""
+
+from collections.abc import Iterator
+
+from PIL import TiffImagePlugin
+
+from fourfold.core.errors import PictureError
+from fourfold.imaging.codecs import ifd
+from fourfold.imaging.codecs.tiff import Layout
+from fourfold.imaging.formats import RAW
+
+_SUBFILE, _OLD_SUBFILE, _PHOTOMETRIC, _SUBIFDS, _DNG = 254, 255, 262, 330, 50706
+_REDUCED, _MASK = 1, 4
+_SENSOR = (32803, 34892)
+_LONGEST_CHAIN = 10_000
+
+RARE = (
+    "expected a TIFF of grey, palette, RGB, CMYK, YCbCr or L*a*b* colours of at most 16 bits, got a rarer kind that "
+    "cannot be read faithfully. Save it as 8- or 16-bit grey, RGB or CMYK with the program it comes from"
+)
+_NAMES = {
+    33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34661: "JBIG", 34887: "LERC",
+    50002: "JPEG XL", 52546: "JPEG XL", 32908: "PixarFilm", 32909: "PixarLog",
+}  # fmt: skip
+
+
+def check_kind(page: ifd.Directory, layout: Layout) -> None:
+    """Make sure that Pillow can read a page.
+
+    Raises:
+        PictureError: its compression or its samples are of a kind that is not read.
+    """
+    if layout.compression not in TiffImagePlugin.COMPRESSION_INFO:
+        name = _NAMES.get(layout.compression, f"number {layout.compression}")
+        raise PictureError(
+            "expected a TIFF packed with LZW, Deflate, PackBits, LZMA, Zstandard, WebP, JPEG, CCITT or not at all, got "
+            f"the compression {name}, which is not read here. Convert it, for example with tiffcp or GDAL"
+        )
+    if layout.separate or max(page.entries[258].numbers if 258 in page.entries else (1,), default=1) > 8:
+        raise PictureError(RARE)
+
+
+def pages(reader: ifd.Reader) -> list[ifd.Directory]:
+    """The directories of a file's pictures at their full size, in order; at least one.
+
+    Where all are marked as reduced or as masks, the largest counts as the picture.
+
+    Raises:
+        PictureError: the picture is a camera raw.
+        ValueError: the first directory cannot be read.
+    """
+    chain = list(_chain(reader))
+    nested = [inner for page in chain for inner in _nested(reader, page)]
+    found = [*chain, *nested]
+    full = [page for page in chain if _is_full(page)] or [page for page in nested if _is_full(page)]
+    if any(page.number(_PHOTOMETRIC, 0) in _SENSOR for page in found if _is_full(page)):
+        raise PictureError(RAW)
+    if not full and _DNG in chain[0].entries:
+        raise PictureError(RAW)
+    return full or [max(found, key=lambda page: page.number(256, 0) * page.number(257, 0))]
+
+
+def _chain(reader: ifd.Reader) -> Iterator[ifd.Directory]:
+    """The directories one after the other; the first must be sound, the others end where they are not."""
+    page = reader.directory()
+    seen = {page.offset}
+    yield page
+    while page.following and page.following not in seen and len(seen) < _LONGEST_CHAIN:
+        seen.add(page.following)
+        try:
+            page = reader.directory(page.following)
+        except ValueError:
+            return
+        yield page
+
+
+def _nested(reader: ifd.Reader, page: ifd.Directory) -> Iterator[ifd.Directory]:
+    entry = page.entries.get(_SUBIFDS)
+    for offset in entry.numbers[:100] if entry else ():
+        try:
+            yield reader.directory(offset)
+        except ValueError:
+            continue
+
+
+def _is_full(page: ifd.Directory) -> bool:
+    if page.number(_OLD_SUBFILE, 1) == 2 or page.number(256, 0) * page.number(257, 0) == 0:
+        return False
+    return not page.number(_SUBFILE, 0) & (_REDUCED | _MASK)
