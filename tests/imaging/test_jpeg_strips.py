@@ -24,7 +24,9 @@ def written(levels, cuts=(), quality=90, profile=None):
 
 def whole(levels, quality=90):
     stream = io.BytesIO()
-    Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(stream, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(
+        stream, "JPEG", quality=quality, subsampling=0
+    )
     return stream.getvalue()
 
 
