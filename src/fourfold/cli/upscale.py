@@ -37,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
     if report is not None and report.suffix not in (".html", ".json"):
         raise UsageError(f"{report}: expected a report name ending in .html or .json")
     from fourfold.api.photos import upscale_files
-    from fourfold.api.reports import document, write_document
 
     done, failed, code = follow(
         lambda start: upscale_files(
@@ -47,10 +46,13 @@ def run(args: argparse.Namespace) -> int:
         _line,
         quiet=args.quiet or args.json or args.output == "-",
     )  # fmt: skip
-    if args.json:
-        print(json.dumps(document(done, failed), indent=2))
-    if report is not None:
-        write_document(report, done, failed)
+    if args.json or report is not None:
+        from fourfold.api.reports import document, write_document  # pages, which take a while to load
+
+        if args.json:
+            print(json.dumps(document(done, failed), indent=2))
+        if report is not None:
+            write_document(report, done, failed)
     return code
 
 

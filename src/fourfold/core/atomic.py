@@ -1,7 +1,6 @@
 """Files that appear whole or not at all."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +30,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: the folder is missing or not writable, or the disk is full.
     """
-    temporary = path.with_name(f".fourfold-{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".fourfold-{os.urandom(8).hex()}.part")
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "w+b") as stream:
