@@ -61,8 +61,8 @@ class RestoreOptions(Options):
     metadata: Annotated[
         Metadata,
         Param(
-            "What to do with EXIF, XMP, IPTC, texts and comments; strip-location leaves all that may tell where a photo "
-            "was taken."
+            "What to do with EXIF, XMP, IPTC, texts and comments; strip-location leaves out all that may tell where a "
+            "photo was taken."
         ),
     ] = "keep"
     times: Annotated[
