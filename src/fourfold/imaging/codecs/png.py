@@ -177,7 +177,8 @@ def _deep(data: bytes, colour: int) -> NDArray[np.uint16]:
 
 def _texts(found: list[tuple[bytes, bytes]]) -> tuple[tuple[Text, ...], dict[str, bytes], list[str]]:
     """Texts, profiles that stand as texts (by their kind, XMP too), and a note about what cannot be read."""
-    texts, profiles, lost, room = [], {}, [], _LONGEST_PROFILE
+    texts, lost, room = [], [], _LONGEST_PROFILE
+    profiles: dict[str, bytes] = {}
     for kind, data in found:
         keyword, _, rest = data.partition(b"\0")
         name = keyword.decode("latin-1")
