@@ -16,7 +16,7 @@ from torch import Tensor, nn
 ACTIVATIONS: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType(
     {"leaky": lambda _channels: nn.LeakyReLU(0.25), "prelu": nn.PReLU}
 )
-"""By name, made for a number of channels. Engines compute ``leaky`` as fast as ReLU, of which a sixth of the units died in training."""
+"""By name, made for a number of channels. ``leaky`` costs what ReLU costs, and no unit of it falls silent for good."""
 
 
 class Upscaler(nn.Module):
