@@ -10,16 +10,15 @@ _PUBLIC = {
     "DeblurOptions": "core.options",
     "Session": "api.session",
     "UpscaleOptions": "core.options",
-    "adapt": "api.adapting",
+    "adapt": "api.adapt_recogniser",
     "ask": "api.ask",
-    "deblur": "api.deblurring",
-    "deblur_files": "api.deblurring",
+    "deblur": "api.restore",
     "doctor": "api.inspect",
     "features": "api.features",
     "measure": "api.inspect",
+    "restore_files": "api.restore",
     "run_workflow": "api.workflows",
-    "upscale": "api.photos",
-    "upscale_files": "api.photos",
+    "upscale": "api.restore",
 }
 
 __all__ = list(_PUBLIC)

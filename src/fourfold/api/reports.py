@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from fourfold.api.deblurring import DeblurReport
 from fourfold.api.features import likeness_of
-from fourfold.api.session import Report
 from fourfold.api.targets import Failure
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Floats
@@ -22,15 +20,16 @@ from fourfold.core.machine import memory_available
 from fourfold.imaging import files
 from fourfold.imaging.fidelity import PHONE, phone_size
 from fourfold.imaging.resize import Resizer
+from fourfold.methods.restorer import Report
 from fourfold.methods.upscale import visible
 from fourfold.pages import tilemap
-from fourfold.pages.report import Pair, html
+from fourfold.pages.report import BeforeAfter, html
 
 _DETAIL = 700  # pixels of the result, as wide as the page shows them one to one
 _ROWS = 256
 
 
-def document(done: Sequence[Report] | Sequence[DeblurReport], failed: Sequence[Failure]) -> dict[str, Any]:
+def document(done: Sequence[Report], failed: Sequence[Failure]) -> dict[str, Any]:
     """What ``--json`` prints: plain values."""
     return {
         "files": [asdict(entry) for entry in done],
@@ -61,7 +60,7 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
 def _tinted(shown: dict[str, Any]) -> dict[str, Any]:
     """The document with, under ``tinted``, the photo of every routed run as ``pages.tilemap.picture`` draws it."""
     for entry in shown["files"]:
-        if entry["routing"]:
+        if entry.get("routing"):
             try:
                 image = files.read(Path(entry["input"]))
             except FourfoldError:
@@ -94,15 +93,15 @@ def _reread(done: Sequence[Report]) -> _Reread | None:
     return None
 
 
-def _pairs(photo: _Reread) -> list[Pair]:
+def _pairs(photo: _Reread) -> list[BeforeAfter]:
     """A photo plainly enlarged and as it came out: a detail, and it on a phone."""
     small, large = photo.small, photo.large
     before = _views(_plain(small, large.size), large.size, small.profile)
     after = _views(_bands(large), large.size, large.profile)
-    pairs = [Pair(f"A detail of {photo.name}", before[0], after[0])]
+    pairs = [BeforeAfter(f"A detail of {photo.name}", before[0], after[0])]
     if large.size[1] > PHONE:
         caption = f"{photo.name} with the pixels of a phone's screen, {PHONE} across"
-        pairs.append(Pair(caption, before[1], after[1]))
+        pairs.append(BeforeAfter(caption, before[1], after[1]))
     return pairs
 
 

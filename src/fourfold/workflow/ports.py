@@ -15,12 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageCms
 
-from fourfold.core.contract import Levels
+from fourfold.core.contract import Levels, Write
 from fourfold.core.errors import InvalidInput, UsageError
 from fourfold.core.image import Image, Metadata
-
-Write = Callable[[Levels], None]
-"""Takes rows of a picture, from top to bottom."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +135,9 @@ class Picture:
     @staticmethod
     def of(image: Image, type: ImageType, engines: Mapping[str, str] | None = None) -> "Picture":  # noqa: A002
         """A picture in memory; origin and scale are those of ``type``, values outside 0..1 are clipped."""
-        whole = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-        peak = np.float32(2**image.depth - 1)
-        levels = np.rint(np.clip(whole, 0, 1) * peak).astype(f"u{image.depth // 8}")
-        known = ImageType(
-            type.origin, type.scale, image.size, whole.shape[2], image.depth, _colour(image.profile, whole.shape[2])
-        )
+        levels = image.levels()
+        channels = levels.shape[2]
+        known = ImageType(type.origin, type.scale, image.size, channels, image.depth, _colour(image.profile, channels))
         carried = Carried(image.profile, image.metadata, image.format, image.lossy, image.notes, engines or {})
         return Picture(known, carried, read=lambda: levels)
 
@@ -207,7 +201,7 @@ def _colour(profile: bytes | None, channels: int) -> str:
         return "an unnamed profile"
 
 
-class Report:
+class StepReport:
     """Figures of a step by name, plain values; those about a picture are known when it is no longer open."""
 
     def __init__(self, figures: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
@@ -220,7 +214,7 @@ class Report:
         return json.loads(json.dumps(figures))  # type: ignore[no-any-return]  # plain, as it is after being kept
 
 
-KINDS: dict[type, str] = {Picture: "image", Report: "report", float: "score", str: "text"}
+KINDS: dict[type, str] = {Picture: "image", StepReport: "report", float: "score", str: "text"}
 """The types of ports by the Python type that flows through them."""
 
 
