@@ -13,7 +13,7 @@ from fourfold.catalog import load
 from fourfold.catalog.card import Card
 from fourfold.convert import export
 from fourfold.core.errors import ModelError
-from fourfold.engines import choose, pytorch
+from fourfold.engines import choose, pytorch, weights
 from fourfold.engines.onnxruntime import OnnxRunner
 from fourfold.engines.openvino import OpenVinoRunner
 from fourfold.networks.mssnet import MSSNet
@@ -110,12 +110,20 @@ def tmp_state(path: Path, network: nn.Module) -> Path:
     return path
 
 
-def test_a_differing_safetensors_file_is_noticed(network: nn.Module) -> None:
-    content = export.to_safetensors(network)
+def test_an_onnx_file_with_another_weight_is_noticed(network: nn.Module) -> None:
+    content = export.to_onnx(network)
     with torch.no_grad():
-        next(network.parameters()).add_(0.1)
-    with pytest.raises(ModelError, match=r"safetensors export differs from the network in convs\.0\.weight"):
-        export.check_safetensors(network, content)
+        next(network.parameters()).view(-1)[0] += 1e-6
+    with pytest.raises(ModelError, match=r"ONNX export differs from the network in convs\.0\.weight"):
+        export.check_onnx(network, content, CARD.scale, CARD.size)
+
+
+def test_pytorch_reads_its_weights_out_of_the_onnx_file(network: nn.Module) -> None:
+    state = weights.onnx_state(export.to_onnx(network))
+    again = pytorch.build(CARD.network)
+    pytorch.fill(again, {name: torch.from_numpy(value) for name, value in state.items()}, "again")
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
 
 
 def test_the_graph_is_plain_and_its_weights_are_fp16(network: nn.Module) -> None:
@@ -132,7 +140,6 @@ def test_weights_that_fp16_cannot_hold_stay_as_they_are(network: nn.Module) -> N
         onnx.TensorProto.FLOAT,
         onnx.TensorProto.FLOAT16,  # what repeats channels, and the activations' first slopes
     }
-    export.check_safetensors(network, export.to_safetensors(network))
 
 
 @pytest.mark.parametrize("engine", choose.installed())
@@ -192,8 +199,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         pytorch.read_state(tmp_path / "broken.safetensors")
 
 
-def test_safetensors_can_be_published_again(package: Path, saved: Path) -> None:
-    card: Card = export.publish(saved, CARD.id, package=package, tiles=TILES)
+def test_publishing_again_changes_nothing(package: Path, saved: Path) -> None:
+    export.publish(saved, CARD.id, package=package, tiles=TILES)
     first = snapshot(package)
-    export.publish(package / "weights" / card.stored("safetensors").file, CARD.id, package=package, tiles=TILES)
+    export.publish(saved, CARD.id, package=package, tiles=TILES)
     assert snapshot(package) == first

@@ -69,7 +69,7 @@ def test_other_forms_of_a_checkpoint(network, tmp_path, data):
     torch.save({"params": {}, "params_ema": state}, tmp_path / "averaged.pth")
     save_file({name: tensor.clone() for name, tensor in state.items()}, tmp_path / "plain.safetensors")
     digests = {
-        import_checkpoint(tmp_path / name).stored("safetensors").sha256
+        import_checkpoint(tmp_path / name).stored("onnx").sha256
         for name in ("parallel.pth", "nested.pt", "averaged.pth", "plain.safetensors")
     }
     assert len(digests) == 1
@@ -118,4 +118,4 @@ def test_the_command_shows_licence_and_provenance(checkpoint, data, capsys):
     assert main(["models", "list"]) == 0
     assert "mine                       imported" in capsys.readouterr().out
     assert main(["models", "verify", "--json"]) == 0
-    assert {"mine.onnx", "mine.safetensors"} <= {entry["file"] for entry in json.loads(capsys.readouterr().out)}
+    assert {"mine.onnx"} <= {entry["file"] for entry in json.loads(capsys.readouterr().out)}

@@ -55,7 +55,7 @@ class TorchRunner:
 
 
 def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> TorchRunner:
-    """A runner for the card's network and safetensors weights.
+    """A runner for the card's network and weights.
 
     Raises:
         ModelError: weights missing or damaged; InvalidInput: a precision other than auto and fp32.
@@ -83,6 +83,9 @@ def build(network: Network | None) -> nn.Module:
 def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     """Give a network its weights; every tensor must fit, and none may be missing or left over.
 
+    A parameter that layers share need only stand under one of its names, and what a network names in ``training_only``
+    may be missing.
+
     Args:
         network: changed in place.
         state: tensors by name.
@@ -91,8 +94,16 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     Raises:
         ModelError: they do not fit.
     """
+    own = network.state_dict(keep_vars=True)
+    given = {id(own[key]) for key in state if key in own}
+    spared = tuple(getattr(network, "training_only", ()))
+    missing = [key for key in own if id(own[key]) not in given and not key.startswith(spared)]
     try:
-        network.load_state_dict(state)
+        if missing:
+            raise RuntimeError(f"missing {', '.join(missing)}")
+        unexpected = network.load_state_dict(state, strict=False).unexpected_keys
+        if unexpected:
+            raise RuntimeError(f"unexpected {', '.join(unexpected)}")
     except RuntimeError as error:
         raise ModelError(f"{name}: the weights do not fit the network the card describes: {error}") from error
 

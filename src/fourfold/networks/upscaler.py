@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+LEAKY_SLOPE = 0.25
+
 ACTIVATIONS: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType(
-    {"leaky": lambda _channels: nn.LeakyReLU(0.25), "prelu": nn.PReLU}
+    {"leaky": lambda _channels: nn.LeakyReLU(LEAKY_SLOPE), "prelu": nn.PReLU}
 )
 """By name, made for a number of channels. ``leaky`` costs what ReLU costs, and no unit of it falls silent for good."""
 
@@ -27,7 +29,7 @@ class Upscaler(nn.Module):
 
     Args:
         channels: feature channels; depth: number of channels-to-channels layers.
-        activation: ``leaky``, with the slope 0.25, or ``prelu``, with one for each channel.
+        activation: ``leaky``, with the slope ``LEAKY_SLOPE``, or ``prelu``, with one for each channel.
     """
 
     scale = 4
