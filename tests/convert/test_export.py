@@ -10,7 +10,6 @@ from torch import nn
 
 import fourfold
 from fourfold.catalog import load
-from fourfold.catalog.card import Card
 from fourfold.convert import export
 from fourfold.core.errors import ModelError
 from fourfold.engines import choose, pytorch, weights
@@ -56,7 +55,7 @@ def test_publish_writes_files_that_the_card_states(package: Path, saved: Path) -
     for old, new in zip(CARD.weights, card.weights, strict=True):
         before = before.replace(old.sha256, new.sha256).replace(f"bytes = {old.bytes}", f"bytes = {new.bytes}")
     assert after == before
-    assert len(snapshot(package)) == 3 + len(load.all_entries())
+    assert len(snapshot(package)) == 2 + len(load.all_entries())
 
 
 def test_equal_weights_give_equal_bytes(package: Path, saved: Path) -> None:
@@ -72,7 +71,7 @@ def test_tables_after_the_weights_are_kept(package: Path, saved: Path) -> None:
     path.write_text(text + '\n\n# Measured.\n[[scores]]\ndataset = "Set5"\npsnr_y = 30.5\nssim_y = 0.9\n', "utf-8")
     card = export.publish(saved, CARD.id, package=package, tiles=TILES)
     assert [score.dataset for score in card.scores] == ["Set5"]
-    assert len(card.weights) == 3
+    assert len(card.weights) == 2
 
 
 def refused(package: Path, state: Path, message: str) -> None:
@@ -102,7 +101,7 @@ def test_an_export_that_differs_changes_nothing(
     torch.manual_seed(4)
     other = tmp_state(saved.with_name("four.pt"), pytorch.build(CARD.network))
     monkeypatch.setattr(export, "to_onnx", lambda _: wrong)
-    refused(package, other, "the ONNX export differs from the network by")
+    refused(package, other, r"the ONNX export differs from the network in convs\.0\.weight")
 
 
 def tmp_state(path: Path, network: nn.Module) -> Path:
@@ -197,10 +196,3 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"broken")
     with pytest.raises(ModelError, match="expected a safetensors file"):
         pytorch.read_state(tmp_path / "broken.safetensors")
-
-
-def test_publishing_again_changes_nothing(package: Path, saved: Path) -> None:
-    export.publish(saved, CARD.id, package=package, tiles=TILES)
-    first = snapshot(package)
-    export.publish(saved, CARD.id, package=package, tiles=TILES)
-    assert snapshot(package) == first

@@ -1,5 +1,6 @@
 """PyTorch: the reference runtime, and the reading of networks' states."""
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
@@ -106,6 +107,23 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
             raise RuntimeError(f"unexpected {', '.join(unexpected)}")
     except RuntimeError as error:
         raise ModelError(f"{name}: the weights do not fit the network the card describes: {error}") from error
+
+
+def macs(network: nn.Module, given: Tensor, forward: Callable[[Tensor], object] | None = None) -> int:
+    """Multiply-accumulates of a network's convolutions for ``B×3×H×W``; ``forward`` runs it, if not its own."""
+    counted = 0
+
+    def count(conv: nn.Module, _given: object, output: Tensor) -> None:
+        nonlocal counted
+        assert isinstance(conv, nn.Conv2d)
+        counted += output.numel() * conv.weight[0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    with torch.inference_mode():
+        (forward or network)(given)
+    for hook in hooks:
+        hook.remove()
+    return counted
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
