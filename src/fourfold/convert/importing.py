@@ -8,18 +8,10 @@ import json
 from pathlib import Path
 
 from fourfold.catalog.card import Card, SizeRule, Weights
-from fourfold.core.errors import MissingExtra, ModelError
-
-try:
-    import torch
-except ImportError as missing:
-    raise MissingExtra("importing networks", "torch") from missing
-
 from fourfold.convert import export, third_party
+from fourfold.core.errors import ModelError
 from fourfold.engines.pytorch import macs, read_state
 from fourfold.networks.mssnet import MULTIPLE, REACH, MSSNet
-
-_SIDE = 64  # of the input that operations are counted on
 
 _CARD = """\
 id = "{identifier}"
@@ -92,7 +84,7 @@ def _card(path: Path, licence: str, identifier: str, network: MSSNet, stored: li
         provenance=json.dumps(f"Imported from {name} (sha256 {digest}).", ensure_ascii=False),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         reach=REACH,
-        macs=round(macs(network, torch.zeros(1, 3, _SIDE, _SIDE)) / _SIDE**2),
+        macs=round(macs(network, 64)),
         multiple=MULTIPLE,
         weights=export.weights_tables(stored),
         **network.arguments,

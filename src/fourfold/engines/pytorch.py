@@ -109,8 +109,8 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
         raise ModelError(f"{name}: the weights do not fit the network the card describes: {error}") from error
 
 
-def macs(network: nn.Module, given: Tensor, forward: Callable[[Tensor], object] | None = None) -> int:
-    """Multiply-accumulates of a network's convolutions for ``B×3×H×W``; ``forward`` runs it, if not its own."""
+def macs(network: nn.Module, side: int, forward: Callable[[Tensor], object] | None = None) -> float:
+    """Multiply-accumulates a pixel of the convolutions, for an input ``side×side``; ``forward`` runs it, if not its own."""
     counted = 0
 
     def count(conv: nn.Module, _given: object, output: Tensor) -> None:
@@ -120,10 +120,10 @@ def macs(network: nn.Module, given: Tensor, forward: Callable[[Tensor], object] 
 
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
     with torch.inference_mode():
-        (forward or network)(given)
+        (forward or network)(torch.zeros(1, 3, side, side))
     for hook in hooks:
         hook.remove()
-    return counted
+    return counted / side**2
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -197,11 +197,11 @@ class Run:
             outputs = self._objective.outputs(self._forward, self._stage, low)
         return self._objective.loss([output.float() for output in outputs], self._stage, high)
 
-    def _macs(self) -> int:
+    def _macs(self) -> float:
         """Multiply-accumulates of one forward pass of a batch, in convolutions."""
         network, stage = self.averaged(), self._stage
-        patch = torch.zeros(1, 3, stage.patch, stage.patch)
-        return stage.batch * macs(network, patch, lambda given: self._objective.outputs(network, stage, given))
+        a_pixel = macs(network, stage.patch, lambda given: self._objective.outputs(network, stage, given))
+        return a_pixel * stage.batch * stage.patch**2
 
     def averaged(self) -> nn.Module:
         """The network with the running mean of its weights, in evaluation mode on the processor."""
