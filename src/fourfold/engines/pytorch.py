@@ -110,7 +110,7 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
 
 
 def macs(network: nn.Module, side: int, forward: Callable[[Tensor], object] | None = None) -> float:
-    """Multiply-accumulates a pixel of the convolutions, for an input ``side×side``; ``forward`` runs it, if not its own."""
+    """Multiply-accumulates of the convolutions for each pixel of a ``side×side`` input that ``forward`` runs."""
     counted = 0
 
     def count(conv: nn.Module, _given: object, output: Tensor) -> None:
