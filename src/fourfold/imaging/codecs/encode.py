@@ -52,7 +52,8 @@ class Encoder:
         exif, xmp, dpi = self._metadata.exif, self._metadata.xmp, self._metadata.dpi
         options: dict[str, object] = {"quality": self._quality}
         if self._name == "JPEG":
-            options |= {"subsampling": 0, "dpi": (round(dpi[0]), round(dpi[1])) if dpi else (0, 0)}
+            density = dpi or self._metadata.aspect or (0, 0)
+            options |= {"subsampling": 0, "dpi": (round(density[0]), round(density[1]))}
             if len(exif) > _JPEG_EXIF:
                 exif = b""
                 self._note("The EXIF block is too long for a JPEG and was left out.")
@@ -69,7 +70,7 @@ class Encoder:
             exif = without_orientation(exif) if exif else exif
             options |= {"speed": 8, "subsampling": "4:0:0" if self._picture.mode == "L" else "4:4:4"}
         # Pillow writes into files by their descriptor and then hides why that failed; this has none.
-        target = cast("BinaryIO", _Sink(self._stream))
+        target = cast("BinaryIO", _Sink(self._stream, unitless=self._name == "JPEG" and not dpi))
         self._picture.save(target, self._name, icc_profile=self._profile, exif=exif, xmp=xmp, **options)
 
     def _note(self, note: str) -> None:
@@ -77,11 +78,17 @@ class Encoder:
 
 
 class _Sink(io.RawIOBase):
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    """Hands everything on; ``unitless`` takes the unit from the densities in the first segment of a JPEG."""
+
+    def __init__(self, stream: BinaryIO, *, unitless: bool) -> None:
+        self._stream, self._unitless = stream, unitless
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
+        if self._unitless:
+            data, self._unitless = bytearray(data), False
+            if data[6:11] == b"JFIF\0":
+                data[13] = 0
         return self._stream.write(data)
