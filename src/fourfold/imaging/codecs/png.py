@@ -294,8 +294,7 @@ def _inch(per_metre: bytes) -> float:
 class Encoder:
     """Writes a PNG band by band; never seeks.
 
-    Rows are predicted from the row above and packed with run lengths and Huffman codes only: on enlarged photos no
-    other filter and strategy of zlib of like speed gave smaller files.
+    Rows are predicted from the row above, and packed by ISA-L in a third of the time of zlib at its fastest.
     """
 
     def __init__(
@@ -309,7 +308,7 @@ class Encoder:
         self._stream = stream
         height, width, channels = shape
         colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-        self._packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+        self._packer = _packer()
         self._above: NDArray[np.uint8] = np.zeros((1, width * channels * depth // 8), np.uint8)
         stream.write(SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)))
         if profile:
@@ -366,6 +365,15 @@ def _text_chunk(text: Text) -> bytes:
     if not text.language and value.isascii():
         return _chunk(b"tEXt", keyword + b"\0" + value.encode())
     return _chunk(b"iTXt", keyword + b"\0\0\0" + text.language.encode("ascii", "ignore") + b"\0\0" + value.encode())
+
+
+def _packer() -> Any:
+    """What compresses into a zlib stream; without ISA-L by run lengths and Huffman codes only, zlib's quickest way."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    return isal_zlib.compressobj(2, zlib.DEFLATED, 15)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
