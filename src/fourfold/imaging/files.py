@@ -106,7 +106,7 @@ def read(
             notes.append(_HDR.format(kind.upper()))
         elif kind == "linear":
             notes.append("The picture's values are linear in light, which the networks were not trained on.")
-        carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts)
+        carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts, found.aspect)
         colours = 1 if grey else 3
         top = np.float32(np.iinfo(found.levels.dtype).max)
         pixels: NDArray[np.float32] = np.divide(found.levels[..., :colours], top, dtype=np.float32)

@@ -271,6 +271,12 @@ def dpi_of(chunks: dict[bytes, bytes]) -> tuple[float, float] | None:
     return (round(_inch(data[:4]), 2), round(_inch(data[4:8]), 2)) if len(data) == 9 and data[8] == 1 else None
 
 
+def aspect_of(chunks: dict[bytes, bytes]) -> tuple[float, float] | None:
+    """Pixels on the same length across and down, of a ``pHYs`` chunk without a unit."""
+    data = chunks.get(b"pHYs", b"")
+    return struct.unpack(">II", data[:8]) if len(data) == 9 and data[8] == 0 else None
+
+
 def _not_carried(stream: BinaryIO, kinds: Iterable[bytes]) -> tuple[str, ...]:
     """Notes about chunks that nothing here knows, and about what follows the last one, where the stream stands.
 
@@ -310,6 +316,8 @@ class Encoder:
         if metadata.dpi:
             x, y = (round(value / 0.0254) for value in metadata.dpi)
             stream.write(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        elif metadata.aspect:
+            stream.write(_chunk(b"pHYs", struct.pack(">IIB", *metadata.aspect, 0)))
         if metadata.exif:
             stream.write(_chunk(b"eXIf", metadata.exif))
         if metadata.xmp:
