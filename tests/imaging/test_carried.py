@@ -98,8 +98,20 @@ def test_texts_in_either_encoding_are_read(raw: bytes) -> None:
     "chunk", [(b"zTXt", b"Title\0\0rubbish"), (b"iTXt", b"Title"), (b"tEXt", b""), (b"iTXt", b"a\0\1")]
 )
 def test_damaged_text_chunks_fail_nothing(chunk: tuple[bytes, bytes]) -> None:
-    result, _ = written(made.png([chunk]), "PNG")
+    result, notes = written(made.png([chunk]), "PNG")
     assert files.read(result).size == (16, 24)
+    assert bool(notes) == (chunk[0] == b"zTXt")
+
+
+def test_texts_that_are_packed_to_fill_the_memory_are_named() -> None:
+    bombs = [made.text_chunk(b"zTXt", f"bomb {number}", "x" * 9_000_000) for number in range(3)]
+    picture = files.read(made.png([*bombs, made.text_chunk(b"tEXt", "Title", "kept")]))
+    assert [text.keyword for text in picture.metadata.texts] == ["bomb 0", "Title"]
+    assert any("bomb 1, bomb 2" in note for note in picture.notes)
+
+
+def test_other_raw_profiles_of_imagemagick_are_named() -> None:
+    assert any("generic" in note for note in files.read(made.png([(b"tEXt", b"Raw profile type generic\0\n")])).notes)
 
 
 def test_what_xmp_says_otherwise_is_kept_beside_it() -> None:
@@ -372,3 +384,28 @@ def test_exif_fields_without_a_place_in_tiff_are_named() -> None:
     assert written(made.jpeg([made.exif_segment(block)]), "JPEG")[1] == ()
     (note,) = written(made.jpeg([made.exif_segment(block)]), "TIFF")[1]
     assert "LocalizedCameraModel;" in note
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_pixels_that_are_not_square_stay_so(orientation: int, tmp_path: Path) -> None:
+    turn = made.exif_segment(made.block({0x0112: ifd.short(orientation)}))
+    picture = files.read(made.jpeg_with_density(2, 1, turn))
+    wanted = (1, 2) if orientation == 6 else (2, 1)
+    assert picture.metadata.aspect == wanted
+    for name in WRITABLE:
+        notes = files.write(picture, tmp_path / f"a{FORMATS[name].suffixes[0]}", name)
+        assert bool(notes) == (name in ("WEBP", "AVIF"))
+    tags = made.exiftool(tmp_path)
+    for key, file in (
+        ("JFIF:XResolution", "a.jpg"),
+        ("IFD0:XResolution", "a.tif"),
+        ("PNG-pHYs:PixelsPerUnitX", "a.png"),
+    ):
+        assert tags[file][key] == wanted[0]
+    assert tags["a.jpg"]["JFIF:ResolutionUnit"] == 0
+    assert metadata.for_output(picture.metadata, "strip", (4, 4)).aspect == wanted
+
+
+@pytest.mark.parametrize("pair", [(1, 1), (72, 72), (0, 0), (0, 5), (65535, 1), None])
+def test_square_pixels_and_nonsense_are_no_aspect(pair: tuple[int, int] | None) -> None:
+    assert metadata.received(b"", b"", None, aspect=pair)[0].aspect is None

@@ -115,9 +115,21 @@ class Targets:
             raise PictureError(f"{path.parent}: expected a folder to write to: {error.strerror}") from error
         return path
 
-    def wrote(self, path: Path) -> None:
-        """Remember a result, which no other input of this run may replace."""
+    def wrote(self, path: Path, source: str) -> tuple[str, ...]:
+        """Remember a result, which no other input of this run may replace, and date it as the options say.
+
+        Returns:
+            A note if the date of its input cannot be kept.
+        """
         self._written.add(path.resolve())
+        if self.options.times == "now" or source == "-":
+            return ()
+        try:
+            found = Path(source).stat()
+            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+        except OSError as error:
+            return (f"The date of the input was not kept: {error.strerror}.",)
+        return ()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

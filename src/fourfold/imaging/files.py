@@ -106,7 +106,7 @@ def read(
             notes.append(_HDR.format(kind.upper()))
         elif kind == "linear":
             notes.append("The picture's values are linear in light, which the networks were not trained on.")
-        carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts)
+        carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts, found.aspect)
         colours = 1 if grey else 3
         top = np.float32(np.iinfo(found.levels.dtype).max)
         pixels: NDArray[np.float32] = np.divide(found.levels[..., :colours], top, dtype=np.float32)
@@ -303,7 +303,7 @@ class Writer:
             if self._rows != self._spec.height:
                 raise InvalidInput(f"expected {self._spec.height} rows in all, got {self._rows}")
             self._encoder.finish()
-            if isinstance(self._encoder, encode.Encoder):
+            if isinstance(self._encoder, encode.Encoder | encode.JpegEncoder):
                 self.notes += self._encoder.notes
             if self._pipe is not None:
                 if self._copied is not None:
@@ -343,13 +343,15 @@ def _encoder(stream: BinaryIO, spec: Spec) -> _Encoder:
     if spec.format == "TIFF":
         return tiff.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
     quality = spec.quality or FORMATS[spec.format].quality or 0
+    if spec.format == "JPEG":
+        return encode.JpegEncoder(stream, shape, quality, spec.profile, spec.metadata)
     return encode.Encoder(stream, spec.format, shape, quality, spec.profile, spec.metadata)
 
 
 def open_writer(target: Path | BinaryIO, spec: Spec) -> Writer:
     """A writer for ``with``: bands go in from top to bottom, the file appears when the block ends well.
 
-    PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
+    JPEG, PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
     replaces what is at its place only when it is complete, and nothing is left behind otherwise. A stream need not
     be seekable: a PNG flows into it, any other format is handed over at the end.
 

@@ -29,7 +29,7 @@ from fourfold.core.errors import MissingExtra, PictureError
 from fourfold.core.image import Text
 from fourfold.imaging import color
 from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, png, tiff, tiff_pages
-from fourfold.imaging.metadata import block_of, dpi_of, orientation
+from fourfold.imaging.metadata import aspect_of, block_of, dpi_of, orientation
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
@@ -57,6 +57,7 @@ class Decoded:
         notes: sentences about what had to be changed.
         iptc: an IPTC-IIM stream as found; empty if none.
         texts: text chunks and comments.
+        aspect: pixels on the same length across and down, as found.
     """
 
     levels: Levels
@@ -68,6 +69,7 @@ class Decoded:
     notes: tuple[str, ...] = ()
     iptc: bytes = b""
     texts: tuple[Text, ...] = ()
+    aspect: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,11 @@ def upright(levels: Levels, turned: int) -> Levels:
     return flipped if flipped.flags.c_contiguous else flipped.copy()
 
 
+def _turned(pair: tuple[float, float] | None, turned: int) -> tuple[float, float] | None:
+    """Values across and down, of a picture that an EXIF orientation turns upright."""
+    return pair[::-1] if pair and turned >= 5 else pair
+
+
 def _png(stream: BinaryIO) -> Opened:
     start = png.read_start(stream)
     turned = orientation(start.exif, start.xmp)
@@ -142,8 +149,8 @@ def _png(stream: BinaryIO) -> Opened:
         levels = upright(png.read_pixels(stream, start), turned)
         profile, code = png.profile_of(start.chunks, grey=start.channels < 3)
         notes = (*((_FRAMES,) if b"acTL" in start.chunks else ()), *start.not_carried)
-        dpi = png.dpi_of(start.chunks)
-        return Decoded(levels, profile, code, start.exif, start.xmp, dpi, notes, start.iptc, start.texts)
+        dpi, aspect = (_turned(pair(start.chunks), turned) for pair in (png.dpi_of, png.aspect_of))
+        return Decoded(levels, profile, code, start.exif, start.xmp, dpi, notes, start.iptc, start.texts, aspect)
 
     return Opened(*size, start.channels, 16 if start.bits == 16 else 8, False, decode)
 
@@ -162,7 +169,8 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
     notes = [*([_FRAMES] if page is None and len(pages) > 1 else []), *beside]
 
     def decoded(profile: bytes | None, levels: Levels, more: tuple[str, ...]) -> Decoded:
-        return Decoded(levels, profile, None, block_of(chosen), xmp, dpi_of(chosen), (*notes, *more), fields)
+        dpi, aspect = (_turned(pair(chosen), turned) for pair in (dpi_of, aspect_of))
+        return Decoded(levels, profile, None, block_of(chosen), xmp, dpi, (*notes, *more), fields, (), aspect)
 
     def plain() -> Decoded:
         levels, more = tiff.to_levels(tiff.read_samples(stream, layout), layout)
@@ -262,11 +270,13 @@ def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Ope
             notes.append("The picture would be transparent everywhere, as its file says; it was taken as opaque.")
         if any(kind == b"av1C" and len(content) > 2 and content[2] & 0x40 for kind, content in boxes):
             notes.append("The file holds more than 8 bits a channel; 8 were read.")
-        dpi = info.get("dpi") if info.get("jfif_unit") or name != "JPEG" else None
+        square = info.get("jfif_unit") or name != "JPEG"
+        dpi, aspect = (info.get("dpi"), None) if square else (None, info.get("jfif_density"))
         notes += [*found, *more, *beside.notes, *more_notes]
         return Decoded(
-            upright(levels, turned), kept, _nclx(boxes), exif, packet, dpi, tuple(notes), beside.iptc, beside.texts
-        )
+            upright(levels, turned), kept, _nclx(boxes), exif, packet, _turned(dpi, turned), tuple(notes),
+            beside.iptc, beside.texts, _turned(aspect, turned),
+        )  # fmt: skip
 
     lossy = name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream))
     return Opened(*size, _channels(picture), 8, lossy, decode, pages)

@@ -50,12 +50,22 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
 
 def dpi_of(page: ifd.Directory) -> tuple[float, float] | None:
     """Resolution of a directory in dots per inch, None if it states none or no unit."""
-    scale = {2: 1.0, 3: 2.54}.get(page.number(0x0128, 2))
+    scale, densities = {2: 1.0, 3: 2.54}.get(page.number(0x0128, 2)), _densities(page)
+    return (densities[0] * scale, densities[1] * scale) if scale and densities else None
+
+
+def _densities(page: ifd.Directory) -> tuple[float, float] | None:
     found = [page.entries[tag].data for tag in (0x011A, 0x011B) if tag in page.entries and page.entries[tag].kind == 5]
-    if scale is None or len(found) < 2:
+    if len(found) < 2:
         return None
     (x, x_per), (y, y_per) = (struct.unpack("<II", data[:8]) if len(data) >= 8 else (0, 0) for data in found)
-    return (x / x_per * scale, y / y_per * scale) if x_per and y_per else None
+    return (x / x_per, y / y_per) if x_per and y_per else None
+
+
+def aspect_of(page: ifd.Directory) -> tuple[float, float] | None:
+    """Pixels on the same length across and down, of a directory that states them without a unit."""
+    unit = page.entries.get(0x0128)
+    return _densities(page) if unit and unit.numbers[:1] == (1,) else None
 
 
 def repaired(exif: bytes) -> tuple[bytes, tuple[str, ...]]:
