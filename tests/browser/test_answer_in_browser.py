@@ -121,6 +121,12 @@ def test_no_request_leaves_the_machine_and_nothing_goes_wrong(page):
     assert page.said == []
 
 
+def test_the_short_answer_is_on_the_first_screen_above_the_pictures(page):
+    lead = page.locator(".lead").bounding_box()
+    assert lead["y"] + lead["height"] < page.viewport_size["height"]
+    assert lead["y"] + lead["height"] < page.locator(".stage").first.bounding_box()["y"]
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_slider_moves_by_arrow_keys(page, number):
     assert cut(page, number) == 50
