@@ -11,7 +11,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from fourfold import measure, upscale_files
+from fourfold import measure, restore_files
 from fourfold.api.reports import write_document
 from fourfold.api.targets import Failure
 from fourfold.imaging.metrics import psnr_y
@@ -27,7 +27,7 @@ def main(folder: Path) -> int:
     low = np.asarray(Image.open(small))
     Image.fromarray(bicubic(low, truth.shape[:2])).save(plain)
     started = time.perf_counter()
-    (outcome,) = upscale_files([str(small)], overwrite=True)
+    (outcome,) = restore_files([str(small)], overwrite=True)
     if isinstance(outcome, Failure):
         print(outcome.error, file=sys.stderr)
         return outcome.error.exit_code

@@ -12,7 +12,7 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
-from fourfold.api.deblurring import deblur_picture
+from fourfold import Session
 from fourfold.api.targets import expanded
 from fourfold.core.options import DeblurOptions
 from fourfold.imaging.camera import Camera, photographed
@@ -37,7 +37,7 @@ def guide() -> None:
     rows = []
     for name, left, top, seed in PHOTOS:
         blurry, sharp = photographed(getattr(skimage.data, name)(), np.random.default_rng(seed), CAMERA)
-        done = deblur_picture(blurry)
+        done = Session().restore(blurry, DeblurOptions())
         window = slice(top, top + DETAIL), slice(left, left + DETAIL)
         rows.append(beside([picture[window] for picture in (blurry, done.image, sharp)]))
         before, after = ((psnr_y(one, sharp), ssim_y(one, sharp)) for one in (blurry, done.image))
@@ -55,7 +55,7 @@ def others(sources: list[str]) -> None:
     for source in expanded(sources):
         with Image.open(source) as picture:
             levels = np.asarray(picture.convert("RGB"))
-        done = deblur_picture(levels, DeblurOptions())
+        done = Session().restore(levels, DeblurOptions())
         Image.fromarray(beside([levels, done.image])).save(folder / f"{Path(source).stem}.png")
         print(f"{source}: {done.report.blur}, changed: {done.report.changed}")
 

@@ -12,14 +12,13 @@ _PUBLIC = {
     "UpscaleOptions": "core.options",
     "adapt": "api.adapting",
     "ask": "api.ask",
-    "deblur": "api.deblurring",
-    "deblur_files": "api.deblurring",
+    "deblur": "api.restore",
     "doctor": "api.inspect",
     "features": "api.features",
     "measure": "api.inspect",
+    "restore_files": "api.restore",
     "run_workflow": "api.workflows",
-    "upscale": "api.photos",
-    "upscale_files": "api.photos",
+    "upscale": "api.restore",
 }
 
 __all__ = list(_PUBLIC)

@@ -10,11 +10,11 @@ from PIL import Image
 
 from fourfold.api.batch import run as module
 from fourfold.api.batch.journal import Journal, Outcome
-from fourfold.api.batch.names import Names
 from fourfold.api.batch.places import Folder
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.run import Batch
 from fourfold.api.batch.worker import Worker
+from fourfold.api.names import Names
 from fourfold.core.errors import NotEnough, PictureError, UsageError
 from fourfold.core.options import UpscaleOptions
 
@@ -262,7 +262,7 @@ def test_unreadable_files_among_others_are_told_and_passed_over(photos, tmp_path
 def test_a_name_that_leads_out_of_the_target_is_refused():
     for name in ("../a.png", "/etc/a.png", "a/../../b.png", "a\\b.png"):
         with pytest.raises(PictureError, match="inside the target"):
-            Names("{stem}", UpscaleOptions()).result(name)
+            Names("{stem}", UpscaleOptions()).relative(name)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_name_that_leads_out_of_the_target_is_refused():
     ],
 )
 def test_names(template, options, expected):
-    assert Names(template, UpscaleOptions(**options)).result("f/photo.JPG") == expected
+    assert Names(template, UpscaleOptions(**options)).relative("f/photo.JPG") == expected
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_names_that_are_none(template, match):
 
 
 def test_heic_becomes_jpeg_by_name():
-    assert Names("{stem}", UpscaleOptions()).result("IMG_1.HEIC") == "IMG_1.jpg"
+    assert Names("{stem}", UpscaleOptions()).relative("IMG_1.HEIC") == "IMG_1.jpg"
 
 
 def test_a_journal_that_was_cut_short_goes_on(tmp_path):
@@ -392,7 +392,7 @@ def test_nothing_in_the_making_is_left_behind(tmp_path, monkeypatch):
         shutil.copytree(photo.parent, photo.parent.with_name("killed"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Worker, "_upscaled", stopped)
+    monkeypatch.setattr(Worker, "_restored", stopped)
     fsspec.filesystem("memory").pipe_file("/bucket/in/a.png", b"whatever")
     batch = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS, journal=tmp_path / "journal.jsonl")
     with pytest.raises(KeyboardInterrupt):
@@ -406,9 +406,9 @@ def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypat
     killer = tmp_path / "killer"
     killer.mkdir()
     (killer / "sitecustomize.py").write_text(
-        "import os\nfrom fourfold.api import photos\nreal = photos.files.probe\n"
+        "import os\nfrom fourfold.api import restore\nreal = restore.files.probe\n"
         "def probe(data):\n    if str(data).endswith('a.png'):\n        os._exit(9)\n    return real(data)\n"
-        "photos.files.probe = probe\n"
+        "restore.files.probe = probe\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(killer))
     monkeypatch.setattr(module, "Pool", Pool)
@@ -422,7 +422,7 @@ def test_what_nobody_expected_is_told_with_the_photo(photos, tmp_path, monkeypat
     def break_down(image, options):
         raise ZeroDivisionError("no such thing")
 
-    monkeypatch.setattr("fourfold.api.session.choose_style", break_down)
+    monkeypatch.setattr("fourfold.api.upscaling.choose_style", break_down)
     outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS))
     assert {one.error for one in outcomes.values()} == {
         f"{name}: ZeroDivisionError: no such thing" for name in outcomes

@@ -9,8 +9,10 @@ import skimage.data
 from PIL import Image
 
 import fourfold
-from fourfold.api.deblurring import deblur_files, deblur_picture, restored
-from fourfold.api.session import Session, taken
+from fourfold.api.arrays import taken
+from fourfold.api.deblurring import Deblurrer
+from fourfold.api.restore import restore_files
+from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.core.errors import ModelError, PictureError, UsageError
 from fourfold.core.options import DeblurOptions
@@ -44,7 +46,7 @@ def moved(levels):
 
 def test_a_sharp_picture_comes_back_as_it_is(brought):
     for image in (checks(), checks()[..., 0], Image.fromarray(checks()), checks().astype(np.float32) / 255):
-        result = deblur_picture(image, DeblurOptions(model=brought.id))
+        result = Session().restore(image, DeblurOptions(model=brought.id))
         assert result.image is image
         assert not result.report.changed
         assert result.report.blur.kind == "sharp"
@@ -53,7 +55,7 @@ def test_a_sharp_picture_comes_back_as_it_is(brought):
 
 
 def test_what_may_be_blurred_is_left_alone_and_the_way_to_change_it_is_named(brought):
-    result = deblur_picture(scene("coffee"), DeblurOptions(model=brought.id))
+    result = Session().restore(scene("coffee"), DeblurOptions(model=brought.id))
     assert not result.report.changed
     told = "the picture may be blurred: it was left as it is; --when always deblurs it all the same"
     assert result.report.warnings == (told,)
@@ -61,7 +63,7 @@ def test_what_may_be_blurred_is_left_alone_and_the_way_to_change_it_is_named(bro
 
 def test_a_moved_picture_is_changed(options):
     levels = moved(scene())
-    result = deblur_picture(levels, DeblurOptions(model=options.model, runtime="onnxruntime"))
+    result = Session().restore(levels, DeblurOptions(model=options.model, runtime="onnxruntime"))
     assert result.report.changed
     assert result.report.blur.kind == "motion"
     assert result.image.shape == levels.shape
@@ -77,7 +79,7 @@ def test_a_moved_cut_out_is_seen_to_be_moved(options):
     shown = rows**2 + columns**2 < 0.7
     for alpha in (shown, ~shown):
         cut = np.dstack([levels * alpha[..., None], alpha * 255]).astype(np.uint8)
-        assert restored(taken(cut)[0], options, Session(), lambda _done, _all: None).blur.kind == "motion"
+        assert Deblurrer(options, Session().networks).prepare(taken(cut).image).blur.kind == "motion"
 
 
 @pytest.mark.parametrize("kind", ["RGB", "L", "float", "uint16", "RGBA"])
@@ -100,14 +102,14 @@ def test_the_same_kind_of_picture_comes_back(kind, options):
 
 def test_no_strength_changes_nothing(options):
     image = moved(scene())
-    result = deblur_picture(image, options.changed(strength=0))
+    result = Session().restore(image, options.changed(strength=0))
     assert result.image is image
     assert result.report.warnings == ("a strength of 0 changes nothing",)
 
 
 def test_half_a_strength_goes_half_way(options):
     image = moved(scene()).astype(np.float32) / 255
-    half, whole = (deblur_picture(image, options.changed(strength=s)).image for s in (0.5, 1))
+    half, whole = (Session().restore(image, options.changed(strength=s)).image for s in (0.5, 1))
     inside = (whole > 0) & (whole < 1)
     np.testing.assert_allclose(half[inside], (image + (whole - image) / 2)[inside], atol=2e-5)
 
@@ -115,7 +117,7 @@ def test_half_a_strength_goes_half_way(options):
 def test_a_sharp_file_is_copied_byte_for_byte(tmp_path, brought):
     photo = tmp_path / "photo.jpg"
     Image.fromarray(checks()).save(photo, quality=95)
-    (report,) = deblur_files([str(photo)], options=DeblurOptions(model=brought.id))
+    (report,) = restore_files([str(photo)], options=DeblurOptions(model=brought.id))
     assert (tmp_path / "photo_deblurred.jpg").read_bytes() == photo.read_bytes()
     assert report.output == str(tmp_path / "photo_deblurred.jpg")
     assert not report.changed
@@ -125,7 +127,7 @@ def test_of_a_copy_no_conversion_is_told(tmp_path, brought):
     source = tmp_path / "inks.tif"
     Image.fromarray(checks()).convert("CMYK").save(source)
     for output, told in (("out.tif", ""), ("out.png", "CMYK")):
-        (report,) = deblur_files([str(source)], str(tmp_path / output), DeblurOptions(model=brought.id))
+        (report,) = restore_files([str(source)], str(tmp_path / output), DeblurOptions(model=brought.id))
         assert report.warnings[-1].endswith("it was left as it is")
         assert len(report.warnings) == (2 if told else 1)
         assert told in report.warnings[0]
@@ -134,7 +136,7 @@ def test_of_a_copy_no_conversion_is_told(tmp_path, brought):
 def test_a_sharp_file_in_another_format_has_the_same_pixels(tmp_path, brought):
     photo = tmp_path / "photo.png"
     Image.fromarray(checks()).save(photo)
-    (report,) = deblur_files([str(photo)], str(tmp_path / "out.tif"), DeblurOptions(model=brought.id))
+    (report,) = restore_files([str(photo)], str(tmp_path / "out.tif"), DeblurOptions(model=brought.id))
     assert not report.changed
     np.testing.assert_array_equal(files.read(tmp_path / "out.tif").levels(), checks())
 
@@ -144,11 +146,11 @@ def test_a_moved_file_keeps_what_is_beside_its_pixels(tmp_path, options):
     exif = Image.Exif()
     exif[0x010E] = "a gate"
     Image.fromarray(moved(scene())).save(photo, exif=exif, quality=95)
-    (report,) = deblur_files([str(photo)], options=options)
+    (report,) = restore_files([str(photo)], options=options)
     with Image.open(report.output) as result:
         assert result.getexif()[0x010E] == "a gate"
         assert result.size == (128, 96)
-    (report,) = deblur_files([str(photo)], options=options.changed(metadata="strip"), overwrite=True)
+    (report,) = restore_files([str(photo)], options=options.changed(metadata="strip"), overwrite=True)
     with Image.open(report.output) as result:
         assert not result.getexif()
 
@@ -156,10 +158,10 @@ def test_a_moved_file_keeps_what_is_beside_its_pixels(tmp_path, options):
 def test_a_bad_file_never_stops_the_rest(tmp_path, brought):
     (tmp_path / "a.png").write_text("no picture")
     Image.fromarray(checks()).save(tmp_path / "b.png")
-    bad, good = deblur_files([str(tmp_path)], str(tmp_path / "out"), DeblurOptions(model=brought.id))
+    bad, good = restore_files([str(tmp_path)], str(tmp_path / "out"), DeblurOptions(model=brought.id))
     assert isinstance(bad, Failure)
     assert not isinstance(good, Failure)
-    (again,) = deblur_files([str(tmp_path / "b.png")], str(tmp_path / "out"), DeblurOptions(model=brought.id))
+    (again,) = restore_files([str(tmp_path / "b.png")], str(tmp_path / "out"), DeblurOptions(model=brought.id))
     assert isinstance(again.error, PictureError)
     assert "exists already" in str(again.error)
 
@@ -184,7 +186,7 @@ def test_a_network_for_something_else_is_refused(brought):
 def test_a_picture_too_large_for_memory_is_refused(options, monkeypatch):
     monkeypatch.setenv("FOURFOLD_MEM_MB", "10")
     with pytest.raises(fourfold.core.errors.NotEnough, match="deblurring 128×96 pixels needs about"):
-        deblur_picture(moved(scene()), options)
+        Session().restore(moved(scene()), options)
 
 
 def test_the_command_says_what_it_did(tmp_path, brought, capsys, monkeypatch):

@@ -7,9 +7,9 @@ import pytest
 import skimage.data
 from PIL import Image as Pillow
 
-from fourfold.api import deblurring, networks
 from fourfold.api.doing import Doer, Done
 from fourfold.core.image import Image
+from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.imaging.resize import bicubic
 from fourfold.scientist.answer import answer
 from fourfold.scientist.brief import parse
@@ -91,9 +91,9 @@ def test_a_photo_enlarged_before_gets_the_workflow_that_suits_it(tmp_path):
 @pytest.mark.parametrize(
     ("extent", "task", "carried_out"),
     [
-        (0, networks.TASK, networks.TASK),
-        (14, networks.TASK, deblurring.TASK),
-        (0, deblurring.TASK, deblurring.TASK),
+        (0, UpscaleOptions.catalog_task, UpscaleOptions.catalog_task),
+        (14, UpscaleOptions.catalog_task, DeblurOptions.catalog_task),
+        (0, DeblurOptions.catalog_task, DeblurOptions.catalog_task),
     ],
 )
 def test_a_moved_photo_is_deblurred_before_it_is_enlarged(extent, task, carried_out, tmp_path):

@@ -35,7 +35,7 @@ def save(path: Path, size=(24, 18), **options) -> Path:
 
 
 def run(*inputs, output=None, options=OPTIONS, **keywords):
-    return list(fourfold.upscale_files([str(i) for i in inputs], output and str(output), options, **keywords))
+    return list(fourfold.restore_files([str(i) for i in inputs], output and str(output), options, **keywords))
 
 
 def test_the_result_stands_beside_the_input_in_its_own_format(tmp_path):
@@ -60,7 +60,7 @@ def test_one_bad_file_never_stops_the_rest(photo, tmp_path):
     bad, gone, other = tmp_path / "bad.jpg", tmp_path / "gone.png", save(tmp_path / "other.png")
     bad.write_text("not a picture")
     outcomes = run(photo, bad, gone, other)
-    assert [type(o).__name__ for o in outcomes] == ["Report", "Failure", "Failure", "Report"]
+    assert [type(o).__name__ for o in outcomes] == ["UpscaleReport", "Failure", "Failure", "UpscaleReport"]
     assert all(isinstance(o.error, PictureError) and o.input in str(o.error) for o in outcomes[1:3])
     assert sorted(p.name for p in tmp_path.iterdir() if "_x4" in p.name) == ["other_x4.png", "photo_x4.png"]
 
@@ -152,10 +152,10 @@ def test_too_little_memory_is_refused_with_the_figures(photo, monkeypatch):
 
 
 def test_a_result_below_the_gate_is_not_kept(photo, tmp_path):
-    (failure,) = run(photo, min_consistency=99.0)
+    (failure,) = run(photo, options=OPTIONS.changed(min_consistency=99.0))
     assert isinstance(failure.error, QualityGate)
     assert not (tmp_path / "photo_x4.png").exists()
-    (report,) = run(photo, min_consistency=10.0)
+    (report,) = run(photo, options=OPTIONS.changed(min_consistency=10.0))
     assert report.consistency_psnr > 10
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from fourfold.bench import MEASURED
+from fourfold.bench.benchmarks import BENCHMARKS
 from fourfold.bench.results import save
 from fourfold.core.environment import Environment, environment
 from fourfold.core.errors import UsageError
@@ -94,3 +96,7 @@ def test_this_machine_is_described_even_without_such_a_list(tmp_path):
     assert where.cores is None
     assert where.threads >= 1
     assert where.engines["numpy"]
+
+
+def test_every_benchmark_that_is_named_is_there():
+    assert BENCHMARKS.keys() == MEASURED.keys()

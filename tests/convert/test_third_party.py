@@ -16,7 +16,7 @@ from torch import nn
 import fourfold
 from fourfold.api.batch.run import Batch
 from fourfold.api.inspect import verify_models
-from fourfold.api.photos import upscale_files
+from fourfold.api.restore import restore_files
 from fourfold.bench import datasets
 from fourfold.catalog import load
 from fourfold.cli.main import main
@@ -57,7 +57,7 @@ def photo(tmp_path) -> Path:
 
 
 def upscaled(photo: Path, model: str, **options):
-    (made,) = upscale_files(
+    (made,) = restore_files(
         [str(photo)], str(photo.with_name(f"large-{Path(model).stem}.png")), UpscaleOptions(model=model, **options),
         overwrite=True,
     )  # fmt: skip

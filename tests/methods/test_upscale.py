@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
+from fourfold.core.options import UpscaleOptions
 from fourfold.engines.fake import FakeRunner
 from fourfold.imaging import tiling
 from fourfold.imaging.fidelity import fidelity
-from fourfold.methods.upscale import Upscaling, memory_needed, target_size, visible
+from fourfold.methods.upscale import Upscaling, memory_needed, visible
 
 sides = st.integers(1, 90)
 
@@ -47,7 +48,7 @@ def test_every_kind_of_picture_comes_out_four_times_as_large(size, colors, depth
 @given(st.tuples(sides, sides), st.floats(1, 8))
 @settings(max_examples=40, deadline=None)
 def test_any_scale_gives_its_size(size, scale):
-    target = target_size(size, scale, None, None)
+    target = UpscaleOptions(scale=scale).target(size)
     _, out = upscaled(picture(size), target)
     assert out.shape == (round(size[0] * scale), round(size[1] * scale), 3)
 
@@ -67,7 +68,7 @@ def test_fidelity_is_what_measure_says_of_the_finished_picture(target, consisten
 @settings(max_examples=30, deadline=None)
 def test_a_consistent_result_has_the_same_form(size, scale, colors, depth, alpha):
     image = picture(size, colors, depth, alpha)
-    target = target_size(size, scale, None, None)
+    target = UpscaleOptions(scale=scale).target(size)
     work, out = upscaled(image, target, consistent=True)
     _, plain = upscaled(image, target)
     assert (out.shape, out.dtype) == (plain.shape, plain.dtype)
@@ -136,13 +137,13 @@ def test_progress_counts_the_tiles():
      (4, 21, 80, (80, 21))],
 )  # fmt: skip
 def test_target_sizes(scale, width, height, expected):
-    assert target_size((10, 20), scale, width, height) == expected
+    assert UpscaleOptions(scale=scale, width=width, height=height).target((10, 20)) == expected
 
 
 @pytest.mark.parametrize(("width", "height"), [(19, None), (161, None), (None, 9), (None, 81)])
 def test_refuses_sizes_beyond_one_to_eight_times(width, height):
     with pytest.raises(UsageError, match="1 to 8 times"):
-        target_size((10, 20), 4, width, height)
+        UpscaleOptions(width=width, height=height).target((10, 20))
 
 
 def test_twelve_megapixels_are_planned_within_two_gibibytes():

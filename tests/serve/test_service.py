@@ -49,7 +49,7 @@ def test_the_answer_is_what_the_plain_call_gives(server, tmp_path):
     assert "my%20photo_x2.png" in answer.headers["content-disposition"]
     (tmp_path / "photo.jpg").write_bytes(photo)
     options = {"route": "little", "format": "png"}
-    (report,) = fourfold.upscale_files([str(tmp_path / "photo.jpg")], options=UpscaleOptions(scale=2, **options))
+    (report,) = fourfold.restore_files([str(tmp_path / "photo.jpg")], options=UpscaleOptions(scale=2, **options))
     with Image.open(io.BytesIO(answer.content)) as served, Image.open(report.output) as plain:
         assert served.size == (100, 80)
         assert served.tobytes() == plain.tobytes()

@@ -8,18 +8,21 @@ from PIL import Image as Pillow
 from fourfold.core.errors import ModelError
 from fourfold.engines.fake import FakeRunner
 from fourfold.imaging import tiling
-from fourfold.methods.upscale import Upscaling, target_size
+from fourfold.methods.restorer import Prepared
+from fourfold.methods.upscale import Upscaling
+from fourfold.workflow.node import Restoration
 
 
-class Made:
-    def __init__(self, work, progress):
-        self.size, self.engines, self._work, self._progress = work.target, {"four": "fake fp32"}, work, progress
+class Made(Prepared):
+    def __init__(self, work):
+        self.target, self.engines, self._work = work.target, {"four": "fake fp32"}, work
 
-    def pour(self, write):
-        self._work.pour(write, self._progress)
+    def run(self, write, progress):
+        self._work.pour(write, progress)
 
-    def figures(self):
-        return {"output_size": self.size[::-1], "consistency_psnr": self._work.fidelity.figures()["consistency_psnr"]}
+    def figures(self, _common=None):
+        consistency = self._work.fidelity.figures()["consistency_psnr"]
+        return {"output_size": self.target[::-1], "consistency_psnr": consistency}
 
 
 class Tools:
@@ -34,11 +37,12 @@ class Tools:
             raise ModelError(f"there is no model {options.model!r}")
         return {"four": self.sha256}
 
-    def restore(self, image, options, progress):
+    def restore(self, image, options):
         self.calls += 1
         plan = tiling.plan(image.size, 4, 16)
-        target = target_size(image.size, options.scale, options.width, options.height)
-        return Made(Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target), progress)
+        target = options.target(image.size)
+        made = Made(Upscaling(image, FakeRunner(4, plan.shape), plan, 4, target))
+        return Restoration(made, made.figures)
 
     def measure(self, large, small):
         return {"ratio": len(large) / len(small)}

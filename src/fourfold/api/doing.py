@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from fourfold.api import deblurring
 from fourfold.api.inspect import measure
-from fourfold.api.networks import TASK
 from fourfold.api.session import Session
 from fourfold.api.workflows import Watch, kept_in, manifest_of, run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.core.contract import Levels
+from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.core.size import Size
 from fourfold.imaging import files
 from fourfold.imaging.blur import estimate
 from fourfold.imaging.color import bleed
 from fourfold.imaging.resize import bicubic
-from fourfold.methods.upscale import Size
 from fourfold.pages.answer import AnswerPage, Box, Figure, Mark, TileMap, html, main
 from fourfold.pages.report import Pair
 from fourfold.scientist.plan import plan
 from fourfold.scientist.run import Proposal, Run, propose, rows
 from fourfold.scientist.values import Answer, Brief
 from fourfold.scientist.wording import Words
+from fourfold.workflow.graph import nodes_of
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.ports import Carried, ImageType, Picture
 from fourfold.workflow.presets import presets, suited
@@ -79,8 +79,10 @@ def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: P
     Raises:
         PictureError: a picture cannot be read.
     """
-    proposed = propose(plan(brief), catalog.all_entries(), (TASK,))
-    proposal = replace(proposed, task=TASK)  # however the question is read, this is what was done
+    proposed = propose(plan(brief), catalog.all_entries(), (UpscaleOptions.catalog_task,))
+    proposal = replace(
+        proposed, task=UpscaleOptions.catalog_task
+    )  # however the question is read, this is what was done
     told = {name: value for name, value in report.items() if name not in ("input", "output")}
     if report["routing"] is not None:
         told["tile_map"] = [["big" if big else "little" for big in row] for row in report["routing"]["big"]]
@@ -139,14 +141,14 @@ class Doer:
     def needed(self, task: str) -> str:
         """The task to carry out for one that was asked for: a blurred photo is deblurred before it is enlarged."""
         photo = files.read(self._photo)
-        blurred = task == TASK and estimate(bleed(photo.pixels, photo.alpha)).kind == "motion"
-        return deblurring.TASK if blurred else task
+        blurred = task == UpscaleOptions.catalog_task and estimate(bleed(photo.pixels, photo.alpha)).kind == "motion"
+        return DeblurOptions.catalog_task if blurred else task
 
     def _run(self, workflow: Workflow, proposal: Proposal) -> tuple[Mapping[str, Any], tuple[Picture, Picture] | None]:
         folder = self._folder / workflow.source if self._done else self._folder
         inputs: dict[str, Any] = {"photo": self._photo}
         if proposal.model is not None:
-            named = [step.name for step in workflow.steps.values() if NODES[str(step.node.value)].task == proposal.task]
+            named = [name for name, node in nodes_of(workflow, NODES) if node.catalog_task == proposal.task]
             inputs |= {f"{name}.model": proposal.model for name in named}
         made = run_workflow(
             workflow, inputs, folder, session=self._session, watch=self._watch, fresh=True,

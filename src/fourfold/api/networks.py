@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.catalog import load as catalog
-from fourfold.catalog.card import Card, Style, Task
+from fourfold.catalog.card import Card, Style
 from fourfold.core.contract import Runner
 from fourfold.core.errors import UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.core.options import RestoreOptions, UpscaleOptions
 from fourfold.engines.guard import Guarded
 from fourfold.imaging import color, tiling
 from fourfold.methods import route
@@ -24,7 +24,6 @@ from fourfold.methods.condition import Condition, condition
 from fourfold.models import recogniser
 from fourfold.models.recogniser import Recogniser
 
-TASK: Task = "image-to-image/super-resolution"
 _SHARE_OF_NETWORKS = 0.85
 """Of a time budget: reading, measuring and writing take the rest, see bench/README.md."""
 
@@ -37,7 +36,11 @@ def named(model: str) -> Card:
     """
     from fourfold.convert import third_party  # engines only when a network is asked for
 
-    return third_party.described(Path(model)) if third_party.is_file(model) else catalog.card(model, TASK)
+    return (
+        third_party.described(Path(model))
+        if third_party.is_file(model)
+        else catalog.card(model, UpscaleOptions.catalog_task)
+    )
 
 
 def choose_style(found: Condition, options: UpscaleOptions) -> tuple[Style, str]:
@@ -60,9 +63,9 @@ def choose_cards(options: UpscaleOptions, style: Style) -> tuple[Card, ...]:
     if options.model is not None:
         found: tuple[Card, ...] = (named(options.model),)
     elif options.route is not None:
-        found = (catalog.find(TASK, 4, options.route, style),)
+        found = (catalog.find(UpscaleOptions.catalog_task, 4, options.route, style),)
     else:
-        big = catalog.find(TASK, 4, "big", style)
+        big = catalog.find(UpscaleOptions.catalog_task, 4, "big", style)
         found = (catalog.card(big.gate.little), big) if big.gate is not None else (big,)
     if options.time_budget is not None and len(found) == 1:
         raise UsageError("a time budget chooses between two networks; leave --route and --model on auto")
@@ -141,7 +144,7 @@ class Networks:
         return route.Routes(tiles, big, expected, expected < threshold, threshold), used, notes
 
     def loaded(
-        self, card: Card, shape: tuple[int, int], options: UpscaleOptions | DeblurOptions, engines: Mapping[str, str]
+        self, card: Card, shape: tuple[int, int], options: RestoreOptions, engines: Mapping[str, str]
     ) -> Guarded:
         """The card's network itself; arguments as of ``runner``."""
         runtime, _, precision = engines.get(card.id, "").partition(" ")

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from fourfold.api.deblurring import DeblurReport
 from fourfold.api.features import likeness_of
-from fourfold.api.session import Report
 from fourfold.api.targets import Failure
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Floats
@@ -22,6 +20,7 @@ from fourfold.core.machine import memory_available
 from fourfold.imaging import files
 from fourfold.imaging.fidelity import PHONE, phone_size
 from fourfold.imaging.resize import Resizer
+from fourfold.methods.restorer import Report
 from fourfold.methods.upscale import visible
 from fourfold.pages import tilemap
 from fourfold.pages.report import Pair, html
@@ -30,7 +29,7 @@ _DETAIL = 700  # pixels of the result, as wide as the page shows them one to one
 _ROWS = 256
 
 
-def document(done: Sequence[Report] | Sequence[DeblurReport], failed: Sequence[Failure]) -> dict[str, Any]:
+def document(done: Sequence[Report], failed: Sequence[Failure]) -> dict[str, Any]:
     """What ``--json`` prints: plain values."""
     return {
         "files": [asdict(entry) for entry in done],
@@ -61,7 +60,7 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
 def _tinted(shown: dict[str, Any]) -> dict[str, Any]:
     """The document with, under ``tinted``, the photo of every routed run as ``pages.tilemap.picture`` draws it."""
     for entry in shown["files"]:
-        if entry["routing"]:
+        if entry.get("routing"):
             try:
                 image = files.read(Path(entry["input"]))
             except FourfoldError:

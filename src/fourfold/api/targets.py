@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from fourfold.api.names import TEMPLATE, Names, is_picture
 from fourfold.core.atomic import replacing
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError, UsageError
-from fourfold.imaging.formats import FORMATS, Format, format_of, writable_like
+from fourfold.core.options import RestoreOptions
+from fourfold.imaging.formats import Format, format_of, writable_like
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,11 @@ class Failure:
 
 def expanded(inputs: Iterable[str]) -> Iterator[str]:
     """The inputs, folders replaced by the pictures in them."""
-    known = {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
     for name in inputs:
         folder = Path(name)
         found = []
         if name != "-" and os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - never raises
-            found = sorted(str(p) for p in folder.iterdir() if p.is_file() and p.suffix.lower() in known)
+            found = sorted(str(p) for p in folder.iterdir() if p.is_file() and is_picture(p.name))
         yield from found or [name]  # a folder without pictures, or closed to us, fails by itself, as a bad file does
 
 
@@ -44,15 +45,15 @@ class Targets:
     Attributes:
         output: a file for one input, a folder for any number (made if need be), ``-`` for standard output; None puts
             each result beside its input.
-        format: that was asked for, if any; inputs: all of them; overwrite: whether an existing file may be replaced. An
-            input is never replaced.
+        options: of the run; inputs: all of them; overwrite: whether an existing file may be replaced. An input is never
+            replaced.
 
     Raises:
         UsageError: several pictures would go to standard output.
     """
 
     output: str | None
-    format: str | None
+    options: RestoreOptions
     inputs: Sequence[str]
     overwrite: bool
     _written: set[Path] = field(default_factory=set)
@@ -75,7 +76,7 @@ class Targets:
 
     def format_for(self, of_input: str) -> Format:
         """As asked for, else as the output's name says, else the input's own, else the nearest that can be written."""
-        asked = format_of(self.format) if self.format else None
+        asked = format_of(self.options.format) if self.options.format else None
         if self.output is not None and self.output != "-" and self._folder() is None:
             named = format_of(Path(self.output))
             if asked is not None and asked is not named:
@@ -85,8 +86,8 @@ class Targets:
             return named
         return asked or writable_like(format_of(of_input))
 
-    def path_for(self, source: str, of_input: str, kind: Format, suffix: str) -> Path | None:
-        """Where the result of an input goes, ``NAME_SUFFIX.EXT`` where no name was given; None is standard output.
+    def path_for(self, source: str, of_input: str, kind: Format) -> Path | None:
+        """Where the result of an input goes, ``NAME_x4.EXT`` or the like if no name was given; None is standard output.
 
         Raises:
             PictureError: it would replace an input, a result of this run, or a file that may not be replaced.
@@ -98,8 +99,8 @@ class Targets:
             path = Path(self.output)
         else:
             given = Path("stdin" if source == "-" else source)
-            extension = given.suffix if kind.name == of_input and given.suffix else kind.suffixes[0]
-            path = (folder or given.parent) / f"{given.stem}_{suffix}{extension}"
+            name = Names(TEMPLATE, self.options).result(given, format_of(of_input), kind)
+            path = (folder or given.parent) / name
         if _identity(path) in self._originals:
             own = source != "-" and _identity(path) == _identity(Path(source))
             its = "its own input" if own else f"{path}, which is an input, too"

@@ -8,29 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fourfold.api.deblurring import choose_card, restored
 from fourfold.api.features import Sharpener
 from fourfold.api.inspect import measure
-from fourfold.api.networks import choose_cards
-from fourfold.api.session import Session
+from fourfold.api.session import Session, common_figures
 from fourfold.api.targets import Failure, expanded
-from fourfold.catalog import load as catalog
-from fourfold.catalog.card import STYLES
 from fourfold.core.atomic import write_text
-from fourfold.core.contract import Levels, Progress
+from fourfold.core.contract import Levels
 from fourfold.core.environment import environment
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import DeblurOptions, UpscaleOptions
-from fourfold.methods.upscale import Size
+from fourfold.core.options import RestoreOptions
 from fourfold.models.classifier import Classifier, Encoding
 from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
 from fourfold.workflow.engine import Event, Place, Record
-from fourfold.workflow.graph import Graph, check
-from fourfold.workflow.node import Deblurred, Restoration
+from fourfold.workflow.graph import Graph, check, file_parameters
+from fourfold.workflow.node import Restoration
 from fourfold.workflow.nodes import NODES
-from fourfold.workflow.ports import Write
 from fourfold.workflow.schema import Workflow, find
 
 Watch = Callable[[str, Event], None]
@@ -47,7 +41,7 @@ class Workshop:
     """What nodes may ask for, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
 
     Attributes:
-        session: whose networks are used; engines: of networks where a step leaves them open, see ``Session.prepare``.
+        session: whose networks are used; engines: of networks where a step leaves them open, see ``Restorer.prepare``.
     """
 
     session: Session = field(default_factory=Session)
@@ -55,48 +49,19 @@ class Workshop:
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
     _sharpeners: dict[int, Sharpener] = field(default_factory=dict, init=False, repr=False)
 
-    def models(self, options: UpscaleOptions | DeblurOptions) -> dict[str, str]:
+    def models(self, options: RestoreOptions) -> dict[str, str]:
         """As ``workflow.node.Tools`` says."""
-        if isinstance(options, DeblurOptions):
-            card = choose_card(options)
-            return {card.id: card.stored("onnx").sha256}
-        styles = STYLES if options.style is None else (options.style,)
-        cards = [card for style in styles for card in choose_cards(options, style)]
-        found = {card.id: card.stored("onnx").sha256 for card in cards}
-        if options.style is None and options.model is None:
-            found[catalog.recogniser().id] = self.session.recogniser.sha256  # it chooses the style
-        return found
+        return self.session.restorer(options).models()
 
-    def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
+    def restore(self, image: Image, options: RestoreOptions) -> Restoration:
         """As ``workflow.node.Tools`` says."""
         started = time.perf_counter()
-        prepared = self.session.prepare(image, options, keeps_whole=True, engines=self.engines)
-        work = prepared.work
+        prepared = self.session.restorer(options).prepare(image, engines=self.engines)
 
         def figures() -> dict[str, Any]:
-            found = prepared.report(started, ())
-            told = {name: value for name, value in asdict(found).items() if value != ""}
-            big = found.routing.big if found.routing else [[False] * len(row) for row in work.plan.rows]
-            return told | {"tile_map": [[prepared.cards[one].tier for one in row] for row in big]}
+            return prepared.figures(common_figures(image, prepared, started, prepared.notes("")))
 
-        pour = partial(work.pour, progress=progress)
-        return _Restoration(work.target, prepared.engines, pour, figures)
-
-    def deblur(self, image: Image, options: DeblurOptions, progress: Progress) -> Deblurred:
-        """As ``workflow.node.Tools`` says."""
-        started = time.perf_counter()
-        done = restored(image, options, self.session, progress, self.engines)
-        report = done.report(options, started)
-        moved = report.changed and report.blur.kind == "motion"
-        figures: dict[str, Any] = {"model": report.model} if report.changed else {}
-        figures |= {
-            "blur": report.blur.kind, "blur_pixels": report.blur.extent if moved else None,
-            "blur_degrees": report.blur.direction if moved else None, "seconds_deblurring": report.seconds,
-            "gmacs_deblurring": report.gmacs, "warnings": report.warnings,
-        }  # fmt: skip
-        if not report.changed:
-            return Deblurred(None, {}, figures)
-        return Deblurred(done.image, {report.model: f"{report.runtime} {report.precision}"}, figures)
+        return Restoration(prepared, figures)
 
     def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
         """As ``workflow.node.Tools`` says."""
@@ -111,14 +76,6 @@ class Workshop:
     def sharpener(self, factor: int) -> Sharpener:
         """As ``workflow.node.Tools`` says."""
         return self._sharpeners.setdefault(factor, Sharpener(factor))
-
-
-@dataclass(frozen=True)
-class _Restoration:
-    size: Size
-    engines: Mapping[str, str]
-    pour: Callable[[Write], None]
-    figures: Callable[[], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -184,7 +141,7 @@ def bound(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iter
     Raises:
         UsageError: several inputs have several values. WorkflowProblems: the workflow cannot be run.
     """
-    names = set(_file_inputs(workflow))
+    names = {name for place, value in file_parameters(workflow, NODES) for name in (place, value.removeprefix("$"))}
     lists: dict[str, list[str]] = {}
     for name, value in inputs.items():
         values = [str(one) for one in (value if isinstance(value, list | tuple) else [value])]
@@ -197,17 +154,6 @@ def bound(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iter
         given = single if value is None else {**single, many[0]: value}
         lasting = {name: str(Path(text).resolve()) if name in names else text for name, text in given.items()}
         yield lasting, check(workflow, NODES, shop, given)
-
-
-def _file_inputs(workflow: Workflow) -> Iterator[str]:
-    """Names under which files can be given."""
-    for step in workflow.steps.values():
-        node = NODES.get(step.node.value or "")
-        for name, parameter in node.parameters.items() if node else ():
-            if parameter.kind is Path:
-                yield f"{step.name}.{name}"
-                text = step.arguments.get(name)
-                yield (text.value or "").removeprefix("$") if text else ""
 
 
 def run_all(

@@ -3,10 +3,11 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,13 @@ from PIL import Image as Pillow
 
 from fourfold import engines
 from fourfold.api.batch.run import Batch
-from fourfold.api.deblurring import choose_card, deblur_picture
-from fourfold.api.networks import TASK
-from fourfold.api.photos import upscale_files
+from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
+from fourfold.api.upscaling import Upscaler
 from fourfold.api.workflows import run_workflow
-from fourfold.bench import datasets, peers, roofline, scaling
+from fourfold.bench import adapting as gained
+from fourfold.bench import cascade, datasets, overhead, peers, roofline, scaling, service
 from fourfold.bench import deblurring as blurring
 from fourfold.bench import quality as scoring
 from fourfold.bench import routing as routed
@@ -111,7 +112,7 @@ def layers() -> roofline.Roofline:
     Raises:
         RuntimeFailure: OpenVINO is not installed.
     """
-    cards = tuple(catalog.find(TASK, 4, tier, "faithful") for tier in TIERS)
+    cards = tuple(catalog.find(UpscaleOptions.catalog_task, 4, tier, "faithful") for tier in TIERS)
     return roofline.measure(cards, (_wide(), "int8"), available())
 
 
@@ -129,7 +130,7 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
     Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
 
     def direct() -> None:
-        (outcome,) = upscale_files([str(photo)], overwrite=True, session=session)
+        (outcome,) = restore_files([str(photo)], overwrite=True, session=session)
         if isinstance(outcome, Failure):
             raise outcome.error
 
@@ -220,7 +221,7 @@ def deblurring(data: Path | None) -> blurring.DeblurReport:
         sets=deblurred_sets(folder, DeblurOptions(when="always")),
         sharp=blurring.score_sharp(held, careful, always),
         judged=blurring.judged(held),
-        costs=tuple(_costs(choose_card(DeblurOptions()))),
+        costs=tuple(_costs(Session().restorer(DeblurOptions()).cards()[0])),
     )
 
 
@@ -235,7 +236,7 @@ def deblurred_sets(folder: Path, options: DeblurOptions) -> tuple[blurring.SetSc
 
 def _deblurrer(options: DeblurOptions) -> blurring.Deblur:
     session = Session()
-    return lambda picture: deblur_picture(picture, options, session).image
+    return lambda picture: session.restore(picture, options).image
 
 
 def _costs(card: Card) -> Iterator[blurring.Cost]:
@@ -268,7 +269,7 @@ def _costs(card: Card) -> Iterator[blurring.Cost]:
 def _own() -> tuple[scoring.Contender, ...]:
     """Both styles routed, and every network alone, as a person would run them."""
     named = [(f"fourfold {style}, routed", UpscaleOptions(style=style)) for style in STYLES]
-    cards = [card for card in catalog.all_cards() if card.task == TASK]
+    cards = [card for card in catalog.all_cards() if card.task == UpscaleOptions.catalog_task]
     named += [(card.id, UpscaleOptions(model=card.id)) for card in cards]
     return tuple(contender(name, options) for name, options in named)
 
@@ -312,7 +313,7 @@ def _in_one_thread(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
     def run() -> tuple[float, float]:
         started = time.perf_counter()
         image = files.read(photo)
-        work = session.prepare(image, options, keeps_whole=True).work
+        work = Upscaler(options, session.networks).prepare(image).work
         with files.open_writer(photo.with_suffix(".large.jpg"), files.Spec("JPEG", *work.target, 3, quality=95)) as to:
             for band in work.bands(lambda _done, _all: None):
                 to.write(work.finish(band))
@@ -325,7 +326,7 @@ def _whole_run(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
     session = Session()
 
     def run() -> tuple[float, float]:
-        (outcome,) = upscale_files([str(photo)], options=options, overwrite=True, session=session)
+        (outcome,) = restore_files([str(photo)], options=options, overwrite=True, session=session)
         if isinstance(outcome, Failure):
             raise outcome.error
         return outcome.seconds, outcome.seconds_model
@@ -338,3 +339,55 @@ def _tiled_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.u
     mirrored = np.concatenate([picture, picture[::-1]])
     mirrored = np.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
     return np.tile(mirrored, (*repeats, 1))[: size[0], : size[1]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a benchmark may need.
+
+    Attributes:
+        data: the benchmark data, None for the usual place; folder: for files, removed afterwards.
+        rounds: of paired runs; photos: of a batch; alone: whether others are left out.
+    """
+
+    data: Path | None
+    folder: Path
+    rounds: int
+    photos: int
+    alone: bool
+
+
+class Benchmark(NamedTuple):
+    """A measurement, its report as text, and its curves in a folder, if it draws some."""
+
+    measure: Callable[[Setting], Any]
+    table: Callable[[Any], str]
+    plot: Callable[[Path, Any], None] | None = None
+
+
+def _plot_routing(folder: Path, report: routed.Routing) -> None:
+    for one in report.groups:
+        routed.plot(folder / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
+
+
+BENCHMARKS = {
+    "quality": Benchmark(lambda s: quality(s.data, alone=s.alone), scoring.table),
+    "speed": Benchmark(lambda s: speed(s.data, s.folder, rounds=s.rounds, alone=s.alone), timing.table),
+    "routing": Benchmark(
+        lambda s: routed.Routing(routing(s.data, rounds=s.rounds)),
+        lambda report: "\n\n".join(map(routed.table, report.groups)),
+        _plot_routing,
+    ),
+    "roofline": Benchmark(lambda _: layers(), roofline.table),
+    "cascade": Benchmark(lambda _: cascade.measure(), cascade.table),
+    "workflow": Benchmark(lambda s: workflow(s.data, s.folder, rounds=s.rounds), overhead.table),
+    "deblurring": Benchmark(lambda s: deblurring(s.data), blurring.table),
+    "batch": Benchmark(
+        lambda s: batches(s.data, s.folder, photos=s.photos, rounds=s.rounds, alone=s.alone),
+        scaling.table,
+        lambda folder, report: scaling.plot(folder / "batch-memory.png", report),
+    ),
+    "service": Benchmark(lambda s: service.measure(s.rounds), service.table),
+    "adapting": Benchmark(lambda s: adapting(s.data, s.folder), gained.table),
+}
+"""Every benchmark by the name that ``bench.MEASURED`` explains."""

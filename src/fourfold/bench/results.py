@@ -4,18 +4,14 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fourfold.core.atomic import write_text
 from fourfold.core.environment import Environment
 from fourfold.core.errors import UsageError
 
-Section = Literal[
-    "quality", "speed", "routing", "roofline", "cascade", "workflow", "deblurring", "batch", "service", "adapting"
-]
 
-
-def save(section: Section, report: Any, where: Environment, folder: Path) -> Path:
+def save(section: str, report: Any, where: Environment, folder: Path) -> Path:
     """Write one section of ``<date>-<cpu>.json``, whole or not at all, leaving the other section as it is.
 
     Args:

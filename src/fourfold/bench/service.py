@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-from fourfold.api.photos import upscale_files
+from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.bench.speed import Spread, busy, load_average, spread
@@ -110,7 +110,7 @@ def _in_turns(folder: Path, address: str, pid: int, rounds: int) -> tuple[list[f
     data, session, options = photo.read_bytes(), Session(), UpscaleOptions(route="little")
 
     def direct() -> None:
-        (made,) = upscale_files([str(photo)], options=options, overwrite=True, session=session)
+        (made,) = restore_files([str(photo)], options=options, overwrite=True, session=session)
         if isinstance(made, Failure):
             raise made.error
 

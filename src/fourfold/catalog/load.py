@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from fourfold.catalog.card import Card, Entry, FeatureCard, RecogniserCard, Reference, Shipped, Style, Task, Tier, parse
+from fourfold.catalog.card import Card, Entry, FeatureCard, RecogniserCard, Reference, Shipped, Style, Tier, parse
 from fourfold.core.errors import ModelError, near
 
 
@@ -110,7 +110,7 @@ def entry(identifier: str) -> Entry:
     return known[identifier]
 
 
-def card(identifier: str, task: Task | None = None) -> Card:
+def card(identifier: str, task: str | None = None) -> Card:
     """The network with this id, which can be run.
 
     Raises:
@@ -129,7 +129,7 @@ def card(identifier: str, task: Task | None = None) -> Card:
     raise ModelError(f"{identifier} is {what}; expected one of {runnable}")
 
 
-def find(task: Task, scale: int, tier: Tier, style: Style) -> Card:
+def find(task: str, scale: int, tier: Tier, style: Style) -> Card:
     """The one model of the package with these facts.
 
     Raises:

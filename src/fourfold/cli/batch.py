@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from fourfold.cli.flags import add_flags, flag_values
 from fourfold.cli.progress import Progress, exit_code
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.errors import UsageError
+from fourfold.core.options import TASKS
+from fourfold.core.params import parameters
 
 if TYPE_CHECKING:
     from fourfold.api.batch.estimate import Estimate
@@ -24,6 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument("source", metavar="SOURCE", help="A folder of photos, or a URL such as s3://bucket/photos.")
     parser.add_argument("target", metavar="TARGET", help="A folder or URL for the results; folders below are kept.")
+    parser.add_argument("--task", choices=TASKS, default="upscale", help="What to do. Default: upscale.")
     parser.add_argument(
         "--engine", choices=("local", "ray"), default="local",
         help="Processes on this machine, or the workers of a Ray cluster. Default: local.",
@@ -38,21 +41,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch", action="store_true", help="Go on with photos that come later, until interrupted.")
     parser.add_argument("--dry-run", action="store_true", help="Only tell what is to be done and what it will take.")
     parser.add_argument("--journal", metavar="FILE", help="The journal; default in TARGET/.fourfold.")
-    add_flags(parser, UpscaleOptions)
-    parser.add_argument("--min-consistency", type=float, metavar="DB", help="Refuse results below this many dB.")
+    add_flags(parser, *TASKS.values())
     parser.add_argument("--json", action="store_true", help="Print the summary and every figure as one JSON document.")
     parser.add_argument("--quiet", action="store_true", help="Print nothing but errors.")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the batch and return the exit code."""
-    given = flag_values(args, UpscaleOptions)
+    kind = TASKS[args.task]
+    given = flag_values(args, kind)
+    if other := [name for one in TASKS.values() for name in flag_values(args, one) if name not in parameters(kind)]:
+        raise UsageError(f"--{other[0].replace('_', '-')} is no option of --task {args.task}")
     from fourfold.api.batch.run import Batch
 
     batch = Batch(
-        args.source, args.target, UpscaleOptions(**given) if given else None, name=args.name,
-        min_consistency=args.min_consistency, overwrite=args.overwrite, resume=args.resume, journal=args.journal,
-        engine=args.engine, workers=args.workers,
+        args.source, args.target, kind(**given), name=args.name, overwrite=args.overwrite, resume=args.resume,
+        journal=args.journal, engine=args.engine, workers=args.workers,
     )  # fmt: skip
     started, interrupted = time.monotonic(), False
     with Progress(args.quiet or args.json) as progress:

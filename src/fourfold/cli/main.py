@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Protocol
 
 from fourfold import __version__
@@ -12,7 +13,6 @@ from fourfold.cli import (
     batch,
     bench,
     cascade,
-    deblur,
     doctor,
     features,
     measure,
@@ -20,17 +20,20 @@ from fourfold.cli import (
     run,
     serve,
     train,
-    upscale,
     workflow,
 )
+from fourfold.cli.restore import Restore
 from fourfold.core.errors import FourfoldError
+from fourfold.core.options import TASKS
 
 
-class Verb(Protocol):
-    """A module of this package: one command."""
+class Command(Protocol):
+    """What a command is, made of a module of this package or of the options of a way to restore photos."""
 
-    __name__: str
-    __doc__: str | None
+    @property
+    def summary(self) -> str:
+        """What it does, in a sentence."""
+        ...
 
     def add(self, parser: argparse.ArgumentParser, /) -> None:
         """Add the command's arguments."""
@@ -40,24 +43,24 @@ class Verb(Protocol):
         ...
 
 
-COMMANDS: tuple[Verb, ...] = (
-    upscale,
-    deblur,
-    batch,
-    measure,
-    ask,
-    run,
-    workflow,
-    models,
-    cascade,
-    adapt,
-    features,
-    serve,
-    doctor,
-    bench,
-    train,
-)
-VERBS = {command.__name__.rpartition(".")[2]: command for command in COMMANDS}
+class Verb:
+    """A module of this package as a command; the first line of its docstring is ``name: summary``."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.add, self.run = module.add, module.run
+        self.name = module.__name__.rpartition(".")[2]
+        self.summary = (module.__doc__ or "").split("\n\n")[0].replace("\n", " ").split(": ", 1)[1]
+
+
+_MODULES = (batch, measure, ask, run, workflow, models, cascade, adapt, features, serve, doctor, bench, train)
+
+
+def commands() -> dict[str, Command]:
+    """Every command by its name."""
+    return {task: Restore(options) for task, options in TASKS.items()} | {
+        verb.name: verb for verb in map(Verb, _MODULES)
+    }
+
 
 EXIT_CODES = """exit codes:
   0 all done   1 unexpected   2 usage   3 some files failed, the rest are done   4 a quality gate failed
@@ -74,9 +77,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"fourfold {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
-    for name, module in VERBS.items():
-        summary = (module.__doc__ or "").split("\n\n")[0].replace("\n", " ").split(": ", 1)[1]
-        module.add(verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:]))
+    for name, command in commands().items():
+        summary = command.summary
+        command.add(verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:]))
     return top
 
 
@@ -84,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = parser().parse_args(arguments)
     try:
-        return VERBS[args.verb].run(args)
+        return commands()[args.verb].run(args)
     except FourfoldError as error:
         print(f"fourfold: {error}", file=sys.stderr)
         return error.exit_code

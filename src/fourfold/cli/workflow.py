@@ -70,6 +70,13 @@ def _node(node: "Node") -> Iterator[str]:
     for title, ports in (("takes", node.inputs), ("gives", node.outputs)):
         for name, port in ports.items():
             yield f"  {title} {name}: {port.kind}{'' if port.required else ', if connected'}. {port.help}"
+    for choice, variant in (node.variants or {"": node}).items():
+        if choice:
+            yield f"  with {node.chooses} {choice}:"
+        yield from _parameters(variant)
+
+
+def _parameters(node: "Node") -> Iterator[str]:
     for name, parameter in node.parameters.items():
         default = "auto" if parameter.param.auto else parameter.default
         usual = "" if default is None else f"; default {default}"

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +20,12 @@ from fourfold.core.errors import MissingExtra, ModelError
 from fourfold.engines.onnxruntime import OnnxRunner
 
 try:
-    import onnx
     import safetensors.numpy
     import torch
     import torch.nn.functional as F
-    from onnx import TensorProto, helper, numpy_helper
     from torch import Tensor, fx, nn
 
+    from fourfold.convert.graph import Graph, exact
     from fourfold.convert.quantise import to_int8
     from fourfold.engines.pytorch import build, fill, read_state
 except ImportError as missing:
@@ -36,7 +34,6 @@ except ImportError as missing:
 TOLERANCE = 1e-4
 """Largest difference between a network and its export, in 0..1: a fortieth of a level."""
 
-_OPSET, _IR_VERSION = 17, 8
 _TILES = ((8, 8), (17, 23), (48, 40))
 
 
@@ -133,7 +130,7 @@ def rounded(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 def to_safetensors(network: nn.Module) -> bytes:
     """The network's state dict as a safetensors file."""
-    return bytes(safetensors.numpy.save({name: _stored(value) for name, value in sorted(network.state_dict().items())}))
+    return bytes(safetensors.numpy.save({name: exact(value) for name, value in sorted(network.state_dict().items())}))
 
 
 def check_safetensors(network: nn.Module, content: bytes) -> None:
@@ -171,39 +168,26 @@ def check_onnx(network: nn.Module, model: bytes, scale: int, size: SizeRule) -> 
 def to_onnx(network: nn.Module) -> bytes:
     """A folded network as an ONNX file: ``batch×3×height×width`` → ``batch×3×s·height×s·width``, every size free.
 
-    The network is traced; it may consist of the operations listed in ``_Graph`` only.
+    The network is traced; it may consist of the operations listed in ``_Traced`` only.
 
     Raises:
         ModelError: it holds another operation.
     """
-    graph = _Graph(network)
+    traced = _Traced(network)
     for node in fx.symbolic_trace(network).graph.nodes:
-        graph.add(node)
-    sides: list[str | int | None] = ["batch", 3, "height", "width"]
-    value = helper.make_tensor_value_info
-    proto = helper.make_graph(
-        graph.nodes,
-        type(network).__name__,
-        [value(graph.input, TensorProto.FLOAT, sides)],
-        [value(graph.output, TensorProto.FLOAT, ["batch", 3, None, None])],
-        graph.constants,
-    )
-    opset = helper.make_opsetid("", _OPSET)
-    model = helper.make_model(proto, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="fourfold")
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+        traced.add(node)
+    inputs = {traced.input: ("batch", 3, "height", "width")}
+    return traced.graph.model(type(network).__name__, inputs, {traced.output: ("batch", 3, None, None)})
 
 
-class _Graph:
-    """ONNX nodes, grown one traced operation at a time; the operations known are the keys of ``rules``."""
+class _Traced:
+    """A network's graph, grown one traced operation at a time; the operations known are the keys of ``_rules``."""
 
     def __init__(self, network: nn.Module) -> None:
         self.input = self.output = ""
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+        self.graph = Graph()
         self._modules = dict(network.named_modules())
         self._channels: dict[str, int] = {}
-        self._stored: set[str] = set()
         self._rules: dict[object, Callable[[fx.Node], int]] = {
             "placeholder": self._placeholder,
             "output": self._output,
@@ -240,8 +224,8 @@ class _Graph:
         if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
             raise ModelError(f"cannot export {node.target}: expected zero padding given in pixels")
         parts = ("weight", "bias") if conv.bias is not None else ("weight",)
-        names = [self._constant(f"{node.target}.{part}", _stored(getattr(conv, part))) for part in parts]
-        self._append(
+        names = [self.graph.weight(f"{node.target}.{part}", exact(getattr(conv, part))) for part in parts]
+        self.graph.add(
             "Conv", [_name(node.args[0]), *names], node.name, kernel_shape=conv.kernel_size, strides=conv.stride,
             dilations=conv.dilation, group=conv.groups, pads=conv.padding * 2,
         )  # fmt: skip
@@ -249,13 +233,13 @@ class _Graph:
 
     def _prelu(self, node: fx.Node) -> int:
         source = _name(node.args[0])
-        slope = _stored(self._modules[str(node.target)].weight)
-        self._append("PRelu", [source, self._constant(f"{node.target}.slope", slope[:, None, None])], node.name)
+        slope = exact(self._modules[str(node.target)].weight)
+        self.graph.add("PRelu", [source, self.graph.weight(f"{node.target}.slope", slope[:, None, None])], node.name)
         return self._channels[source]
 
     def _sum(self, node: fx.Node) -> int:
         names = [_name(argument) for argument in node.args]
-        self._append("Add", names, node.name)
+        self.graph.add("Add", names, node.name)
         return self._channels[names[0]]
 
     def _concatenation(self, node: fx.Node) -> int:
@@ -263,7 +247,7 @@ class _Graph:
         assert isinstance(parts, Sequence)
         assert axis == 1
         names = [_name(part) for part in parts]
-        self._append("Concat", names, node.name, axis=1)
+        self.graph.add("Concat", names, node.name, axis=1)
         return sum(self._channels[name] for name in names)
 
     def _upsample(self, node: fx.Node) -> int:
@@ -273,9 +257,9 @@ class _Graph:
             raise ModelError(f"cannot export {node.target}: expected a bilinear resize by one factor")
         scales = f"{node.name}.scales"
         factors = np.array([1, 1, resize.scale_factor, resize.scale_factor], np.float32)
-        self.constants.append(numpy_helper.from_array(factors, scales))
+        self.graph.constant(scales, factors)
         grid = "align_corners" if resize.align_corners else "half_pixel"
-        self._append(
+        self.graph.add(
             "Resize", [source, "", scales], node.name, mode="linear", coordinate_transformation_mode=grid
         )  # fmt: skip
         return self._channels[source]
@@ -286,8 +270,8 @@ class _Graph:
         assert isinstance(factor, int)
         channels, picked = self._channels[source], factor**2
         kernel = np.tile(np.eye(picked, dtype=np.float16).reshape(picked, 1, factor, factor), (channels, 1, 1, 1))
-        self._append(
-            "Conv", [source, self._constant(f"{node.name}.weight", kernel)], node.name,
+        self.graph.add(
+            "Conv", [source, self.graph.weight(f"{node.name}.weight", kernel)], node.name,
             kernel_shape=[factor] * 2, strides=[factor] * 2, group=channels,
         )  # fmt: skip
         return channels * picked
@@ -295,7 +279,7 @@ class _Graph:
     def _pixel_shuffle(self, node: fx.Node) -> int:
         source, factor = _name(node.args[0]), node.args[1]
         assert isinstance(factor, int)
-        self._append("DepthToSpace", [source], node.name, blocksize=factor, mode="CRD")
+        self.graph.add("DepthToSpace", [source], node.name, blocksize=factor, mode="CRD")
         return self._channels[source] // factor**2
 
     def _repeat(self, node: fx.Node) -> int:
@@ -305,34 +289,16 @@ class _Graph:
             raise ModelError(f"cannot export {node.name}: expected repeat_interleave(times, dim=1)")
         channels = self._channels[source]
         kernel = np.repeat(np.eye(channels, dtype=np.float16), times, axis=0)[:, :, None, None]
-        self._append("Conv", [source, self._constant(f"{node.name}.weight", kernel)], node.name, kernel_shape=[1, 1])
+        self.graph.add(
+            "Conv", [source, self.graph.weight(f"{node.name}.weight", kernel)], node.name, kernel_shape=[1, 1]
+        )
         return channels * times
-
-    def _constant(self, name: str, value: NDArray[Any]) -> str:
-        """The name of a weight, as fp32; one that several operations share is stored once."""
-        if name not in self._stored:
-            self._stored.add(name)
-            half = value.dtype == np.float16
-            self.constants.append(numpy_helper.from_array(value, f"{name}.fp16" if half else name))
-            if half:
-                self._append("Cast", [f"{name}.fp16"], name, to=TensorProto.FLOAT)
-        return name
-
-    def _append(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        self.nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
 
 
 def _name(argument: object) -> str:
     if not isinstance(argument, fx.Node):
         raise ModelError(f"cannot export an operation with the constant {argument!r}; only tensors are known")
     return argument.name
-
-
-def _stored(tensor: Tensor) -> NDArray[Any]:
-    """As fp16 where that loses nothing, else as fp32."""
-    exact = tensor.detach().float()
-    half = exact.half()
-    return np.asarray((half if torch.equal(half.float(), exact) else exact).numpy())
 
 
 def _part(target: Path) -> Path:

@@ -3,13 +3,11 @@
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from torch import Tensor, nn
 
+from fourfold.convert.graph import Graph, half
 from fourfold.networks.vit import Block, VisionTransformer, positions
-
-_OPSET, _IR_VERSION = 17, 8
 
 
 def to_onnx(network: VisionTransformer, side: int) -> bytes:
@@ -20,7 +18,7 @@ def to_onnx(network: VisionTransformer, side: int) -> bytes:
         x = graph.convolution(x, f"stem.{name}", layer) if isinstance(layer, nn.Conv2d) else graph.gelu(x)
     width = network.norm.normalized_shape[0]
     x = graph.turned(graph.shaped(x, 0, width, cells * cells), 0, 2, 1)
-    x = graph("Add", x, graph.constant("positions", positions(width, cells, cells).flatten(1).T[None]))
+    x = graph("Add", x, graph.half("positions", positions(width, cells, cells).flatten(1).T[None]))
     for number, block in enumerate(network.blocks):
         assert isinstance(block, Block)
         x = graph.block(x, f"blocks.{number}", block, cells * cells, width)
@@ -28,47 +26,25 @@ def to_onnx(network: VisionTransformer, side: int) -> bytes:
     channels = network.head.out_features
     graph.shaped(graph.turned(x, 0, 2, 1), 0, channels, cells, cells)
     graph.nodes[-1].output[0] = "features"
-    value = helper.make_tensor_value_info
-    proto = helper.make_graph(
-        graph.nodes,
-        type(network).__name__,
-        [value("pictures", TensorProto.FLOAT, ["batch", 3, side, side])],
-        [value("features", TensorProto.FLOAT, ["batch", channels, cells, cells])],
-        graph.constants,
-    )
-    opset = helper.make_opsetid("", _OPSET)
-    model = helper.make_model(proto, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="fourfold")
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+    sides = {"pictures": ("batch", 3, side, side)}
+    return graph.model(type(network).__name__, sides, {"features": ("batch", channels, cells, cells)})
 
 
-class _Graph:
-    """ONNX nodes, grown one operation at a time; every method returns the name of its result."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+class _Graph(Graph):
+    """The operations that transformers are made of."""
 
     def __call__(self, operation: str, *inputs: str, **attributes: Any) -> str:
-        output = f"{operation.lower()}.{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
-        return output
+        return self.add(operation, inputs, **attributes)
 
-    def constant(self, name: str, value: Tensor) -> str:
+    def half(self, name: str, value: Tensor) -> str:
         """In fp16."""
-        numbers = np.ascontiguousarray(value.detach().numpy(), np.float16)
-        self.constants.append(numpy_helper.from_array(numbers, name))
-        return self("Cast", name, to=TensorProto.FLOAT)
+        return self("Cast", self.constant(name, half(value)), to=TensorProto.FLOAT)
 
     def number(self, value: float, kind: type = np.float32) -> str:
-        name = f"number.{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(value, kind), name))
-        return name
+        return self.constant(f"number.{len(self.constants)}", np.array(value, kind))
 
     def shaped(self, x: str, *sizes: int) -> str:
-        name = f"shape.{len(self.nodes)}"
-        self.constants.append(numpy_helper.from_array(np.array(sizes, np.int64), name))
-        return self("Reshape", x, name)
+        return self("Reshape", x, self.constant(f"shape.{len(self.nodes)}", np.array(sizes, np.int64)))
 
     def picked(self, x: str, place: int) -> str:
         return self("Gather", x, self.number(place, np.int64), axis=0)
@@ -79,7 +55,7 @@ class _Graph:
     def convolution(self, x: str, name: str, layer: nn.Conv2d) -> str:
         assert layer.bias is not None
         pads = [int(side) for side in layer.padding] * 2
-        weight, bias = self.constant(f"{name}.weight", layer.weight), self.constant(f"{name}.bias", layer.bias)
+        weight, bias = self.half(f"{name}.weight", layer.weight), self.half(f"{name}.bias", layer.bias)
         return self("Conv", x, weight, bias, kernel_shape=layer.kernel_size, strides=layer.stride, pads=pads)
 
     def gelu(self, x: str) -> str:
@@ -87,12 +63,12 @@ class _Graph:
         return self("Mul", self("Mul", x, self.number(0.5)), self("Add", error, self.number(1)))
 
     def normed(self, x: str, name: str, layer: nn.LayerNorm) -> str:
-        parts = self.constant(f"{name}.weight", layer.weight), self.constant(f"{name}.bias", layer.bias)
+        parts = self.half(f"{name}.weight", layer.weight), self.half(f"{name}.bias", layer.bias)
         return self("LayerNormalization", x, *parts, axis=-1, epsilon=layer.eps)
 
     def linear(self, x: str, name: str, layer: nn.Linear) -> str:
-        product = self("MatMul", x, self.constant(f"{name}.weight", layer.weight.T))
-        return self("Add", product, self.constant(f"{name}.bias", layer.bias))
+        product = self("MatMul", x, self.half(f"{name}.weight", layer.weight.T))
+        return self("Add", product, self.half(f"{name}.bias", layer.bias))
 
     def block(self, x: str, name: str, block: Block, tokens: int, width: int) -> str:
         qkv = self.linear(self.normed(x, f"{name}.norm1", block.norm1), f"{name}.qkv", block.qkv)

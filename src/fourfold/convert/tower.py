@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,13 +11,12 @@ from fourfold.core.errors import MissingExtra, ModelError
 from fourfold.models.recogniser import Recogniser
 
 try:
-    import onnx
     import torch
     import torch.nn.functional as F
-    from onnx import TensorProto, helper, numpy_helper
     from torch import Tensor, nn
 
     from fourfold.convert.export import rounded, to_safetensors
+    from fourfold.convert.graph import Graph, half
     from fourfold.engines.pytorch import build, fill, read_state
     from fourfold.networks.two_tower import TraceTower, TwoTower
 except ImportError as missing:
@@ -26,8 +24,6 @@ except ImportError as missing:
 
 TOLERANCE = 2e-3
 """Largest difference of a share between a network and its export, whose weights are rounded to fp16."""
-
-_OPSET, _IR_VERSION = 17, 8
 
 
 def to_onnx(network: TwoTower, prototypes: Tensor) -> bytes:
@@ -39,21 +35,21 @@ def to_onnx(network: TwoTower, prototypes: Tensor) -> bytes:
     Raises:
         ModelError: the export gives other shares than the network.
     """
-    graph, tower = _Graph(), network.image
+    graph, tower = Graph(), network.image
     assert isinstance(tower, TraceTower)
     graph.add("Sub", ["traces", graph.constant("mean", tower.mean.numpy())], "centred")
     graph.add("Div", ["centred", graph.constant("deviation", tower.deviation.numpy())], "layer0")
     for number, layer in enumerate(tower.layers):
-        graph.linear(f"layer{number}", f"sum{number}", layer)
+        _linear(graph, f"layer{number}", f"sum{number}", layer)
         graph.add("Relu", [f"sum{number}"], f"layer{number + 1}")
-    graph.linear(f"layer{len(tower.layers)}", "features", tower.out)
+    _linear(graph, f"layer{len(tower.layers)}", "features", tower.out)
     graph.add("ReduceMean", ["features"], "photo", axes=[0], keepdims=1)
     graph.add("ReduceL2", ["photo"], "length", axes=[1], keepdims=1)
     graph.add("Div", ["photo", "length"], "direction")
     weights = (network.logit_scale.exp() * prototypes.T).detach().numpy()
     graph.add("MatMul", ["direction", graph.constant("prompts", weights)], "logits")
     graph.add("Softmax", ["logits"], "shares", axis=1)
-    model = graph.model(len(tower.mean), len(prototypes))
+    model = graph.model("TwoTower", {"traces": ("windows", len(tower.mean))}, {"shares": (1, len(prototypes))})
     _check(model, network, prototypes)
     return model
 
@@ -104,42 +100,9 @@ def _check(model: bytes, network: TwoTower, prototypes: Tensor) -> None:
             raise ModelError(f"the export differs by {difference:.2g} in a share, expected at most {TOLERANCE:.0e}")
 
 
-class _Graph:
-    """ONNX nodes, one after the other; weights are stored as fp16."""
-
-    def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-
-    def add(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        self._nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
-
-    def linear(self, source: str, output: str, layer: nn.Module) -> None:
-        weight, bias = layer.weight, layer.bias
-        assert isinstance(weight, Tensor)
-        assert isinstance(bias, Tensor)
-        names = [self._half(f"{output}.weight", weight), self._half(f"{output}.bias", bias)]
-        self.add("Gemm", [source, *names], output, transB=1)
-
-    def constant(self, name: str, value: Any) -> str:
-        self._constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def _half(self, name: str, value: Tensor) -> str:
-        self.add("Cast", [self.constant(f"{name}.fp16", value.detach().half().numpy())], name, to=TensorProto.FLOAT)
-        return name
-
-    def model(self, count: int, classes: int) -> bytes:
-        value = helper.make_tensor_value_info
-        proto = helper.make_graph(
-            self._nodes,
-            "TwoTower",
-            [value("traces", TensorProto.FLOAT, ["windows", count])],
-            [value("shares", TensorProto.FLOAT, [1, classes])],
-            self._constants,
-        )
-        made = helper.make_model(
-            proto, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="fourfold"
-        )
-        onnx.checker.check_model(made, full_check=True)
-        return bytes(made.SerializeToString(deterministic=True))
+def _linear(graph: Graph, source: str, output: str, layer: nn.Module) -> None:
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor)
+    assert isinstance(bias, Tensor)
+    names = [graph.weight(f"{output}.weight", half(weight)), graph.weight(f"{output}.bias", half(bias))]
+    graph.add("Gemm", [source, *names], output, transB=1)

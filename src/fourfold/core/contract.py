@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Levels = NDArray[np.uint8] | NDArray[np.uint16]
+Write = Callable[[Levels], None]
+"""Takes rows of a picture, from top to bottom, ``rows×W×C``."""
+
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number planned; may raise to stop."""
 
@@ -28,8 +31,10 @@ class Runner(Protocol):
     tile: tuple[int, int]
     """Height and width of the low-resolution tiles it is compiled for."""
 
-    reruns: int
-    """Batches that came out damaged and were computed again by another engine, since it was set to 0."""
+    @property
+    def reruns(self) -> int:
+        """Batches so far that came out damaged and were computed again by another engine."""
+        ...
 
     def __call__(self, tiles: Floats) -> Floats:
         """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped.

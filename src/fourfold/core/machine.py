@@ -3,8 +3,12 @@
 import hashlib
 import os
 import platform
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from fourfold.core.errors import NotEnough
 
 
 @cache
@@ -35,6 +39,33 @@ def memory_available(root: Path = Path("/")) -> int:
     if wanted.isdecimal():
         found.append(int(wanted) << 20)
     return min(value for value in found if value is not None)
+
+
+def require_memory(needed: int, what: str, advice: str) -> None:
+    """Make sure that so many bytes of memory are free.
+
+    Raises:
+        NotEnough: they are not; the message holds both figures and the advice.
+    """
+    available = memory_available()
+    if needed > available:
+        raise NotEnough(
+            f"{what} needs about {needed >> 20} MiB of memory, {available >> 20} MiB are free; "
+            f"close other programs, {advice}"
+        )
+
+
+def peak_memory_mb() -> int:
+    """The most memory this process has held so far; 0 where the system does not tell."""
+    with suppress(OSError, StopIteration):  # what a process inherits from the one that started it does not count here
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) >> 10
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _free(root: Path) -> int:

@@ -1,25 +1,16 @@
 """The options of each method: one dataclass that the command line, Python, the service and the page all share."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
+from fourfold.core.errors import UsageError
 from fourfold.core.params import Param, checked
+from fourfold.core.size import Size, sized
 
 Metadata = Literal["keep", "strip", "strip-location"]
 
-Runtime = Annotated[
-    Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
-]
-Precision = Annotated[
-    Literal["fp32", "bf16", "int8"] | None, Param("Arithmetic; auto takes the fastest here.", auto=True)
-]
-Threads = Annotated[int | None, Param("Processor threads to use.", 1, 1024, short="j", auto=True)]
-Format = Annotated[
-    Literal["jpg", "jpeg", "png", "webp", "tif", "tiff", "avif"] | None,
-    Param("Format of the result; auto keeps the input's own.", auto=True),
-]
-Quality = Annotated[int | None, Param("Quality of a lossy result; auto is 95 for JPEG.", 1, 100, short="q", auto=True)]
-Kept = Annotated[Metadata, Param("What to do with EXIF and XMP.")]
+OF_THE_FILE = frozenset({"format", "quality", "metadata"})
+"""The options of restoring that are about the file; every other one is about the restored photo."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +30,63 @@ class Options:
 
 
 @dataclass(frozen=True)
-class UpscaleOptions(Options):
+class RestoreOptions(Options):
+    """What the options of every way of restoring a photo share; ``TASKS`` lists the ways.
+
+    Attributes:
+        task: the word for it, as in ``batch --task``; about: what it does, in a sentence; done: in a word.
+        catalog_task: the task of its networks, as on their cards.
+    """
+
+    task: ClassVar[str]
+    about: ClassVar[str]
+    done: ClassVar[str]
+    catalog_task: ClassVar[str] = ""
+
+    model: Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)] = None
+    runtime: Annotated[
+        Literal["openvino", "onnxruntime", "pytorch"] | None, Param("Inference engine; auto measures once.", auto=True)
+    ] = None
+    precision: Annotated[
+        Literal["fp32", "bf16", "int8"] | None, Param("Arithmetic; auto takes the fastest here.", auto=True)
+    ] = None
+    threads: Annotated[int | None, Param("Processor threads to use.", 1, 1024, short="j", auto=True)] = None
+    format: Annotated[
+        Literal["jpg", "jpeg", "png", "webp", "tif", "tiff", "avif"] | None,
+        Param("Format of the result; auto keeps the input's own.", auto=True),
+    ] = None
+    quality: Annotated[
+        int | None, Param("Quality of a lossy result; auto is 95 for JPEG.", 1, 100, short="q", auto=True)
+    ] = None
+    metadata: Annotated[Metadata, Param("What to do with EXIF and XMP.")] = "keep"
+
+    @property
+    def suffix(self) -> str:
+        """What the name of a result ends in, as in ``photo_x4.jpg``."""
+        return self.done
+
+    @property
+    def factor(self) -> float | None:
+        """Times the sides of a photo that its result has; None where that depends on the photo."""
+        return 1.0
+
+    def target(self, size: Size) -> Size:
+        """``(height, width)`` of the result of a photo of that size; raises ``UsageError`` if there is none."""
+        return size
+
+    def for_part(self, whole: Size, part: Size) -> Self:  # noqa: ARG002 - the same for all but those that name a size
+        """The options that restore a part of a photo as these restore the whole."""
+        return self
+
+
+@dataclass(frozen=True)
+class UpscaleOptions(RestoreOptions):
     """How to upscale a photo. Every field has a default that suits most photos."""
+
+    task: ClassVar[str] = "upscale"
+    about: ClassVar[str] = "make photos four times as large."
+    done: ClassVar[str] = "upscaled"
+    catalog_task: ClassVar[str] = "image-to-image/super-resolution"
 
     scale: Annotated[float, Param("How many times as wide and high.", 1, 8, short="s")] = 4.0
     width: Annotated[int | None, Param("Width of the result instead of a scale.", 1, 65535, "pixels")] = None
@@ -68,31 +114,63 @@ class UpscaleOptions(Options):
         Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
     ] = None
     consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
-    runtime: Runtime = None
-    precision: Precision = None
+    min_consistency: Annotated[
+        float | None, Param("Refuse a result whose consistency is below this.", 0, 1000, "dB")
+    ] = None
     tile: Annotated[int | None, Param("Side of a tile of the input.", 32, 2048, "pixels", short="t", auto=True)] = None
-    threads: Threads = None
-    format: Format = None
-    quality: Quality = None
-    metadata: Kept = "keep"
+
+    @property
+    def suffix(self) -> str:
+        """``x4``, or ``w1600``, ``h900``, ``1600x900`` where a size is asked for."""
+        if self.width and self.height:
+            return f"{self.width}x{self.height}"
+        return f"w{self.width}" if self.width else f"h{self.height}" if self.height else f"x{self.scale:.3g}"
+
+    @property
+    def factor(self) -> float | None:
+        """The scale, unless a width or height goes first."""
+        return self.scale if self.width is None and self.height is None else None
+
+    def target(self, size: Size) -> Size:
+        """From the scale, or from a wanted width or height, which go first.
+
+        Raises:
+            UsageError: the wanted size is less than once or more than eight times the photo's.
+        """
+        wanted = sized(size, self.factor, self.width, self.height)
+        for name, out, side in zip(("height", "width"), wanted, size, strict=True):
+            if self.factor is None and not side <= out <= 8 * side:
+                raise UsageError(
+                    f"expected a {name} of {side} to {8 * side} pixels (1 to 8 times the input), got {out}"
+                )
+        return wanted
+
+    def for_part(self, whole: Size, part: Size) -> Self:
+        """With the width and height that enlarge the part as much; what a part keeps need not do for the whole."""
+        if self.factor is not None:
+            return self.changed(min_consistency=None)
+        height, width = (round(side * to / of) for side, to, of in zip(part, self.target(whole), whole, strict=True))
+        return self.changed(width=width, height=height, min_consistency=None)
 
 
 @dataclass(frozen=True)
-class DeblurOptions(Options):
+class DeblurOptions(RestoreOptions):
     """How to deblur a photo. Every field has a default that suits most photos."""
+
+    task: ClassVar[str] = "deblur"
+    about: ClassVar[str] = "undo the motion blur of photos, and leave sharp ones alone."
+    done: ClassVar[str] = "deblurred"
+    catalog_task: ClassVar[str] = "image-to-image/deblurring"
 
     strength: Annotated[float, Param("How much of what the network finds: 0 nothing, 1 all of it.", 0, 1)] = 1.0
     when: Annotated[
         Literal["blurred", "always"], Param("blurred: leave sharp photos alone; always: trust no estimate.")
     ] = "blurred"
-    model: Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)] = None
-    runtime: Runtime = None
-    precision: Precision = None
     tile: Annotated[int | None, Param("Side of a tile at most.", 384, 2048, "pixels", short="t", auto=True)] = None
-    threads: Threads = None
-    format: Format = None
-    quality: Quality = None
-    metadata: Kept = "keep"
+
+
+TASKS: dict[str, type[RestoreOptions]] = {one.task: one for one in (UpscaleOptions, DeblurOptions)}
+"""Every way of restoring a photo by its word, with its options; ``api.session.RESTORERS`` says what carries it out."""
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,18 @@ class Parameter:
         words = " or ".join(self.choices) or _WORDS[self.kind] + self._range()
         return words + (" or auto" if self.param.auto else "")
 
+    def schema(self) -> dict[str, Any]:
+        """Its values as a JSON Schema, with its help and its default."""
+        value: dict[str, Any] = {"type": _JSON.get(self.kind, "string")}
+        limits = {"minimum": self.param.minimum, "maximum": self.param.maximum}
+        value |= {word: limit for word, limit in limits.items() if limit is not None}
+        if self.choices:
+            value["enum"] = [*self.choices, *(["auto"] if self.param.auto else [])]
+        elif self.param.auto and value["type"] != "string":
+            value = {"anyOf": [value, {"const": "auto"}]}
+        value["description"] = self.param.help + (f" In {self.param.unit}." if self.param.unit else "")
+        return value if self.default is None else value | {"default": self.default}
+
     def _range(self) -> str:
         low, high, unit = self.param.minimum, self.param.maximum, self.param.unit and f" {self.param.unit}"
         if low is not None and high is not None:
@@ -102,11 +114,12 @@ class Parameter:
         return f" of at most {high:g}{unit}" if high is not None else ""
 
 
+_JSON = {int: "integer", float: "number", bool: "boolean"}
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", Path: "a file"}
 
 
 def parameters(owner: Callable[..., object]) -> dict[str, Parameter]:
-    """The described fields of a dataclass, or the described parameters of a function, in order."""
+    """The described fields of a dataclass, its own before those it inherits, or parameters of a function, in order."""
     hints = get_type_hints(owner, include_extras=True)
     found = {}
     for name, default in _defaults(owner):
@@ -127,7 +140,8 @@ def parameters(owner: Callable[..., object]) -> dict[str, Parameter]:
 def _defaults(owner: Callable[..., object]) -> Iterator[tuple[str, object]]:
     """Names and defaults, ``MISSING`` where there is none."""
     if isinstance(owner, type) and is_dataclass(owner):
-        yield from ((field.name, field.default) for field in fields(owner))
+        own = inspect.get_annotations(owner)
+        yield from ((one.name, one.default) for one in sorted(fields(owner), key=lambda one: one.name not in own))
     else:
         for name, parameter in inspect.signature(owner).parameters.items():
             yield name, MISSING if parameter.default is parameter.empty else parameter.default

@@ -22,10 +22,6 @@ class Blended:
         """Of both runners."""
         return self._plain.reruns + self._strong.reruns
 
-    @reruns.setter
-    def reruns(self, number: int) -> None:
-        self._plain.reruns = self._strong.reruns = number
-
     def __call__(self, tiles: Floats) -> Floats:
         """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped."""
         plain = self._plain(tiles)

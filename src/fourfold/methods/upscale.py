@@ -10,34 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourfold.core.contract import Levels, Progress, Runner
-from fourfold.core.errors import UsageError
+from fourfold.core.contract import Levels, Progress, Runner, Write
 from fourfold.core.image import Image
+from fourfold.core.size import Size
 from fourfold.imaging import color, tiling
 from fourfold.imaging.backprojection import BackProjection
 from fourfold.imaging.fidelity import Fidelity, FidelityMeter
 from fourfold.imaging.resize import Resizer, bicubic
 from fourfold.methods.route import Routes, blend
-
-Size = tuple[int, int]
-
-
-def target_size(size: Size, scale: float, width: int | None, height: int | None) -> Size:
-    """``(height, width)`` of the result: from the scale, or from a wanted width or height, which go first.
-
-    Raises:
-        UsageError: the wanted size is less than once or more than eight times the input's.
-    """
-    if width is None and height is None:
-        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-    wanted = (
-        height or max(1, round(size[0] * (width or 0) / size[1])),
-        width or max(1, round(size[1] * (height or 0) / size[0])),
-    )
-    for name, out, side in (("height", wanted[0], size[0]), ("width", wanted[1], size[1])):
-        if not side <= out <= 8 * side:
-            raise UsageError(f"expected a {name} of {side} to {8 * side} pixels (1 to 8 times the input), got {out}")
-    return wanted
 
 
 @dataclass
@@ -66,6 +46,7 @@ class Upscaling:
 
     def __post_init__(self) -> None:
         self.difference = np.full((0, 0) if self.routes is None else self.routes.chosen.shape, np.nan)
+        self._before = sum(runner.reruns for runner in self.runners)
         whole = (self.scale * self.image.size[0], self.scale * self.image.size[1])
         self._fit = None if self.target == whole else Resizer(whole, self.target)
         self._meter = FidelityMeter(visible(self.image.pixels, self.image.alpha), self.target)
@@ -81,11 +62,16 @@ class Upscaling:
         return (self.runner,) if self.routes is None else (self.runner, self.routes.big)
 
     @property
+    def reruns(self) -> int:
+        """Tiles that came out damaged and were computed again."""
+        return sum(runner.reruns for runner in self.runners) - self._before
+
+    @property
     def fidelity(self) -> Fidelity:
         """What the result kept and added, once every band is finished."""
         return self._meter.result()
 
-    def pour(self, write: Callable[[Levels], None], progress: Progress) -> None:
+    def pour(self, write: Write, progress: Progress) -> None:
         """Make the picture: the network computes here while another thread finishes and writes the bands before."""
 
         def finish(band: Levels) -> None:

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 import fourfold
 from fourfold.api.ask import ask_as_html
 from fourfold.catalog import load as catalog
+from fourfold.core.options import TASKS, UpscaleOptions
 from fourfold.scientist.answer import to_json
 from fourfold.serve import forms, page, problems, tasks
 from fourfold.serve.limits import ServeOptions
@@ -90,11 +91,11 @@ def _service(request: Request) -> Service:
 
 def _jobs(app: FastAPI) -> None:
     texts = {"workflow": "Name of a workflow, or one as YAML.", "set": "A value of its input or step, NAME=VALUE."}
-    body = forms.schema(photo=True, required=False, texts=texts, options=True)
+    body = forms.schema(photo=True, required=False, texts=texts, options=[*TASKS.values()])
 
     @app.post("/v1/jobs", status_code=202, openapi_extra=body, responses=responses(409, *_UPLOADING))
     async def create_job(request: Request, response: Response, key: Key = None) -> Shown:
-        """Upscale a photo, or run a workflow on it, when its turn comes."""
+        """Restore a photo as `task` says, or run a workflow on it, when its turn comes."""
         service, form = _service(request), await forms.read(request, ("workflow",))
         if "workflow" in form.fields:
             if extra := set(form.fields) - {"workflow"}:
@@ -103,7 +104,8 @@ def _jobs(app: FastAPI) -> None:
             await run_in_threadpool(lambda: tasks.check_set(tasks.opened(text), given))
             job = await service.create("workflow", form, {"workflow": text, "set": given}, key)
         else:
-            job = await service.create("upscale", _with_photo(form), {"options": form.options(), "preview": True}, key)
+            task, options = form.options()
+            job = await service.create(task, _with_photo(form), {"options": options, "preview": True}, key)
         response.headers["Location"] = f"/v1/jobs/{job.id}"
         return await service.shown(job)
 
@@ -151,7 +153,7 @@ def _jobs(app: FastAPI) -> None:
 
 
 def _at_once(app: FastAPI) -> None:
-    body = forms.schema(photo=True, required=True, texts={}, options=True)
+    body = forms.schema(photo=True, required=True, texts={}, options=[UpscaleOptions])
 
     @app.post(
         "/v1/upscale",
@@ -162,7 +164,8 @@ def _at_once(app: FastAPI) -> None:
     async def upscale_now(request: Request, key: Key = None) -> FileResponse:
         """Upscale a photo and answer with the picture; going away cancels it, unless a key finds it again."""
         service, form = _service(request), await forms.read(request)
-        job = await service.create("upscale", _with_photo(form), {"options": form.options(), "preview": False}, key)
+        _, options = form.options("upscale")
+        job = await service.create("upscale", _with_photo(form), {"options": options, "preview": False}, key)
         done = await service.over(job.id, request, key)
         return _file(service, await service.finished(done.id))
 
@@ -175,7 +178,7 @@ def _at_once(app: FastAPI) -> None:
     }
 
     @app.post(
-        "/v1/ask", openapi_extra=forms.schema(photo=True, required=False, texts=texts, options=False),
+        "/v1/ask", openapi_extra=forms.schema(photo=True, required=False, texts=texts),
         response_model=Answered, responses={**responses(404, 409, *_UPLOADING), **told},
     )  # fmt: skip
     async def ask_scientist(request: Request, key: Key = None) -> Any:

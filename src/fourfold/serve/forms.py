@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from fourfold.api.networks import TASK
 from fourfold.catalog import load as catalog
 from fourfold.core.errors import PictureError, UsageError, near
-from fourfold.core.options import UpscaleOptions
-from fourfold.core.params import Parameter, checked, parameters
+from fourfold.core.options import TASKS
+from fourfold.core.params import Param, Parameter, checked, parameters
 from fourfold.imaging import files
 from fourfold.imaging.formats import FORMATS
 from fourfold.serve.limits import ServeOptions
@@ -27,8 +26,6 @@ _ROOM = 256 << 20
 
 _LONGEST = 100
 """Letters of a photo's name that are kept."""
-
-_NUMBERS = {int: "integer", float: "number", bool: "boolean"}
 
 
 @dataclass(frozen=True)
@@ -45,18 +42,20 @@ class Form:
     given: tuple[str, ...]
     photo: UploadFile | None
 
-    def options(self) -> dict[str, Any]:
-        """The upscaling options among the fields, checked.
+    def options(self, task: str = "") -> tuple[str, dict[str, Any]]:
+        """The task, a field itself unless it is given, and its options among the fields, checked.
 
         Raises:
             UsageError: a field is none, or its value is not allowed. ModelError: the catalog has no such network.
         """
-        known = parameters(UpscaleOptions)
-        values = {name: _known(known, name).parse(text) for name, text in self.fields.items()}
-        checked(UpscaleOptions, values)
+        given = dict(self.fields)
+        kind = TASKS[task or str(_task().parse(given.pop("task", "upscale")))]
+        known = parameters(kind)
+        values = {name: _known(known, name).parse(text) for name, text in given.items()}
+        checked(kind, values)
         if values.get("model") is not None:
-            catalog.card(str(values["model"]), TASK)  # never a file, which the command line takes as well
-        return values
+            catalog.card(str(values["model"]), kind.catalog_task)  # never a file, which the command line takes as well
+        return kind.task, values
 
     def settings(self) -> dict[str, str]:
         """``set`` as names and values; raises ``UsageError`` for one without an equals sign."""
@@ -64,6 +63,10 @@ class Form:
         if any(not middle for _, middle, _ in pairs):
             raise UsageError("expected set as NAME=VALUE, for example scale=2")
         return {name: value for name, _, value in pairs}
+
+
+def _task() -> Parameter:
+    return Parameter("task", str, tuple(TASKS), "upscale", Param("What is to be done to the photo."))
 
 
 def _known(known: Mapping[str, Parameter], name: str) -> Parameter:
@@ -165,19 +168,21 @@ def discard(job: str, options: ServeOptions) -> None:
     shutil.rmtree(options.place / "jobs" / job, ignore_errors=True)
 
 
-def schema(*, photo: bool, required: bool, texts: Mapping[str, str], options: bool) -> dict[str, Any]:
+def schema(*, photo: bool, required: bool, texts: Mapping[str, str], options: Sequence[type] = ()) -> dict[str, Any]:
     """The request body of a route in words of OpenAPI, made from the described parameters.
 
     Args:
         photo: whether it takes one; required: whether it must have one; texts: other fields and what they are.
-        options: whether it takes those of upscaling.
+        options: whose fields it takes, and of several the task; of fields of one name, the first is described.
     """
     fields: dict[str, Any] = {}
     if photo:
         about = "JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF."
         fields["photo"] = {"type": "string", "contentMediaType": "application/octet-stream", "description": about}
-    if options:
-        fields |= {name: _described(one) for name, one in parameters(UpscaleOptions).items()}
+    if len(options) > 1:
+        fields["task"] = _task().schema()
+    for kind in options:
+        fields |= {name: one.schema() for name, one in parameters(kind).items() if name not in fields}
     fields |= {name: {"type": "string", "description": about} for name, about in texts.items()}
     if "set" in fields:
         fields["set"] = {"type": "array", "items": fields["set"], "description": fields["set"]["description"]}
@@ -185,16 +190,3 @@ def schema(*, photo: bool, required: bool, texts: Mapping[str, str], options: bo
     if required:
         form["required"] = ["photo"]
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
-
-
-def _described(parameter: Parameter) -> dict[str, Any]:
-    about = parameter.param
-    told: dict[str, Any] = {"type": _NUMBERS.get(parameter.kind, "string")}
-    limits = {"minimum": about.minimum, "maximum": about.maximum}
-    told |= {key: limit for key, limit in limits.items() if limit is not None}
-    if parameter.choices:
-        told["enum"] = [*parameter.choices, *(["auto"] if about.auto else [])]
-    elif about.auto:
-        told = {"anyOf": [told, {"const": "auto"}]}
-    told["description"] = about.help + (f" In {about.unit}." if about.unit else "")
-    return told if parameter.default is None else told | {"default": parameter.default}

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
 from fourfold.catalog import load as catalog
+from fourfold.core.options import UpscaleOptions
 from fourfold.engines import weights
 
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
@@ -41,7 +42,8 @@ def assets() -> dict[str, Asset]:
     folder = Path(str(files("fourfold.serve") / "web"))
     found = {str(path.relative_to(folder).as_posix()): path for path in folder.rglob("*") if path.is_file()}
     found |= {name: Path(str(files("fourfold.pages") / name)) for name in _SHARED}
-    little = [card for card in catalog.all_cards() if card.tier == "little"]
+    task = UpscaleOptions.catalog_task
+    little = [card for card in catalog.all_cards() if (card.task, card.tier) == (task, "little")]
     found |= {f"networks/{card.style}.onnx": weights.locate(card, "onnx") for card in little}
     return {address.removesuffix(".gz"): Asset.of(path) for address, path in found.items()}
 

@@ -38,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-Kind = Literal["upscale", "workflow", "ask"]
+Kind = str
 OVER = ("succeeded", "failed", "cancelled")
 ATTEMPTS = 3
 """Times a job is begun before it is given up: one that kills its worker must not kill every worker after it."""

@@ -3,7 +3,7 @@
 import io
 import json
 import mimetypes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from PIL import Image as Pillow
 
 from fourfold.api.ask import Answered, ask_files, explain
-from fourfold.api.photos import upscale_files
 from fourfold.api.reports import document
+from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.api.workflows import Workshop, bound, place_in, run_all
@@ -20,10 +20,11 @@ from fourfold.convert import third_party
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
-from fourfold.core.options import UpscaleOptions
-from fourfold.methods.upscale import Size
+from fourfold.core.options import TASKS
+from fourfold.core.size import Size
 from fourfold.serve.store import Job
 from fourfold.workflow.engine import Event
+from fourfold.workflow.graph import file_parameters
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.presets import presets
 from fourfold.workflow.schema import Workflow, find, parse
@@ -77,11 +78,12 @@ class Task:
         Raises:
             FourfoldError: as the names say.
         """
-        return {"upscale": self._upscale, "workflow": self._workflow, "ask": self._ask}[self.job.kind]()
+        ways = {"workflow": self._workflow, "ask": self._ask}
+        return ways.get(self.job.kind, self._restore)()
 
-    def _upscale(self) -> Outcome:
-        options = UpscaleOptions(**self.job.request["options"])
-        (made,) = upscale_files(
+    def _restore(self) -> Outcome:
+        options = TASKS[self.job.kind](**self.job.request["options"])
+        (made,) = restore_files(
             [self.photo], f"{self.folder}/", options, session=self.session,
             progress=lambda _name: lambda done, total: self.told("progress", {"done": done, "total": total}),
             rows=_Preview(self.folder, self.told) if self.job.request["preview"] else lambda _levels, _size: None,
@@ -149,7 +151,7 @@ def opened(workflow: str) -> Workflow:
             raise UsageError(f"expected a workflow as YAML or one of {', '.join(presets())}; got {workflow[:80]!r}")
         return find(workflow)
     made = parse(workflow, "the workflow")
-    for place, value in _files(made):
+    for place, value in file_parameters(made, NODES):
         if value != "$photo":
             raise UsageError(f"{place}: expected $photo; {_REFUSED}")
     if "photo" in made.inputs and made.inputs["photo"].value is not None:
@@ -162,7 +164,7 @@ def opened(workflow: str) -> Workflow:
 
 def check_set(workflow: Workflow, given: Mapping[str, str]) -> None:
     """Make sure that none of the values for inputs and parameters names a file; raises ``UsageError``."""
-    wants = {name for place, value in _files(workflow) for name in (place, value.removeprefix("$"))}
+    wants = {name for place, value in file_parameters(workflow, NODES) for name in (place, value.removeprefix("$"))}
     for name, value in given.items():
         if name in wants:
             raise UsageError(f"{name}: {_REFUSED}; the photo is the field photo")
@@ -173,16 +175,6 @@ def _refuse_path(place: str, value: str) -> None:
     """Networks can be named by their file, too, but not from outside."""
     if "/" in value or "\\" in value or Path(value).suffix.lower() in third_party.FORMATS:
         raise UsageError(f"{place}: {_REFUSED}")
-
-
-def _files(workflow: Workflow) -> Iterator[tuple[str, str]]:
-    """Every parameter that is a file, as ``step.parameter``, and what the workflow gives for it."""
-    for step in workflow.steps.values():
-        node = NODES.get(step.node.value or "")
-        for name, parameter in node.parameters.items() if node else ():
-            if parameter.kind is Path:
-                text = step.arguments.get(name)
-                yield f"{step.name}.{name}", (text.value or "") if text else ""
 
 
 class _Preview:

@@ -71,6 +71,27 @@ class Graph:
             raise WorkflowProblems(self.workflow.source, problems)
 
 
+def nodes_of(workflow: Workflow, nodes: Mapping[str, Node]) -> Iterator[tuple[str, Node]]:
+    """The node of every step as the file alone says, by the step's name; steps without one are left out."""
+    for step in workflow.steps.values():
+        node = nodes.get(step.node.value or "")
+        choice = step.arguments.get(node.chooses) if node else None
+        if node is not None:
+            yield step.name, node.variants.get((choice and choice.value) or "", node)
+
+
+def file_parameters(workflow: Workflow, nodes: Mapping[str, Node]) -> Iterator[tuple[str, str]]:
+    """Every parameter of a workflow that is a file, as ``step.parameter``, and what is written for it, if anything.
+
+    What may be read is decided by this list: files that a client of the service names are found by it and refused.
+    """
+    for step, node in nodes_of(workflow, nodes):
+        for name, parameter in node.parameters.items():
+            if parameter.kind is Path:
+                text = workflow.steps[step].arguments.get(name)
+                yield f"{step}.{name}", (text.value or "") if text else ""
+
+
 def check(workflow: Workflow, nodes: Mapping[str, Node], tools: Tools, given: Mapping[str, str] | None = None) -> Graph:
     """Check a workflow.
 
@@ -99,9 +120,12 @@ class _Checker:
     given: Mapping[str, str] | None
     problems: list[Problem]
     _used: set[str] = field(default_factory=set)
+    _nodes: dict[str, Node] = field(default_factory=dict)
 
     def tasks(self) -> tuple[Task, ...]:
         """The tasks in order, as far as they are sound; ``problems`` says what is not."""
+        for step in self.workflow.steps.values():
+            self._find_node(step)
         self._check_given()
         found = {step.name: task for step in self.workflow.steps.values() if (task := self._task(step)) is not None}
         for name, text in self.workflow.inputs.items():
@@ -111,22 +135,30 @@ class _Checker:
         self.problems += _mistyped(self.workflow, ordered, {})
         return ordered
 
+    def _find_node(self, step: Step) -> None:
+        """The node of a step; where one of its parameters chooses the others, with those that it leaves."""
+        node = self.nodes.get(step.node.value or "")
+        if node is None:
+            return
+        if node.chooses:
+            text, where = self._text(step, node.chooses)
+            try:
+                node = node.of(text.value) if text is not None and text.value is not None else node
+            except FourfoldError as error:
+                self._note(text.line if text else step.line, where, str(error))
+        self._nodes[step.name] = node
+
     def _check_given(self) -> None:
-        steps = self.workflow.steps
         inputs = [*self.workflow.inputs]
-        known = [*inputs, *(f"{step.name}.{name}" for step in steps.values() for name in self._parameters(step))]
+        known = [*inputs, *(f"{step}.{name}" for step in self._nodes for name in self._nodes[step].parameters)]
         for name in self.given or {}:
             if name not in known:
                 listed = ", ".join([*inputs, "STEP.PARAMETER"])
                 self._note(0, "", f"there is no input {name!r} to set; expected {listed}.{near(name, known)}")
 
-    def _parameters(self, step: Step) -> list[str]:
-        node = self.nodes.get(step.node.value or "")
-        return list(node.parameters) if node else []
-
     def _task(self, step: Step) -> Task | None:
         where, known = f"step {step.name}", list(self.nodes)
-        node = self.nodes.get(step.node.value or "")
+        node = self._nodes.get(step.name)
         self._used |= {word for text in step.arguments.values() if (word := _input(text))}
         if node is None and step.node.value is None:
             return None
@@ -203,7 +235,7 @@ class _Checker:
             self._note(text.line, where, f"{name}: there is no step {given!r}; expected one of "
                        f"{', '.join(known) or 'the steps'}.{near(given, known)}")  # fmt: skip
             return None
-        node = self.nodes.get(other.node.value or "")
+        node = self._nodes.get(other.name)
         return None if node is None else self._output(Source(given, output), node, port, (text.line, where, name))
 
     def _output(self, source: Source, node: Node, port: PortSpec, place: tuple[int, str, str]) -> Source | None:
@@ -247,14 +279,15 @@ class _Checker:
         return tuple(found[name] for name in ordered if name in found)
 
     def _needs(self, step: Step) -> Iterator[str]:
-        node = self.nodes.get(step.node.value or "")
+        node = self._nodes.get(step.name)
         for name in node.inputs if node else ():
             given = (step.arguments[name].value or "").partition(".")[0] if name in step.arguments else ""
             if given in self.workflow.steps:
                 yield given
 
     def _note(self, line: int, where: str, text: str) -> None:
-        self.problems.append(Problem(line, where, text))
+        if (problem := Problem(line, where, text)) not in self.problems:
+            self.problems.append(problem)
 
 
 def _input(text: Text) -> str | None:

@@ -7,17 +7,19 @@ if it is a named tuple of annotated fields. The first paragraph of the docstring
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
 from fourfold.core.contract import Levels, Progress
+from fourfold.core.errors import UsageError, near
 from fourfold.core.image import Image
-from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.core.options import TASKS, RestoreOptions
 from fourfold.core.params import Parameter, parameters
 from fourfold.methods.features import Features
+from fourfold.methods.restorer import Prepared
 from fourfold.models.classifier import Classifier, Encoding
-from fourfold.workflow.ports import KINDS, ImageType, Write
+from fourfold.workflow.ports import KINDS, ImageType
 
 Values = Mapping[str, Any]
 """Arguments of a node by the names of its parameters and of the fields of its options."""
@@ -32,64 +34,37 @@ class Port:
 
 @dataclass(frozen=True)
 class Options:
-    """Marks a dataclass whose described fields are parameters of the node: ``only`` some of them, or all but some."""
+    """Marks a dataclass whose described fields are parameters of the node: ``only`` some of them, or all but some.
+
+    With ``by`` it marks ``RestoreOptions``: which of ``core.options.TASKS`` it is, a parameter of that name says.
+    """
 
     only: frozenset[str] = frozenset()
     but: frozenset[str] = frozenset()
+    by: str = ""
 
     def takes(self, name: str) -> bool:
         """Whether the field of that name is a parameter of the node."""
         return name in self.only if self.only else name not in self.but
 
 
-class Restoration(Protocol):
-    """A picture that a network is about to make."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width it will have."""
-        ...
-
-    @property
-    def engines(self) -> Mapping[str, str]:
-        """By the id of each network, its inference engine and precision."""
-        ...
-
-    def pour(self, write: Write, /) -> None:
-        """Compute it, band by band."""
-
-    def figures(self) -> dict[str, Any]:
-        """The figures of the finished picture, plain values."""
-        ...
-
-
 @dataclass(frozen=True)
-class Deblurred:
-    """What became of a picture that may have been blurred.
+class Restoration:
+    """A picture that is about to be restored; ``figures`` of the finished one, plain values."""
 
-    Attributes:
-        image: the result, None if the picture was left as it is; engines: as of ``Restoration``.
-        figures: what was found and done, plain values.
-    """
-
-    image: Image | None
-    engines: Mapping[str, str]
-    figures: dict[str, Any]
+    prepared: Prepared
+    figures: Callable[[], dict[str, Any]]
 
 
 class Tools(Protocol):
     """What nodes may ask of the program around them; it keeps networks loaded from one picture to the next."""
 
-    def models(self, options: UpscaleOptions | DeblurOptions) -> dict[str, str]:
+    def models(self, options: RestoreOptions) -> dict[str, str]:
         """The networks the options lead to, id → SHA-256 of their weights; raises ``ModelError`` if there is none."""
         ...
 
-    def restore(self, image: Image, options: UpscaleOptions, progress: Progress) -> Restoration:
-        """Load the network for a picture and plan its tiles."""
-        ...
-
-    def deblur(self, image: Image, options: DeblurOptions, progress: Progress) -> Deblurred:
-        """Undo the motion blur of a picture, if there is any."""
+    def restore(self, image: Image, options: RestoreOptions) -> Restoration:
+        """Look at a picture, load the networks for it and plan its tiles."""
         ...
 
     def measure(self, large: Levels, small: Levels) -> dict[str, Any]:
@@ -158,7 +133,7 @@ class Node:
         infer: from the types of its image inputs and all its arguments to the type of its image output; raises
             ``UsageError`` where they cannot be; None for a node that gives no image and takes any.
         models: the networks its arguments lead to, id → SHA-256; raises ``ModelError`` if there is none.
-        task: what those networks are for, as on their cards; empty without any.
+        chooses: the parameter whose value decides which other ones there are, see ``of``; empty if there is none.
         writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``; it pours
             its picture once and asks for nothing else of its rows.
     """
@@ -170,9 +145,9 @@ class Node:
     parameters: dict[str, Parameter]
     infer: Callable[[Mapping[str, ImageType], Values], ImageType | None]
     models: Callable[[Tools, Values], dict[str, str]]
-    task: str
+    chooses: str
     writes: bool
-    _options: dict[str, tuple[type, Options]]
+    _options: dict[str, tuple[Any, Options]]
     _context: str
 
     @property
@@ -184,6 +159,30 @@ class Node:
     def help(self) -> str:
         """What it does, in a sentence."""
         return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
+
+    def of(self, choice: str) -> "Node":
+        """The node with the parameters that a value of ``chooses`` leaves it.
+
+        Raises:
+            UsageError: there is no such value.
+        """
+        if choice not in TASKS:
+            raise UsageError(f"{self.chooses} is one of {', '.join(TASKS)}; got {choice!r}.{near(choice, list(TASKS))}")
+        (keyword, (_, mark)), owner = next(iter(self._options.items())), TASKS[choice]
+        own = {name: one for name, one in self.parameters.items() if name in parameters(self.function)}
+        own |= {name: one for name, one in parameters(owner).items() if mark.takes(name)}
+        return replace(self, parameters=own, _options={keyword: (owner, mark)})
+
+    @property
+    def variants(self) -> "dict[str, Node]":
+        """The node for every value of ``chooses``, empty if there is none."""
+        return {choice: self.of(choice) for choice in TASKS} if self.chooses else {}
+
+    @property
+    def catalog_task(self) -> str:
+        """The task on the cards of its networks; empty without any."""
+        tasks = [owner.catalog_task for owner, mark in self._options.values() if mark.by]
+        return tasks[0] if tasks else ""
 
     def arguments(self, parsed: Values) -> dict[str, Any]:
         """Keyword arguments of the function from parameters by name, each parsed; options become their dataclass."""
@@ -213,7 +212,6 @@ def node(
     version: int,
     infer: Callable[[Mapping[str, ImageType], Values], ImageType | None] = _any,
     models: Callable[[Tools, Values], dict[str, str]] = _none,
-    task: str = "",
     writes: bool = False,
 ) -> Callable[[Callable[..., Any]], Node]:
     """Make a function a node; arguments as of ``Node``.
@@ -227,20 +225,21 @@ def node(
         own = parameters(function)
         inputs: dict[str, PortSpec] = {}
         options: dict[str, tuple[type, Options]] = {}
-        context = ""
+        context = chooses = ""
         for name, parameter in inspect.signature(function).parameters.items():
             kind, mark = _parts(hints.get(name))
             if isinstance(mark, Port):
                 inputs[name] = _port(kind, mark, required=parameter.default is parameter.empty)
             elif isinstance(mark, Options):
-                options[name] = kind, mark
-                own |= {key: value for key, value in parameters(kind).items() if mark.takes(key)}
+                owner, chooses = (TASKS[str(own[mark.by].default)], mark.by) if mark.by else (kind, chooses)
+                options[name] = owner, mark
+                own |= {key: value for key, value in parameters(owner).items() if mark.takes(key)}
             elif kind is Context:
                 context = name
             elif name not in own:
                 raise TypeError(f"{function.__name__}: annotate {name} with Port, Param or Options")
         outputs = _outputs(function.__name__, hints.get("return"))
-        return Node(function, version, inputs, outputs, own, infer, models, task, writes, options, context)
+        return Node(function, version, inputs, outputs, own, infer, models, chooses, writes, options, context)
 
     return made
 

@@ -5,6 +5,7 @@ One ``restore`` serves every network of the catalog; nodes never multiply with m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from fourfold.core.contract import Levels
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.core.options import OF_THE_FILE, RestoreOptions
 from fourfold.core.params import Param
+from fourfold.core.size import Size, sized
 from fourfold.imaging import color, files
 from fourfold.imaging.formats import Format, fitting, format_of, writable_like
 from fourfold.imaging.metadata import for_output, with_recipe
@@ -23,13 +25,9 @@ from fourfold.imaging.metrics import psnr_y, ssim_y
 from fourfold.imaging.resize import bicubic
 from fourfold.methods.cascade import Cascade, Network
 from fourfold.methods.features import colours
-from fourfold.methods.upscale import Size, target_size
 from fourfold.models.classifier import Encoding
 from fourfold.workflow.node import Context, Node, Options, Port, Values, node
 from fourfold.workflow.ports import ImageType, Picture, Report
-
-OF_THE_FILE = frozenset({"format", "quality", "metadata"})
-"""The options of upscaling and deblurring that are about the file; every other one is about the restored picture."""
 
 LARGEST, SMALLEST = 8.0, 1 / 64
 """Times the photo's sides that a picture may have: beyond, there would be nothing but invention, or nothing left."""
@@ -79,16 +77,8 @@ def _resized(types: Types, values: Values) -> ImageType:
         raise UsageError(f"expected scale, width and height, or like; got {' and '.join(given) or 'none of them'}")
     if like is not None:
         return replace(of, scale=like.scale, size=like.size)
-    return _scaled(of, _wanted(of.size, **{name: values[name] for name in ways}) if of.size else None, values["scale"])
-
-
-def _wanted(size: Size, scale: float | None, width: int | None, height: int | None) -> Size:
-    if scale is not None:
-        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-    return (
-        height or max(1, round(size[0] * (width or 0) / size[1])),
-        width or max(1, round(size[1] * (height or 0) / size[0])),
-    )
+    size = sized(of.size, *(values[name] for name in ways)) if of.size else None
+    return _scaled(of, size, values["scale"])
 
 
 @node(version=1, infer=_resized)
@@ -101,7 +91,7 @@ def resize(
 ) -> Annotated[Picture, Port("The picture in its new size.")]:
     """Resize without a network: bicubic, with antialiasing where it shrinks."""
     whole, values = image.image, {"scale": scale, "width": width, "height": height}
-    size = _wanted(whole.size, **values) if like is None else like.type.size  # type: ignore[arg-type]
+    size = sized(whole.size, scale, width, height) if like is None else like.type.size
     assert size is not None
     types = {"image": image.type} | ({"like": like.type} if like else {})
     pixels = color.bleed(whole.pixels, whole.alpha)
@@ -113,63 +103,32 @@ def resize(
 
 def _restored(types: Types, values: Values) -> ImageType:
     of, options = types["image"], values["options"]
-    sized = options.width is not None or options.height is not None
-    size = target_size(of.size, options.scale, options.width, options.height) if of.size else None
-    return _scaled(of, size, None if sized else options.scale)
+    return _scaled(of, options.target(of.size) if of.size else None, options.factor)
 
 
 class Restored(NamedTuple):
     """What restoring gives."""
 
-    image: Annotated[Picture, Port("The restored picture.")]
-    report: Annotated[Report, Port("Its figures: sizes, time, operations, tiles, consistency.")]
+    image: Annotated[Picture, Port("The restored picture; the very same one where there was nothing to do.")]
+    report: Annotated[Report, Port("Its figures: what was found and done, sizes, time, operations, tiles.")]
 
 
-@node(
-    version=1,
-    infer=_restored,
-    models=lambda tools, values: tools.models(values["options"]),
-    task="image-to-image/super-resolution",
-)
+@node(version=1, infer=_restored, models=lambda tools, values: tools.models(values["options"]))
 def restore(
     image: Annotated[Picture, Port("What to restore.")],
-    options: Annotated[UpscaleOptions, Options(but=OF_THE_FILE)],
+    options: Annotated[RestoreOptions, Options(but=OF_THE_FILE, by="task")],
     context: Context,
+    task: Annotated[str, Param("What to do, such as deblur; the other parameters depend on it.")] = "upscale",  # noqa: ARG001
 ) -> Restored:
-    """Restore a picture through a network of the catalog: enlarge it, keep to what it holds, or repair it."""
-    made = context.tools.restore(image.image, options, context.progress)
-    of_type = replace(_restored({"image": image.type}, {"options": options}), size=made.size)
-    carried = replace(image.carried, engines={**image.carried.engines, **made.engines})
-    return Restored(Picture(of_type, carried, flow=made.pour), Report(made.figures))
-
-
-def _deblurred(types: Types, _values: Values) -> ImageType:
-    return types["image"]
-
-
-class Deblurred(NamedTuple):
-    """What deblurring gives."""
-
-    image: Annotated[Picture, Port("The picture without its motion blur; the very same one if it looks sharp.")]
-    report: Annotated[Report, Port("What blur was found, which way and how far, and what was done.")]
-
-
-@node(
-    version=1,
-    infer=_deblurred,
-    models=lambda tools, values: tools.models(values["options"]),
-    task="image-to-image/deblurring",
-)
-def deblur(
-    image: Annotated[Picture, Port("What to deblur.")],
-    options: Annotated[DeblurOptions, Options(but=OF_THE_FILE)],
-    context: Context,
-) -> Deblurred:
-    """Undo the motion blur of a picture, and leave a sharp one alone."""
-    done = context.tools.deblur(image.image, options, context.progress)
-    engines = {**image.carried.engines, **done.engines}
-    made = image if done.image is None else Picture.of(done.image, image.type, engines)
-    return Deblurred(made, Report(done.figures))
+    """Restore a picture through a network of the catalog: enlarge it, deblur it, repair it."""
+    made = context.tools.restore(image.image, options)
+    prepared = made.prepared
+    if prepared.unchanged is not None:
+        return Restored(image, Report(made.figures))
+    of_type = replace(_restored({"image": image.type}, {"options": options}), size=prepared.target)
+    carried = replace(image.carried, engines={**image.carried.engines, **prepared.engines})
+    flow = partial(prepared.run, progress=context.progress)
+    return Restored(Picture(of_type, carried, flow=flow), Report(made.figures))
 
 
 def _alike(types: Types, _values: Values) -> ImageType:
@@ -319,7 +278,7 @@ def features(
 @node(version=1, writes=True)
 def save(
     image: Annotated[Picture, Port("What to save.")],
-    options: Annotated[UpscaleOptions, Options(only=OF_THE_FILE)],
+    options: Annotated[RestoreOptions, Options(only=OF_THE_FILE)],
     context: Context,
     recipe: Annotated[
         Literal["embed", "leave-out"],
@@ -365,7 +324,7 @@ def _place(context: Context, kind: Format) -> Path:
     return path
 
 
-def _spec(image: Picture, kind: Format, fits: Image, options: UpscaleOptions, recipe: dict[str, Any]) -> files.Spec:
+def _spec(image: Picture, kind: Format, fits: Image, options: RestoreOptions, recipe: dict[str, Any]) -> files.Spec:
     carried = image.carried
     height, width = image.type.size or (0, 0)
     metadata = for_output(carried.metadata, options.metadata, (height, width))

@@ -15,12 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageCms
 
-from fourfold.core.contract import Levels
+from fourfold.core.contract import Levels, Write
 from fourfold.core.errors import InvalidInput, UsageError
 from fourfold.core.image import Image, Metadata
-
-Write = Callable[[Levels], None]
-"""Takes rows of a picture, from top to bottom."""
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,11 @@ def _what(node: yaml.Node | None) -> str:
 
 def json_schema(nodes: Mapping[str, Node]) -> dict[str, Any]:
     """The form of workflow files as a JSON Schema, for editors that complete and underline while one writes."""
-    steps = [_step_schema(node) for node in nodes.values()]
+    steps = [
+        _step_schema(variant, choice)
+        for node in nodes.values()
+        for choice, variant in (node.variants or {"": node}).items()
+    ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A fourfold workflow",
@@ -249,43 +253,32 @@ def json_schema(nodes: Mapping[str, Node]) -> dict[str, Any]:
     }
 
 
-def _step_schema(node: Node) -> dict[str, Any]:
+def _step_schema(node: Node, choice: str) -> dict[str, Any]:
+    """The form of a step; ``choice`` is the value of ``node.chooses`` for which it has these parameters."""
     ports = {
         name: {"type": "string", "description": f"{port.help} The step that gives this {port.kind}, or step.output."}
         for name, port in node.inputs.items()
     }
+    values = {name: _value_schema(parameter) for name, parameter in node.parameters.items()}
+    required = [name for name, port in node.inputs.items() if port.required]
+    required += [name for name, parameter in node.parameters.items() if parameter.required]
+    if choice:
+        values[node.chooses] = {"const": choice, "description": values[node.chooses]["description"]}
+        required += [node.chooses] if choice != node.parameters[node.chooses].default else []
     return {
-        "title": node.name,
+        "title": f"{node.name}: {choice}" if choice else node.name,
         "description": node.help,
         "type": "object",
-        "required": [
-            "node",
-            *(name for name, port in node.inputs.items() if port.required),
-            *(name for name, parameter in node.parameters.items() if parameter.required),
-        ],
+        "required": ["node", *required],
         "additionalProperties": False,
-        "properties": {
-            "node": {"const": node.name},
-            **ports,
-            **{name: _value_schema(parameter) for name, parameter in node.parameters.items()},
-        },
+        "properties": {"node": {"const": node.name}, **ports, **values},
     }
 
 
 def _value_schema(parameter: Parameter) -> dict[str, Any]:
     """What may stand for a parameter: its value, or the name of an input of the workflow."""
-    kinds = {int: "integer", float: "number", bool: "boolean"}
-    value: dict[str, Any] = {"type": kinds.get(parameter.kind, "string")}
-    if parameter.choices:
-        value = {"enum": [*parameter.choices, *(["auto"] if parameter.param.auto else [])]}
-    elif parameter.param.auto and value["type"] != "string":
-        value = {"anyOf": [value, {"const": "auto"}]}
-    for word, bound in (("minimum", parameter.param.minimum), ("maximum", parameter.param.maximum)):
-        if bound is not None:
-            value.get("anyOf", [value])[0][word] = bound
-    found: dict[str, Any] = {"description": parameter.param.help, "anyOf": [value, {"pattern": rf"^\${NAME}$"}]}
-    if value.get("type") == "string":
-        found = {"description": parameter.param.help, "type": "string"}
-    if parameter.default is not None:
-        found["default"] = parameter.default
-    return found
+    value = parameter.schema()
+    around = {word: value.pop(word) for word in [*value] if word in ("description", "default")}
+    if value == {"type": "string"}:
+        return {**around, **value}
+    return {**around, "anyOf": [value, {"pattern": rf"^\${NAME}$"}]}

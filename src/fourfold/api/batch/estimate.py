@@ -9,17 +9,15 @@ from pathlib import Path, PurePosixPath
 
 from fourfold.api.batch.places import place
 from fourfold.api.batch.worker import Job, Setting
-from fourfold.api.photos import upscale_files
+from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.core.errors import FourfoldError, NotEnough
 from fourfold.core.image import Image
-from fourfold.core.options import UpscaleOptions
 from fourfold.imaging import files
-from fourfold.methods.upscale import Size, target_size
 
 _SAMPLES = 5
-_SIDE = 256  # pixels of the middle of a sample that are really upscaled
+_SIDE = 256  # pixels of the middle of a sample that are really restored
 _ROUNDS = 2  # of which the first compiles the networks
 
 
@@ -53,11 +51,11 @@ class Estimate:
 
 
 def estimate(setting: Setting, jobs: Sequence[Job], workers: int) -> Estimate:
-    """Read a few photos, evenly spaced, and upscale the middle of each.
+    """Read a few photos, evenly spaced, and restore the middle of each.
 
     Bytes and seconds of the others follow by the bytes of their files. Photos that cannot be read are left out here.
     """
-    session = Session(setting.options)
+    session = Session()
     count = min(_SAMPLES, -(-len(jobs) // 8))
     sampled = [jobs[len(jobs) * (2 * i + 1) // (2 * count)] for i in range(count)]
     found = []
@@ -85,22 +83,13 @@ def _one(setting: Setting, session: Session, job: Job) -> tuple[float, float]:
         crop = scratch / f"middle{suffix}"
         files.write(middle, crop)
         output = str(scratch / f"large{PurePosixPath(job.target).suffix}")
-        options = _as_of_whole(setting.options, image.size, middle.size)
+        options = setting.options.for_part(image.size, middle.size)
         for _ in range(_ROUNDS):
-            (made,) = upscale_files([str(crop)], output, options, overwrite=True, session=session)
+            (made,) = restore_files([str(crop)], output, options, overwrite=True, session=session)
         if isinstance(made, Failure):
             raise made.error
         factor = math.prod(image.size) / math.prod(middle.size)
         return Path(made.output).stat().st_size * factor, made.seconds * factor + reading
-
-
-def _as_of_whole(options: UpscaleOptions, whole: Size, part: Size) -> UpscaleOptions:
-    """The options that enlarge the part of a photo as much as they do the whole."""
-    if options.width is None and options.height is None:
-        return options
-    target = target_size(whole, options.scale, options.width, options.height)
-    height, width = (round(side * to / of) for side, to, of in zip(part, target, whole, strict=True))
-    return options.changed(width=width, height=height)
 
 
 def _middle(image: Image) -> Image:

@@ -19,7 +19,7 @@ class Outcome:
 
     Attributes:
         source, target: names relative to the batch's source and target; stamp: of the source when it was read.
-        bytes: of the result; figures: its report, see ``api.session.Report``; None if it failed.
+        bytes: of the result; figures: its report, see ``methods.restorer.Report``; None if it failed.
         error: why it failed; code: the exit code that this stands for, 0 if it did not.
         full: whether the disk was full, which the next photo would find, too.
     """

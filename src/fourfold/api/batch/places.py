@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from fourfold.core.errors import FourfoldError, MissingExtra, PictureError, UsageError
-from fourfold.imaging.formats import FORMATS
 
 KEPT = ".fourfold"
 """The folder in a target that holds the journal and results in the making."""
@@ -22,8 +21,6 @@ _WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 
 _HERE = ("file", "local")
 """Kinds of URL that are folders of this machine."""
-
-_SUFFIXES = {suffix for row in FORMATS.values() for suffix in row.suffixes}
 
 
 @dataclass(frozen=True)
@@ -107,12 +104,6 @@ def target_place(url: str) -> Place:
             f"another machine, mounted) or an object store: {', '.join(f'{known}://' for known in _WHOLE[:-1])}"
         )
     return place(url)
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file's name is that of a picture fourfold reads; hidden files are not."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,16 @@ from fourfold import __version__, engines
 from fourfold.api.batch import cluster
 from fourfold.api.batch.estimate import Estimate, estimate
 from fourfold.api.batch.journal import Journal, Outcome
-from fourfold.api.batch.names import TEMPLATE, Names
-from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, is_picture, place, target_place
+from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, place, target_place
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.remote import Cluster
 from fourfold.api.batch.worker import Job, Setting
-from fourfold.api.networks import choose_cards
-from fourfold.catalog.card import STYLES
+from fourfold.api.names import TEMPLATE, Names, is_picture
+from fourfold.api.session import Session
 from fourfold.convert import third_party
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.machine import memory_available
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import TASKS, RestoreOptions, UpscaleOptions
 from fourfold.core.threads import available
 
 Engine = Literal["local", "ray"]
@@ -59,8 +58,7 @@ class Batch:
     Args:
         source, target: folders or URLs such as ``s3://bucket/photos``; the folders below are kept.
         options: of every photo; ``threads`` is what all workers share, with Ray what each has.
-        name: template of the results' names, see ``names.Names``.
-        min_consistency: dB below which a result is refused.
+        name: template of the results' names, see ``api.names.Names``.
         overwrite: make results anew that exist already.
         resume: go on with the batch that the target's journal tells of, with its options; of those only ``threads`` may
             be given then.
@@ -77,9 +75,9 @@ class Batch:
     """
 
     def __init__(
-        self, source: str, target: str, options: UpscaleOptions | None = None, *, name: str | None = None,
-        min_consistency: float | None = None, overwrite: bool = False, resume: bool = False,
-        journal: str | Path | None = None, engine: Engine = "local", workers: int | None = None,
+        self, source: str, target: str, options: RestoreOptions | None = None, *, name: str | None = None,
+        overwrite: bool = False, resume: bool = False, journal: str | Path | None = None, engine: Engine = "local",
+        workers: int | None = None,
     ) -> None:  # fmt: skip
         self.source, self.target = _absolute(place(source)), _absolute(target_place(target))
         if self.source.url == self.target.url:
@@ -87,15 +85,14 @@ class Batch:
         self.journal = Journal(Path(journal) if journal else _journal(self.source, self.target))
         if resume:
             given = options or UpscaleOptions()
-            if given.changed(threads=None) != UpscaleOptions() or name or overwrite or min_consistency is not None:
+            if given.changed(threads=None) != type(given)() or name or overwrite:
                 raise UsageError("--resume goes on with the options of the batch before; leave out all but --threads")
-            options, name, min_consistency, overwrite = self._before()
+            options, name, overwrite = self._before()
             options = options.changed(threads=given.threads)
         self._asked = _reachable(options or UpscaleOptions())
         self._names = Names(name or TEMPLATE, self._asked)
-        self._min_consistency, self._overwrite, self._anew = min_consistency, overwrite, overwrite and not resume
-        for style in (self._asked.style,) if self._asked.style else STYLES:
-            choose_cards(self._asked, style)
+        self._overwrite, self._anew = overwrite, overwrite and not resume
+        self._cards = Session().restorer(self._asked).cards()
         self._refuse_other_settings()
         self._engine, self._workers = engine, workers
         self._refused: dict[str, str] = {}
@@ -212,7 +209,7 @@ class Batch:
     def _claim(self, claims: dict[str, Found], found: Found) -> Outcome | None:
         """Give the photo its result, or refuse one of two: it belongs to the photo it was made of, or the first."""
         try:
-            target = self._names.result(found.name)
+            target = self._names.relative(found.name)
             holder = claims.setdefault(target, found)
             if holder is found:
                 return None
@@ -243,15 +240,16 @@ class Batch:
             options = self._asked.changed(threads=share)
             if before:
                 options = options.changed(runtime=before["runtime"], precision=before["precision"])
-            else:
-                card = choose_cards(options, options.style or "faithful")[0]
+            elif self._cards:
+                card = self._cards[0]
+                side = card.size.padded(128)
                 runner = engines.load(
-                    card, tile=(128, 128), runtime=options.runtime or "auto", threads=share,
+                    card, tile=(side, side), runtime=options.runtime or "auto", threads=share,
                     precision=options.precision or "auto",
                 )  # fmt: skip
                 if card.offers("onnx"):  # what else a network of others needs leaves no choice
                     options = options.changed(runtime=runner.runtime, precision=runner.precision)
-            self._setting = Setting(self.source.url, self.target.url, options, self._min_consistency)
+            self._setting = Setting(self.source.url, self.target.url, options)
             self._workers = workers
         assert self._workers is not None
         return self._setting, self._workers
@@ -279,15 +277,14 @@ class Batch:
 
     def _comparable(self) -> dict[str, Any]:
         """What must be the same for two runs to give the same results."""
-        plain = UpscaleOptions()
+        plain = type(self._asked)()
         options = {
             name: value
             for name, value in asdict(self._asked).items()
             if value != getattr(plain, name) and name != "threads"
         }
         return {
-            "source": self.source.url, "name": self._names.template, "options": options,
-            "min_consistency": self._min_consistency,
+            "source": self.source.url, "name": self._names.template, "task": plain.task, "options": options,
         }  # fmt: skip
 
     def _refuse_other_settings(self) -> None:
@@ -300,21 +297,22 @@ class Batch:
                 "--overwrite to make all of it anew, or another TARGET"
             )
 
-    def _before(self) -> tuple[UpscaleOptions, str, float | None, bool]:
-        """Options, name, quality gate and overwriting of the batch in the journal."""
+    def _before(self) -> tuple[RestoreOptions, str, bool]:
+        """Options, name and overwriting of the batch in the journal."""
         setting = self.journal.setting
         if not setting:
             raise UsageError(f"{self.journal.path}: expected the journal of a batch to resume, there is none")
-        known = {field.name for field in fields(UpscaleOptions)}
+        kind = TASKS[setting["task"]]
+        known = {field.name for field in fields(kind)}
         options = {name: value for name, value in setting["options"].items() if name in known}
-        return UpscaleOptions(**options), setting["name"], setting["min_consistency"], setting["overwrite"]
+        return kind(**options), setting["name"], setting["overwrite"]
 
 
 def _absolute(where: Place) -> Place:
     return replace(where, url=str(Path(where.url).resolve())) if isinstance(where, Folder) else where
 
 
-def _reachable(options: UpscaleOptions) -> UpscaleOptions:
+def _reachable(options: RestoreOptions) -> RestoreOptions:
     """A network named by its file is found from every folder."""
     model = options.model
     return options.changed(model=str(Path(model).resolve())) if model and third_party.is_file(model) else options

@@ -1,4 +1,4 @@
-"""One worker of a batch: a session that stays loaded, and one photo after the other through ``upscale_files``."""
+"""One worker of a batch: a session that stays loaded, and one photo after the other through ``restore_files``."""
 
 import json
 import os
@@ -16,11 +16,12 @@ from typing import Any, Self
 
 from fourfold.api.batch.journal import Outcome, is_full
 from fourfold.api.batch.places import place
-from fourfold.api.photos import upscale_files
-from fourfold.api.session import Report, Session
+from fourfold.api.restore import restore_files
+from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError
-from fourfold.core.options import UpscaleOptions
+from fourfold.core.options import TASKS, RestoreOptions
+from fourfold.methods.restorer import Report
 
 
 @dataclass(frozen=True)
@@ -39,24 +40,23 @@ class Setting:
 
     Attributes:
         source, target: paths or URLs; options: of every photo, with the threads of one worker.
-        min_consistency: dB below which a result is refused.
         scratch: folder for what is in the making, which whoever began the batch clears; None: each machine's own.
     """
 
     source: str
     target: str
-    options: UpscaleOptions
-    min_consistency: float | None = None
+    options: RestoreOptions
     scratch: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return asdict(self)
+        return asdict(self) | {"task": self.options.task}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Self:
         """What ``plain`` gave."""
-        return cls(**plain | {"options": UpscaleOptions(**plain["options"])})
+        given = dict(plain)
+        return cls(**given | {"options": TASKS[given.pop("task")](**given["options"])})
 
 
 class Worker:
@@ -65,7 +65,7 @@ class Worker:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._source, self._target = place(setting.source), place(setting.target)
-        self._session = Session(setting.options)
+        self._session = Session()
 
     def __call__(self, job: Job) -> Outcome:
         """The photo's outcome: its result stands in the target, or nothing has changed there."""
@@ -73,7 +73,7 @@ class Worker:
         try:
             with self._scratch() as scratch:
                 local = self._source.fetched(job.source, scratch)
-                made = self._upscaled(local, scratch / PurePosixPath(job.target).name)
+                made = self._restored(local, scratch / PurePosixPath(job.target).name)
                 if isinstance(made, Failure):
                     return _failed(undone, made.error, local, f"{self._setting.source.rstrip('/')}/{job.source}")
                 size = Path(made.output).stat().st_size
@@ -85,14 +85,11 @@ class Worker:
             full = is_full(error)
             return replace(undone, error=text, code=6 if full else 1, full=full)
         figures = asdict(replace(made, input=job.source, output=job.target))
-        del figures["routing"]  # a map of every tile: too much for a line of the journal
+        figures.pop("routing", None)  # a map of every tile: too much for a line of the journal
         return replace(undone, bytes=size, figures=figures)
 
-    def _upscaled(self, photo: Path, result: Path) -> Report | Failure:
-        (outcome,) = upscale_files(
-            [str(photo)], str(result), self._setting.options, min_consistency=self._setting.min_consistency,
-            session=self._session,
-        )  # fmt: skip
+    def _restored(self, photo: Path, result: Path) -> Report | Failure:
+        (outcome,) = restore_files([str(photo)], str(result), self._setting.options, session=self._session)
         return outcome
 
     @contextmanager

@@ -133,7 +133,7 @@ async function opened(file) {
 }
 
 // Upscale a file. told(done, total, canvas) is called after each tile; aborting the signal stops between two.
-export async function upscale(file, { style, strength }, told, signal) {
+export async function restore(file, { style, strength }, told, signal) {
   const { image, drawn, clear } = await opened(file);
   const chosen = style === "auto" ? (file.type === "image/jpeg" ? "photo" : "faithful") : style;
   const total = Math.ceil(image.width / KEEP) * Math.ceil(image.height / KEEP);

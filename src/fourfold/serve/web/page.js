@@ -16,11 +16,12 @@ function chosen(name) {
 }
 
 function settings() {
-  return { style: chosen("style"), strength: Number(at("strength").value) / 100 };
+  return { task: chosen("task"), style: chosen("style"), strength: Number(at("strength").value) / 100 };
 }
 
-function place() {
-  const wanted = chosen("where");
+// Where a photo is worked on; the device can only make it larger.
+function place(task) {
+  const wanted = task === "upscale" ? chosen("where") : "server";
   return wanted === "auto" ? (there || !alone ? "server" : "device") : wanted;
 }
 
@@ -39,10 +40,13 @@ function told() {
 async function go() {
   there = await server.isThere();
   alone = await isKept();
-  const where = place();
-  const working = photos.filter((one) => one.state === "working").length;
-  const next = photos.filter((one) => one.state === "waiting").slice(0, Math.max(0, AT_ONCE[where] - working));
-  for (const one of next) one.run(where);
+  let working = photos.filter((one) => one.state === "working").length;
+  for (const one of photos.filter((photo) => photo.state === "waiting")) {
+    const where = place(one.settings.task);
+    if (working >= AT_ONCE[where]) break;
+    working += 1;
+    one.run(where);
+  }
   told();
 }
 
@@ -100,7 +104,8 @@ async function answered(text) {
 
 function strength() {
   at("strength-value").value = `${at("strength").value} %`;
-  at("strength").disabled = chosen("style") === "faithful";
+  at("styles").disabled = chosen("task") !== "upscale";
+  at("strength").disabled = !at("styles").disabled && chosen("style") === "faithful";
 }
 
 function spoken(wanted) {
@@ -112,7 +117,7 @@ function spoken(wanted) {
 for (const id of ["files", "camera"]) at(id).addEventListener("change", add);
 at("ask").addEventListener("click", ask);
 at("strength").addEventListener("input", strength);
-for (const one of document.querySelectorAll("[name=style]")) one.addEventListener("change", strength);
+for (const one of document.querySelectorAll("[name=style], [name=task]")) one.addEventListener("change", strength);
 for (const one of document.querySelectorAll("[name=where]")) one.addEventListener("change", go);
 at("language").addEventListener("change", (event) => {
   localStorage.setItem("language", event.target.value);

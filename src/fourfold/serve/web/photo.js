@@ -56,7 +56,7 @@ export class Photo {
     try {
       const way = where === "server" ? server : device;
       this.tell(where === "server" ? "uploading" : "working");
-      const result = await way.upscale(this.file, this.settings, (...told) => this.coming(...told), this.stop.signal);
+      const result = await way.restore(this.file, this.settings, (...told) => this.coming(...told), this.stop.signal);
       await this.finish({ ...result, where });
     } catch (error) {
       if (error.name === "AbortError") this.remove();
@@ -101,15 +101,17 @@ export class Photo {
     } else {
       this.shown.replaceChildren(...(this.strips ? [made("div", { className: "coming" }, this.strips)] : []), worded("p", "no_preview"));
     }
-    const told = [say(where === "server" ? "on_server" : "on_device", { seconds: seconds.toFixed(1), engine }), say(`chosen_${style}`)];
-    if (report) told.push(report.consistency_psnr === null ? say("kept_exact") : say("kept", { decibel: report.consistency_psnr.toFixed(1) }));
+    const told = [say(where === "server" ? "on_server" : "on_device", { seconds: seconds.toFixed(1), engine })];
+    const upscaled = this.settings.task === "upscale";
+    told.push(say(upscaled ? `chosen_${style}` : report.changed ? "deblurred" : "unchanged"));
+    if (report && upscaled) told.push(report.consistency_psnr === null ? say("kept_exact") : say("kept", { decibel: report.consistency_psnr.toFixed(1) }));
     this.note.textContent = told.join(" ");
     this.note.dataset.where = where;
     this.bar.remove();
     const save = worded("a", "save", { className: "button strong", href: after, download: name });
     this.buttons.replaceChildren(save);
     if (navigator.canShare?.({ files: [this.result] })) this.buttons.append(button("share", () => navigator.share({ files: [this.result] }).catch(() => {})));
-    if (job) this.buttons.append(button("why", (event) => this.explain(job, event.currentTarget)));
+    if (job && upscaled) this.buttons.append(button("why", (event) => this.explain(job, event.currentTarget)));
     this.buttons.append(button("remove", () => this.remove()));
     this.set("done");
   }

@@ -81,8 +81,9 @@ async function createdJob(path, values, signal) {
   }
 }
 
-export async function upscale(file, { style, strength }, told, signal) {
-  const sent = await createdJob("/v1/jobs", { photo: file, style, strength: String(strength) }, signal);
+export async function restore(file, { task, style, strength }, told, signal) {
+  const chosen = task === "upscale" ? style : undefined; // only upscaling has styles
+  const sent = await createdJob("/v1/jobs", { photo: file, task, style: chosen, strength: String(strength) }, signal);
   const job = await sent.json();
   await followed(job, told, signal);
   const result = await asked(`${job.links.self}/result`, { signal });

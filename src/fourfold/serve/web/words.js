@@ -2,6 +2,8 @@
 const WORDS = {
   en: {
     title: "Make a small photo sharp and large", choose: "Choose photos", camera: "Take a photo", settings: "Style and strength",
+    task: "What to do", task_upscale: "Make it large and sharp", task_deblur: "Undo camera shake; the size stays",
+    deblurred: "The camera shake was undone.", unchanged: "There was no shake to undo: the photo is as it was.",
     style: "Style", style_auto: "Automatic", style_faithful: "Faithful: only what the photo holds", style_photo: "Photo: also repair noise and JPEG damage",
     strength: "Strength of the repair", where: "Where the work is done", where_auto: "On the computer, else on this device",
     where_server: "On the computer", where_device: "On this device; nothing is uploaded", language: "Language",
@@ -30,6 +32,8 @@ const WORDS = {
   },
   ko: {
     title: "작은 사진을 크고 선명하게", choose: "사진 고르기", camera: "사진 찍기", settings: "스타일과 강도",
+    task: "할 일", task_upscale: "크고 선명하게", task_deblur: "카메라 흔들림 없애기, 크기는 그대로",
+    deblurred: "카메라 흔들림을 없앴습니다.", unchanged: "없앨 흔들림이 없어 사진을 그대로 두었습니다.",
     style: "스타일", style_auto: "자동", style_faithful: "충실하게: 사진에 있는 것만", style_photo: "사진: 노이즈와 JPEG 손상도 복원",
     strength: "복원 강도", where: "작업할 곳", where_auto: "컴퓨터에서, 안 되면 이 기기에서",
     where_server: "컴퓨터에서", where_device: "이 기기에서, 업로드하지 않음", language: "언어",
@@ -58,6 +62,8 @@ const WORDS = {
   },
   es: {
     title: "Una foto pequeña, grande y nítida", choose: "Elegir fotos", camera: "Hacer una foto", settings: "Estilo e intensidad",
+    task: "Qué hacer", task_upscale: "Hacerla grande y nítida", task_deblur: "Deshacer el movimiento de la cámara; el tamaño no cambia",
+    deblurred: "Se deshizo el movimiento de la cámara.", unchanged: "No había movimiento que deshacer: la foto queda como estaba.",
     style: "Estilo", style_auto: "Automático", style_faithful: "Fiel: solo lo que hay en la foto", style_photo: "Foto: también repara ruido y daños de JPEG",
     strength: "Intensidad de la reparación", where: "Dónde se trabaja", where_auto: "En el ordenador; si no, en este dispositivo",
     where_server: "En el ordenador", where_device: "En este dispositivo; no se sube nada", language: "Idioma",

@@ -1,34 +1,41 @@
-"""Names of results: a template, so that what is left to do can be told from lists of names alone."""
+"""Which files are photos and what their results are called: one rule for a single photo, a folder and a batch."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from string import Formatter
 
 from fourfold.core.errors import PictureError, UsageError, near
-from fourfold.core.options import UpscaleOptions
-from fourfold.imaging.formats import format_of, writable_like
+from fourfold.core.options import RestoreOptions
+from fourfold.imaging.formats import FORMATS, Format, format_of, writable_like
 
 TEMPLATE = "{stem}_{size}{ext}"
 FIELDS = ("stem", "size", "ext", "input_ext", "model", "style")
 _FORBIDDEN = set('/\\\0:*?"<>|')
+_SUFFIXES = {suffix for row in FORMATS.values() for suffix in row.suffixes}
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name is that of a picture fourfold reads; hidden files are not."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
 
 
 @dataclass(frozen=True)
 class Names:
-    """From the name of a photo to that of its result, folders kept.
+    """From the name of a photo to that of its result.
 
     Attributes:
-        template: with any of ``FIELDS`` in braces: ``{stem}`` of the photo's name, ``{size}`` as ``x4`` or ``w1600``,
-            ``{ext}`` of the result with its dot (at the end if left out), ``{input_ext}`` of the photo without,
-            ``{model}`` and ``{style}`` as asked for.
-        options: of the batch; with format ``auto`` a name's suffix decides.
+        template: with any of ``FIELDS`` in braces: ``{stem}`` of the photo's name, ``{size}`` as ``x4``, ``w1600`` or,
+            where sizes stay, what was done, as ``deblurred``; ``{ext}`` of the result with its dot (at the end if left
+            out), ``{input_ext}`` of the photo without, ``{model}`` and ``{style}`` as asked for.
+        options: of the run.
 
     Raises:
         UsageError: the template is none.
     """
 
     template: str
-    options: UpscaleOptions
+    options: RestoreOptions
 
     def __post_init__(self) -> None:
         try:
@@ -44,8 +51,8 @@ class Names:
         if not any(name == "stem" for _, name, _, _ in parts):
             raise UsageError(f"--name needs {{stem}}, so that results have names of their own; got {self.template!r}")
 
-    def result(self, photo: str) -> str:
-        """The result's name relative to the target.
+    def relative(self, photo: str) -> str:
+        """The result's name relative to the target, folders kept; the photo's suffix tells its format.
 
         Raises:
             PictureError: the photo's name would lead out of the target.
@@ -53,21 +60,18 @@ class Names:
         path = PurePosixPath(photo)
         if path.is_absolute() or ".." in path.parts or "\\" in photo:
             raise PictureError(f"{photo}: expected a name that stays inside the target; rename the photo")
-        kind = format_of(self.options.format) if self.options.format else writable_like(format_of(photo))
-        same = self.options.format is None and kind is format_of(photo)
-        ext = path.suffix if same else kind.suffixes[0]
-        template = self.template if "{ext}" in self.template else self.template + "{ext}"
-        name = template.format(
-            stem=path.stem, size=self._size(), ext=ext, input_ext=path.suffix.removeprefix("."),
-            model=_plain(self.options.model), style=self.options.style or "auto",
-        )  # fmt: skip
-        return str(path.with_name(name))
+        own = format_of(photo)
+        kind = format_of(self.options.format) if self.options.format else writable_like(own)
+        return str(path.with_name(self.result(path, own, kind)))
 
-    def _size(self) -> str:
-        width, height = self.options.width, self.options.height
-        if width and height:
-            return f"{width}x{height}"
-        return f"w{width}" if width else f"h{height}" if height else f"x{self.options.scale:.3g}"
+    def result(self, photo: PurePath, own: Format, kind: Format) -> str:
+        """The result's name without folders: of a photo of format ``own``, written as ``kind``."""
+        ext = photo.suffix if kind is own and photo.suffix else kind.suffixes[0]
+        template = self.template if "{ext}" in self.template else self.template + "{ext}"
+        return template.format(
+            stem=photo.stem, size=self.options.suffix, ext=ext, input_ext=photo.suffix.removeprefix("."),
+            model=_plain(self.options.model), style=getattr(self.options, "style", None) or "auto",
+        )  # fmt: skip
 
 
 def _plain(model: str | None) -> str:

@@ -1,0 +1,172 @@
+"""The way of a photo, whatever is done to it: header, name, pixels, restorer, file, report."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from fourfold.api.session import Session, common_figures
+from fourfold.api.targets import Failure, Targets, copy, expanded, given
+from fourfold.core.contract import Levels, Progress
+from fourfold.core.errors import FourfoldError, QualityGate
+from fourfold.core.image import Image
+from fourfold.core.options import DeblurOptions, RestoreOptions, UpscaleOptions
+from fourfold.core.size import Size
+from fourfold.imaging import files
+from fourfold.imaging.formats import Format, fitting
+from fourfold.imaging.metadata import for_output
+from fourfold.methods.restorer import Prepared, Report, Restorer
+
+T = TypeVar("T")
+
+Rows = Callable[[Levels, Size], None]
+"""Called with finished rows of a result, from the top, ``rows×W×C``, and with its whole ``(height, width)``."""
+
+
+def upscale(image: T, scale: float = 4, *, overwrite: bool = False, **options: Any) -> T:
+    """Upscale a picture and return the same kind of thing.
+
+    Args:
+        image: a path (the result is a new file beside it, whose path is returned), a PIL image, or an ``H×W``,
+            ``H×W×3`` or ``H×W×4`` array of ``uint8``, ``uint16`` or floats in 0..1.
+        scale: 1 to 8; overwrite: whether a file may be replaced.
+        options: other fields of ``UpscaleOptions``, for example ``model="auto"``.
+
+    Raises:
+        InvalidInput, UsageError, PictureError, ModelError, NotEnough: as the names say.
+    """
+    return restore(image, UpscaleOptions().changed(scale=scale, **options), overwrite=overwrite)
+
+
+def deblur(image: T, strength: float = 1, *, overwrite: bool = False, **options: Any) -> T:
+    """Undo the motion blur of a picture and return the same kind of thing; a sharp one comes back as it is.
+
+    Args:
+        image: as for ``upscale``.
+        strength: 0 to 1; overwrite: whether a file may be replaced.
+        options: other fields of ``DeblurOptions``, for example ``when="always"``.
+
+    Raises:
+        InvalidInput, UsageError, PictureError, ModelError, NotEnough: as the names say.
+    """
+    return restore(image, DeblurOptions().changed(strength=strength, **options), overwrite=overwrite)
+
+
+def restore(image: T, options: RestoreOptions, *, overwrite: bool = False) -> T:
+    """Restore a picture and return the same kind of thing; arguments and errors as of ``upscale``."""
+    if not isinstance(image, str | os.PathLike):
+        return Session().restore(image, options).image  # type: ignore[no-any-return]
+    (outcome,) = restore_files([str(image)], options=options, overwrite=overwrite)
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return type(image)(outcome.output)  # type: ignore[call-arg]
+
+
+def restore_files(
+    inputs: Iterable[str],
+    output: str | None = None,
+    options: RestoreOptions | None = None,
+    *,
+    overwrite: bool = False,
+    session: Session | None = None,
+    progress: Callable[[str], Progress] = lambda _name: lambda _done, _all: None,
+    rows: Rows = lambda _levels, _size: None,
+) -> Iterator[Report | Failure]:
+    """Restore files one after the other; a bad one never stops the rest.
+
+    A photo to which nothing is done is copied byte for byte, unless another format, quality or less metadata is asked
+    for.
+
+    Args:
+        inputs: paths of pictures or of folders of pictures, or ``-`` for standard input.
+        output: a file for one input, a folder for any number (made if it ends with a separator or several inputs are
+            given), ``-`` for standard output; by default ``NAME_x4.EXT`` or the like beside each input.
+        options: what to do, by default to upscale.
+        overwrite: whether a result may replace an existing file; an input is never replaced.
+        session: keeps networks loaded for the next call, too.
+        progress: called with each input's name, returns what is called after each of its tiles.
+        rows: called with the rows of each result as they are written, from another thread.
+
+    Yields:
+        A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
+
+    Raises:
+        ModelError: there is no such network.
+    """
+    restorer = (session or Session()).restorer(options or UpscaleOptions())
+    restorer.cards()  # what no input can do anything about is said once
+    sources = list(expanded(inputs))
+    way = _Way(restorer, Targets(output, restorer.options, sources, overwrite), rows)
+    for source in sources:
+        try:
+            yield way.run(source, progress(source))
+        except QualityGate as error:
+            yield Failure(source, QualityGate(f"{source}: {error}"))
+        except FourfoldError as error:
+            yield Failure(source, error)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """From file to file: ``restorer`` does the work, ``targets`` says where results go."""
+
+    restorer: Restorer
+    targets: Targets
+    rows: Rows
+
+    def run(self, source: str, progress: Progress) -> Report:
+        started = time.perf_counter()
+        data = given(source)
+        header = files.probe(data)
+        kind = self.targets.format_for(header.format)
+        size = (header.height, header.width)
+        files.Spec(kind.name, *self.restorer.options.target(size), channels=3)  # refuses what the format cannot hold
+        keeps_whole = not kind.streams
+        self.restorer.require_memory(size, header.channels, header.depth, keeps_whole=keeps_whole, held=0)
+        path = self.targets.path_for(source, header.format, kind)
+        image = fitting(files.read(data), kind)
+        prepared = self.restorer.prepare(image, keeps_whole=keeps_whole)
+        spec = self._spec(prepared, image, kind)
+        to: Path | BinaryIO = sys.stdout.buffer if path is None else path
+        notes: tuple[str, ...] = ()
+        if prepared.unchanged is not None and kind.name == header.format and self._as_it_is:
+            copy(data, to)
+        else:
+            notes = image.notes + self._write(prepared, spec, to, progress)
+        if path is not None:
+            self.targets.wrote(path)
+        notes += prepared.notes(kind.name if kind.lossy and (kind.name, spec.quality) != ("WEBP", 100) else "")
+        names = {"input": source, "output": "-" if path is None else str(path)}
+        return prepared.report(names | common_figures(image, prepared, started, notes))
+
+    @property
+    def _as_it_is(self) -> bool:
+        """Whether a file to which nothing is done may be handed on as it is."""
+        return self.restorer.options.quality is None and self.restorer.options.metadata == "keep"
+
+    def _spec(self, prepared: Prepared, image: Image, kind: Format) -> files.Spec:
+        options = self.restorer.options
+        return files.Spec(
+            format=kind.name,
+            height=prepared.target[0],
+            width=prepared.target[1],
+            channels=image.pixels.shape[2] + (image.alpha is not None),
+            depth=image.depth,
+            profile=image.profile,
+            metadata=for_output(image.metadata, options.metadata, prepared.target),
+            quality=options.quality or files.default_quality(kind.name, image.format, lossy=image.lossy),
+        )
+
+    def _write(self, prepared: Prepared, spec: files.Spec, to: Path | BinaryIO, progress: Progress) -> tuple[str, ...]:
+        """The result as a file, whole or not at all; notes on what its format could not hold."""
+
+        def write(band: Levels) -> None:
+            writer.write(band)
+            self.rows(band, prepared.target)
+
+        with files.open_writer(to, spec) as writer:
+            prepared.run(write, progress)
+        return writer.notes
