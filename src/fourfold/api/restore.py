@@ -1,17 +1,17 @@
 """The way of a photo, whatever is done to it: header, name, pixels, restorer, file, report."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy as copy_of
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from fourfold.api.session import Session, common_figures
-from fourfold.api.targets import Failure, Targets, copy, expanded, given
+from fourfold.api.targets import Failure, Targets, copy, expanded, given, output_stream
 from fourfold.core.contract import Levels, Progress
-from fourfold.core.errors import FourfoldError, QualityGate
+from fourfold.core.errors import FourfoldError, NotEnough, Unexpected
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, RestoreOptions, UpscaleOptions
 from fourfold.core.size import Size
@@ -74,6 +74,7 @@ def restore_files(
     session: Session | None = None,
     progress: Callable[[str], Progress] = lambda _name: lambda _done, _all: None,
     rows: Rows = lambda _levels, _size: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Report | Failure]:
     """Restore files one after the other; a bad one never stops the rest.
 
@@ -89,6 +90,7 @@ def restore_files(
         session: keeps networks loaded for the next call, too.
         progress: called with each input's name, returns what is called after each of its tiles.
         rows: called with the rows of each result as they are written, from another thread.
+        note: called with a sentence about what was passed over in a folder.
 
     Yields:
         A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
@@ -98,15 +100,37 @@ def restore_files(
     """
     restorer = (session or Session()).restorer(options or UpscaleOptions())
     restorer.cards()  # what no input can do anything about is said once
-    sources = list(expanded(inputs))
+    sources = list(expanded(inputs, note))
     way = _Way(restorer, Targets(output, restorer.options, sources, overwrite), rows)
     for source in sources:
-        try:
-            yield way.run(source, progress(source))
-        except QualityGate as error:
-            yield Failure(source, QualityGate(f"{source}: {error}"))
-        except FourfoldError as error:
-            yield Failure(source, error)
+        yield guarded(source, lambda source=source: way.run(source, progress(source)))  # type: ignore[misc]
+
+
+def guarded(source: str, run: Callable[[], T]) -> T | Failure:
+    """What becomes of an input, or why nothing does: one bad file never ends a run, nor does a bug over it.
+
+    The reason names the input. A ``KeyboardInterrupt`` passes.
+    """
+    try:
+        return run()
+    except FourfoldError as error:
+        told = str(error).removeprefix("the picture: ")
+        if source in told:
+            return Failure(source, error)
+        named = copy_of(error)
+        named.args = (f"{'standard input' if source == '-' else source}: {told}",)
+        named.__cause__ = error
+        return Failure(source, named)
+    except MemoryError as error:
+        full = NotEnough(f"{source}: expected enough memory, there is too little. Close other programs")
+        full.__cause__ = error
+        return Failure(source, full)
+    except BrokenPipeError:
+        raise  # whoever reads standard output went away
+    except Exception as bug:  # noqa: BLE001 - whatever it is, the other files go on
+        unexpected = Unexpected(source, bug)
+        unexpected.__cause__ = bug
+        return Failure(source, unexpected)
 
 
 @dataclass(frozen=True)
@@ -130,12 +154,12 @@ class _Way:
         image = fitting(files.read(data), kind)
         prepared = self.restorer.prepare(image, keeps_whole=keeps_whole)
         spec = self._spec(prepared, image, kind)
-        to: Path | BinaryIO = sys.stdout.buffer if path is None else path
-        notes: tuple[str, ...] = ()
+        to: Path | BinaryIO = output_stream() if path is None else path
+        notes = self.targets.shortened(source, path)
         if prepared.unchanged is not None and kind.name == header.format and self._as_it_is:
-            copy(data, to)
+            copy(data, to, overwrite=self.targets.overwrite)
         else:
-            notes = image.notes + self._write(prepared, spec, to, progress)
+            notes += image.notes + self._write(prepared, spec, to, progress)
         if path is not None:
             self.targets.wrote(path)
         notes += prepared.notes(kind.name if kind.lossy and (kind.name, spec.quality) != ("WEBP", 100) else "")
@@ -167,6 +191,6 @@ class _Way:
             writer.write(band)
             self.rows(band, prepared.target)
 
-        with files.open_writer(to, spec) as writer:
+        with files.open_writer(to, spec, overwrite=self.targets.overwrite) as writer:
             prepared.run(write, progress)
         return writer.notes

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, cast
@@ -23,7 +22,8 @@ from fourfold.core.image import Image, Metadata
 from fourfold.imaging import color, metadata
 from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
-from fourfold.imaging.formats import FORMATS, Format, format_of, refusal, sniff
+from fourfold.imaging.formats import FORMATS, Format, format_of
+from fourfold.imaging.source import open_file, recognised
 
 __all__ = [
     "FORMATS", "Format", "Header", "Spec", "Writer", "digest", "format_of", "open_writer", "probe", "read", "write",
@@ -123,8 +123,8 @@ def _opened(
     """The format's name and the opened picture; whatever goes wrong inside becomes an error that names the file."""
     label = "the picture" if isinstance(source, bytes) else str(source)
     with ExitStack() as stack:
-        stream = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(_file(source))
-        name = _recognised(stream, label)
+        stream = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(open_file(source))
+        name = recognised(stream, label)
         try:
             opened = open_stream(stream, name, page, damaged=damaged)
             if opened.height * opened.width > max_pixels:
@@ -147,30 +147,9 @@ def _opened(
             ) from error
 
 
-def _file(path: Path) -> io.BufferedReader:
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        beside = islice(path.parent.iterdir(), 1000) if path.parent.is_dir() else ()
-        hint = near(path.name, [other.name for other in beside])
-        raise PictureError(f"{path}: there is no such file.{hint}") from error
-    except IsADirectoryError as error:
-        raise PictureError(f"{path}: expected a picture file, got a folder. Name the files in it") from error
-    except OSError as error:
-        raise PictureError(f"{path}: the file cannot be opened ({error.strerror}). Check its permissions") from error
-
-
-def _recognised(stream: BinaryIO, label: str) -> str:
-    start = stream.read(64)
-    name = sniff(start)
-    if name is None:
-        raise PictureError(f"{label}: {refusal(start)}")
-    return name
-
-
 def digest(path: Path) -> str:
     """The SHA-256 of a file in hex; raises ``PictureError`` as ``read`` does for a file that cannot be opened."""
-    with _file(path) as stream:
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -245,9 +224,9 @@ class Writer:
         notes: sentences about what the format could not hold, complete after the block.
     """
 
-    def __init__(self, target: Path | BinaryIO, spec: Spec) -> None:
+    def __init__(self, target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) -> None:
         self.notes: tuple[str, ...] = ()
-        self._target, self._spec = target, spec
+        self._target, self._spec, self._overwrite = target, spec, overwrite
         self._stack = ExitStack()
         self._rows = 0
         self._pipe: BinaryIO | None = None
@@ -258,7 +237,7 @@ class Writer:
             target = self._target
             special = isinstance(target, Path) and target.exists() and not target.is_file()
             if isinstance(target, Path) and not special:
-                stream = stack.enter_context(replacing(target))
+                stream = stack.enter_context(replacing(target, overwrite=self._overwrite))
             else:
                 stream = stack.enter_context(target.open("wb")) if isinstance(target, Path) else target
                 self._pipe = stream
@@ -319,10 +298,12 @@ class Writer:
             raise
         except MemoryError as error:
             raise NotEnough(f"{label}: not enough memory for {self._spec.width}×{self._spec.height} pixels") from error
+        except FileExistsError as error:
+            raise taken(label) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise NotEnough(f"{label}: {_space(self._target, self._spec)}") from error
-            raise PictureError(f"{label}: the file cannot be written ({error.strerror or error})") from error
+            raise unwritable(label, error) from error
         except (RuntimeError, ValueError) as error:
             raise PictureError(f"{label}: the {self._spec.format} encoder failed ({error})") from error
 
@@ -345,18 +326,29 @@ def _encoder(stream: BinaryIO, spec: Spec) -> _Encoder:
     return encode.Encoder(stream, spec.format, shape, quality, spec.profile, spec.metadata)
 
 
-def open_writer(target: Path | BinaryIO, spec: Spec) -> Writer:
+def open_writer(target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) -> Writer:
     """A writer for ``with``: bands go in from top to bottom, the file appears when the block ends well.
 
     PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
-    replaces what is at its place only when it is complete, and nothing is left behind otherwise. A stream need not
+    replaces what is at its place only when it is complete, and nothing is left behind otherwise; without ``overwrite``
+    it replaces nothing, also if something has come to its place in the meantime. A stream need not
     be seekable: a PNG flows into it, any other format is handed over at the end.
 
     Raises:
         PictureError: the file cannot be made there.
         NotEnough: disk or memory do not suffice.
     """
-    return Writer(target, spec)
+    return Writer(target, spec, overwrite=overwrite)
+
+
+def taken(label: str) -> PictureError:
+    """The refusal to replace a file."""
+    return PictureError(f"{label} exists already; give --overwrite to replace it, or another --output")
+
+
+def unwritable(label: str, error: OSError) -> PictureError:
+    """The refusal of a file that cannot be written, and why."""
+    return PictureError(f"{label}: the file cannot be written ({error.strerror or error}). Choose another --output")
 
 
 def default_quality(name: str, came_as: str, *, lossy: bool) -> int | None:
