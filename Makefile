@@ -47,7 +47,7 @@ web:
 
 docs: .venv/installed-dev demo
 	cp demo/before-after.png docs/guide/before-after.png
-	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project/test_docs.py \
+	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project \
 		tests/workflow/test_workflow_check.py tests/scientist/test_grades.py tests/scientist/test_answer.py
 
 bench: .venv/installed-bench

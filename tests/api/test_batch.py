@@ -1,6 +1,7 @@
 """Batches: what is planned, done, written down and left, with one worker that runs in this process."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -410,7 +411,7 @@ def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypat
         "def probe(data):\n    if str(data).endswith('a.png'):\n        os._exit(9)\n    return real(data)\n"
         "restore.files.probe = probe\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(killer))
+    monkeypatch.setenv("PYTHONPATH", str(killer), prepend=os.pathsep)
     monkeypatch.setattr(module, "Pool", Pool)
     outcomes = done(Batch(str(photos), str(tmp_path / "large"), OPTIONS, workers=2))
     assert "one worker after the other died over this photo" in outcomes.pop("a.png").error

@@ -10,7 +10,7 @@ from PIL import Image
 
 import fourfold
 from fourfold.api.arrays import taken
-from fourfold.api.deblurring import Deblurrer
+from fourfold.api.deblurring import DeblurRestorer
 from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
@@ -79,7 +79,7 @@ def test_a_moved_cut_out_is_seen_to_be_moved(options):
     shown = rows**2 + columns**2 < 0.7
     for alpha in (shown, ~shown):
         cut = np.dstack([levels * alpha[..., None], alpha * 255]).astype(np.uint8)
-        assert Deblurrer(options, Session().networks).prepare(taken(cut).image).blur.kind == "motion"
+        assert DeblurRestorer(options, Session().networks).prepare(taken(cut).image).blur.kind == "motion"
 
 
 @pytest.mark.parametrize("kind", ["RGB", "L", "float", "uint16", "RGBA"])

@@ -67,7 +67,7 @@ def test_the_report_reads(photos):
     score = deblurring.score("shaken", deblurring.shaken(photos, Camera(), 2), lambda picture: picture)
     sharp = deblurring.SharpScore(40, 40, 45.25, 0.1, 0.5)
     costs = (deblurring.Cost("net", 577793, 0.1276, 0.9),)
-    text = deblurring.table(deblurring.DeblurReport((score,), sharp, ((3, 0, 0), (0, 2, 1), (0, 0, 3)), costs))
+    text = deblurring.table(deblurring.DeblurBenchmark((score,), sharp, ((3, 0, 0), (0, 2, 1), (0, 0, 3)), costs))
     assert "of 40 sharp windows 40 come back bit for bit" in text
     assert "net" in text
     assert "+0.00" in text

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from fourfold.bench.datasets import BenchmarkSet, Pair, benchmark_sets
+from fourfold.bench.datasets import BenchmarkSet, ReferencePair, benchmark_sets
 from fourfold.bench.quality import BICUBIC, LANCZOS, Contender, QualityReport, score, table
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging.metrics import psnr_y, ssim_y
@@ -20,7 +20,7 @@ def small_set(tmp_path):
         Pillow.fromarray(low).save(tmp_path / f"{name}-low.png")
         high = np.clip(low.repeat(4, 0).repeat(4, 1).astype(int) + random.integers(-9, 9), 0, 255).astype(np.uint8)
         Pillow.fromarray(high).save(tmp_path / f"{name}-high.png")
-        pairs.append(Pair(name, tmp_path / f"{name}-low.png", tmp_path / f"{name}-high.png"))
+        pairs.append(ReferencePair(name, tmp_path / f"{name}-low.png", tmp_path / f"{name}-high.png"))
     return BenchmarkSet("Tiny", tuple(pairs))
 
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image as Pillow
 
 from fourfold.bench import routing
-from fourfold.bench.routing import Run
+from fourfold.bench.routing import RoutedRun
 from fourfold.core.errors import UsageError
 from fourfold.imaging.metrics import psnr_y
 
@@ -23,7 +23,7 @@ class Networks:
         share = {"little": 0.0, "big": 1.0, "fitted": 0.5}.get(way, None if isinstance(way, str) else way / 100)
         output = low.repeat(4, 0).repeat(4, 1)
         output[: round((1 - share) * len(output))] += 2
-        return Run(output, 1.0 + 3.0 * share, share)
+        return RoutedRun(output, 1.0 + 3.0 * share, share)
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import pytest
 from PIL import Image
 
 from fourfold.bench import scaling
-from fourfold.bench.scaling import Scaling, Way, measure, table, timed
+from fourfold.bench.scaling import Scaling, WorkerCount, measure, table, timed
 
-ONE, TWO = Way("local", 1), Way("local", 2)
+ONE, TWO = WorkerCount("local", 1), WorkerCount("local", 2)
 
 
-def run(way: Way, every: float, start: float = 5.0):
+def run(way: WorkerCount, every: float, start: float = 5.0):
     """A hundred photos, one every so many seconds after a slow start; the worker's memory grows until the tenth."""
     ready = [start + every * number for number in range(100)]
     return timed(way, ready, [min(100 + number, 110) for number in range(100)], 90.0, (1000, 9000))
@@ -24,7 +24,7 @@ def test_the_rate_does_not_count_the_start():
 def test_ways_are_taken_in_turns_and_compared_within_their_round():
     asked = []
 
-    def once(way: Way):
+    def once(way: WorkerCount):
         asked.append(way)
         return run(way, {ONE: 1.0, TWO: 0.5}[way] * (1 if len(asked) < 3 else 2))
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from fourfold.api.cascade.fit import Pair, classify
+from fourfold.api.cascade.fit import NetworkPair, classify
 from fourfold.api.cascade.labelled import levels, read_labelled
 from fourfold.cli.main import main
 from fourfold.methods.cascade import answers
@@ -126,7 +126,7 @@ def test_two_mobilenets_run_as_a_cascade_with_one_command(photos, capsys, tmp_pa
 def test_the_cascade_on_photos_is_the_loop_over_photos(photos):
     files, images, table = photos
     few = read_labelled(images, table).pictures[:24]
-    found = classify(few, Pair(*files), 0.4, batch_size=5)
+    found = classify(few, NetworkPair(*files), 0.4, batch_size=5)
     assert 0 < found.took_big.sum() < 24
     little, big = (Classifier(path) for path in files)
     for path, label, sure, took_big in zip(few, *found, strict=True):

@@ -70,7 +70,7 @@ def test_deblur_tells_of_a_moved_photo_in_json(tmp_path, monkeypatch, capsys):
     assert code == 0
     assert entry["changed"] is True
     assert entry["blur"]["kind"] == "motion"
-    assert (entry["size"], entry["strength"], entry["tiles"]) == ([128, 96], 0.5, 1)
+    assert (entry["output_size"], entry["strength"], entry["tiles"]) == ([128, 96], 0.5, {"total": 1})
 
 
 def test_quiet_says_nothing(photo, capsys):

@@ -13,13 +13,13 @@ from fourfold.engines import weights
 from fourfold.imaging.traces import COUNT
 from fourfold.methods.condition import KINDS, PROMPTS
 from fourfold.models.recogniser import Recogniser
-from fourfold.training import conditions
+from fourfold.training import conditions, recogniser
 
 CARD = load.recogniser()
 
 
 def test_parameters_and_weights_are_as_stated():
-    assert sum(p.numel() for p in conditions.loaded().parameters()) == CARD.parameters
+    assert sum(p.numel() for p in recogniser.loaded().parameters()) == CARD.parameters
     assert {stored.format for stored in CARD.weights} == {"onnx", "safetensors"}
     for stored in CARD.weights:
         assert weights.locate(CARD, stored.format) == Path(fourfold.__file__).parent / "weights" / stored.file
@@ -27,7 +27,7 @@ def test_parameters_and_weights_are_as_stated():
 
 
 def test_the_onnx_file_is_the_network_asked_with_the_products_prompts():
-    network = conditions.loaded()
+    network = recogniser.loaded()
     traces = network.image.mean + network.image.deviation * torch.randn(5, 16, COUNT)
     with torch.no_grad():
         logits = network(traces, [*PROMPTS.values()])
@@ -37,7 +37,7 @@ def test_the_onnx_file_is_the_network_asked_with_the_products_prompts():
 
 
 def test_every_phrase_of_a_condition_means_that_condition():
-    network = conditions.loaded()
+    network = recogniser.loaded()
     with torch.no_grad():
         asked, spoken = (
             normalize(network.encode_text(network.embed(texts)), dim=1)
@@ -57,5 +57,5 @@ def test_the_card_is_found_and_no_upscaler():
 
 def test_its_score_is_reproduced(shared):
     (score,) = CARD.scores
-    assert conditions.accuracy(shared / "data" / "photos") == pytest.approx(score.percent, abs=0.25)
+    assert recogniser.accuracy(shared / "data" / "photos") == pytest.approx(score.percent, abs=0.25)
     assert score.percent >= 90

@@ -13,7 +13,7 @@ from fourfold.networks.upscaler import Upscaler
 def network():
     """Random, but like a trained one in that it changes flat areas by little."""
     torch.manual_seed(4)
-    network = Upscaler(8, 3, 2).collapse()
+    network = Upscaler(8, 3).eval()
     with torch.no_grad():
         for parameter in network.convs[-1].parameters():
             parameter.mul_(0.02)

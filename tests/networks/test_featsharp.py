@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from formula import filled, numbers, waves
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -34,6 +35,26 @@ class Conv:
     def __call__(self, pictures: Tensor) -> Tensor:
         self.shown.append(pictures)
         return torch.tanh(F.conv2d(pictures, self.weight, stride=self.patch))
+
+
+def test_joint_bilateral_upsampling_stays_what_it_is():
+    stack = filled(JBUStack(8, 4), 1.0)
+    with torch.no_grad():
+        found = numbers(stack(waves(1, 8, 6, 6), waves(1, 3, 24, 24, phase=2)))
+    assert found == pytest.approx([0.500718, 0.020951, 0.61412, 0.488724, 0.47837, 0.425842], abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("no_ln", "expected"),
+    [(False, [-0.920603, 0.436615, -0.825008, -0.570159, -1.731736, -0.592229]),
+     (True, [-1.060956, 0.388135, -0.722796, -0.598946, -1.293501, -1.300978])],
+)  # fmt: skip
+def test_sharp_features_stay_what_they_are(no_ln, expected):
+    network, weight = filled(FeatSharp(32, 4, 8, 2, no_ln=no_ln), 1.0), waves(8, 3, 4, 4) - 0.5
+    with torch.no_grad():
+        low, high = network(waves(1, 3, 64, 64), lambda x: torch.tanh(F.conv2d(x, weight, stride=4)))
+    assert numbers(low) == pytest.approx([-0.004784, 0.107208, 0.216499, -0.091636, -0.084206, 0.012137], abs=2e-5)
+    assert numbers(high) == pytest.approx(expected, abs=2e-5)
 
 
 def test_joint_bilateral_upsampling_is_the_original(shared):

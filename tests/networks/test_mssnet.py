@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from formula import filled, numbers, waves
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -45,6 +46,13 @@ def test_all_blocks_share_one_activation_of_one_number(network):
     acts = {module for module in network.modules() if isinstance(module, nn.PReLU)}
     assert [act.weight.numel() for act in acts] == [1]
     assert sum(isinstance(module, ResBlock) for module in network.modules()) == 87
+
+
+def test_outputs_stay_what_they_are():
+    network, picture = filled(MSSNet(4, 2, 3), 1.2), waves(1, 3, 32, 32)
+    with torch.no_grad():
+        found = numbers(network(picture))
+    assert found == pytest.approx([0.498974, 0.702589, 0.828243, 0.377337, 0.770811, -0.148436], abs=2e-5)
 
 
 def test_outputs_are_those_of_the_original(reference):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_html_report import Page, picture
 
-from fourfold.pages.answer import AnswerPage, Box, Figure, Mark, Pair, TileMap, html
+from fourfold.pages.answer import AnswerPage, Box, Figure, Mark, TileMap, html
+from fourfold.pages.report import BeforeAfter
 from fourfold.scientist.wording import Words
 
 WORDS = Words("en").table("page")
@@ -52,7 +53,10 @@ ANSWER = AnswerPage(
         Mark("It took 5 ms.", "measured", "restored.report.seconds", "manifest.json"),
         Mark("Some Net", "cited", "Some Net", "http://example.org/a.pdf", weak=True),
     ),
-    pairs=(Pair("Whole", picture("PNG"), picture("JPEG")), Pair("Closer", picture("PNG"), picture("JPEG"))),
+    pairs=(
+        BeforeAfter("Whole", picture("PNG"), picture("JPEG")),
+        BeforeAfter("Closer", picture("PNG"), picture("JPEG")),
+    ),
     boxes=(
         Box("in", "load", "", ()),
         Box("big", "restore", "some-net + other-net", ("in",)),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from fourfold.core.errors import InvalidInput
-from fourfold.pages.report import Pair, added_sentence, consistency_sentence, html, phone_sentence, text_table
+from fourfold.pages.report import BeforeAfter, added_sentence, consistency_sentence, html, phone_sentence, text_table
 
 ENTRY = {
     "input": "in/photo.jpg",
@@ -122,7 +122,7 @@ def test_nothing_in_a_report_becomes_markup(name, note):
 
 
 def test_the_page_loads_nothing_and_runs_only_what_it_was_made_with():
-    page = html({"files": [ENTRY], "failed": []}, [Pair("a", picture("PNG"), picture("JPEG"))])
+    page = html({"files": [ENTRY], "failed": []}, [BeforeAfter("a", picture("PNG"), picture("JPEG"))])
     policy = Page(page).all("meta")[1]["content"]
     assert policy.startswith("default-src 'none'; img-src data:;")
     for tag in ("style", "script"):
@@ -137,8 +137,8 @@ def test_the_page_loads_nothing_and_runs_only_what_it_was_made_with():
 
 def test_before_and_after_get_a_labelled_slider_that_works_by_keyboard():
     pairs = [
-        Pair("a <detail>", picture("WEBP"), picture("AVIF")),
-        Pair("b", picture("PNG"), picture("PNG")),
+        BeforeAfter("a <detail>", picture("WEBP"), picture("AVIF")),
+        BeforeAfter("b", picture("PNG"), picture("PNG")),
     ]
     page = Page(html({"files": [ENTRY], "failed": []}, pairs))
     assert [image["src"].partition(";")[0] for image in page.all("img")[:2]] == ["data:image/webp", "data:image/avif"]
@@ -150,7 +150,7 @@ def test_before_and_after_get_a_labelled_slider_that_works_by_keyboard():
 
 def test_other_bytes_are_refused():
     with pytest.raises(InvalidInput, match="PNG, JPEG, WebP or AVIF"):
-        html({"files": [], "failed": []}, [Pair("a", b"<svg onload=alert(1)>", picture("PNG"))])
+        html({"files": [], "failed": []}, [BeforeAfter("a", b"<svg onload=alert(1)>", picture("PNG"))])
 
 
 @pytest.mark.parametrize("report", [{"files": 3}, {"files": ["name"]}, {"failed": [None]}])

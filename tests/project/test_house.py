@@ -1,6 +1,8 @@
 """The house itself: floors, light imports, one list of each thing."""
 
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +61,12 @@ def test_public_names_resolve():
         assert callable(getattr(fourfold, name))
     with pytest.raises(AttributeError, match="no attribute 'upscal'"):
         fourfold.upscal  # noqa: B018
+
+
+def test_the_picture_of_the_map_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("map", ROOT / "scripts" / "map.py")
+    house = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(house)
+    if os.environ.get("FOURFOLD_UPDATE_DOCS"):
+        house.PICTURE.write_text(house.drawn(), "utf-8")
+    assert house.PICTURE.read_text("utf-8") == house.drawn(), "run python scripts/map.py"

@@ -60,7 +60,7 @@ def plugin(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "plugin"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(PLUGIN)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     return folder
 
 

@@ -38,7 +38,7 @@ def test_both_networks_are_run_over_photos(tmp_path):
     for number in range(3):
         coarse = Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8))
         coarse.resize((4 * gate.SIDE + 8, 4 * gate.SIDE)).save(tmp_path / f"{number}.png")
-    found = gate.look(LITTLE, BIG, tmp_path)
+    found = gate.look(LITTLE, BIG, [tmp_path])
     assert len(found.features) == len(found.apart) == len(found.little) == len(found.big) > 3
     assert np.isfinite(found.features).all()
     assert found.big.mean() == pytest.approx(10 / np.log(10), rel=0.2)
@@ -47,7 +47,7 @@ def test_both_networks_are_run_over_photos(tmp_path):
 def test_photos_that_are_too_small_are_said(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     with pytest.raises(InvalidInput, match="704 pixels a side"):
-        gate.look(LITTLE, BIG, tmp_path)
+        gate.look(LITTLE, BIG, [tmp_path])
 
 
 def test_a_gate_is_written_onto_its_card_and_replaced(tmp_path):

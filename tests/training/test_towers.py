@@ -8,7 +8,7 @@ import torch
 from fourfold.methods.adapt import Adaptation
 from fourfold.methods.condition import KINDS, PROMPTS
 from fourfold.networks.two_tower import of_pictures
-from fourfold.training import adaptation, conditions, digits
+from fourfold.training import adaptation, conditions, damage, digits, recogniser
 from fourfold.training.pictures import Pictures
 
 
@@ -21,7 +21,7 @@ def photo():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sample_is_decided_by_its_seed(photo, family, kind):
     first, again, other = (
-        conditions.sample(photo, kind, family, np.random.default_rng(seed), side=96) for seed in (1, 1, 2)
+        damage.sample(photo, kind, family, np.random.default_rng(seed), side=96) for seed in (1, 1, 2)
     )
     assert first.shape == (96, 96, 3)
     assert first.dtype == np.uint8
@@ -32,10 +32,10 @@ def test_a_sample_is_decided_by_its_seed(photo, family, kind):
 def test_a_move_blurs_along_its_way_and_keeps_the_light(photo):
     part = np.random.default_rng(4).integers(0, 256, (96, 96, 3), np.uint8)
     way = np.stack([np.zeros(96), np.linspace(-8, 8, 96)], axis=1)
-    moved = conditions._along(part, way).astype(float)
+    moved = damage._along(part, way).astype(float)
     along, across = (np.abs(np.diff(moved, axis=axis)).mean() for axis in (1, 0))
     assert along < 0.3 * across
-    still = conditions._along(photo[:96, 100:196], np.zeros((3, 2)))
+    still = damage._along(photo[:96, 100:196], np.zeros((3, 2)))
     assert np.abs(still.astype(int) - photo[:96, 100:196]).max() <= 1
     light = [((one / 255.0) ** 2.2).mean() for one in (moved, part)]
     assert light[0] == pytest.approx(light[1], rel=0.02)
@@ -44,14 +44,14 @@ def test_a_move_blurs_along_its_way_and_keeps_the_light(photo):
 def test_photos_held_out_are_every_third_and_never_trained_on(tmp_path):
     for number in range(7):
         (tmp_path / f"{number}.png").touch()
-    trained, held = conditions.split(tmp_path)
+    trained, held = conditions.split([tmp_path])
     assert [path.stem for path in held] == ["2", "5"]
     assert not set(trained) & set(held)
 
 
 def test_the_product_asks_with_the_first_phrase_of_each_condition():
     assert [some[0] for some in conditions.PHRASES.values()] == [*PROMPTS.values()]
-    assert [f"{conditions.CONTEXT} {name}" for name in conditions.CLASSES] == [*PROMPTS.values()]
+    assert [f"{recogniser.CONTEXT} {name}" for name in recogniser.CLASSES] == [*PROMPTS.values()]
 
 
 def test_the_target_digits_are_as_mnists_lie():

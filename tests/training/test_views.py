@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 from fourfold.core.errors import InvalidInput
-from fourfold.training import encoder_loop, featsharp_loop, views
+from fourfold.training import encoder, featsharp, views
 from fourfold.training.recipe import FeatSharpRecipe
-from fourfold.training.recipes import featsharp
+from fourfold.training.recipes.featsharp import tiny
 
 
 def test_the_identity_shows_the_picture_itself():
@@ -72,7 +72,7 @@ def test_photos_are_read_at_all_sizes_that_suffice(tmp_path):
 
 def test_two_views_have_points_that_both_show():
     rng = np.random.default_rng(4)
-    first, second, at_first, at_second = encoder_loop.two_views(torch.rand(5, 3, 64, 64), 32, 6, rng)
+    first, second, at_first, at_second = encoder.two_views(torch.rand(5, 3, 64, 64), 32, 6, rng)
     assert first.shape == second.shape == (5, 3, 32, 32)
     assert at_first.shape == at_second.shape == (5, 1, 6, 2)
     assert views.inside(at_second).float().mean() > 0.9
@@ -81,21 +81,21 @@ def test_two_views_have_points_that_both_show():
 
 def test_the_contrast_is_least_where_every_place_is_most_like_itself():
     eye = torch.eye(7)
-    right, wrong = (encoder_loop.contrast(eye, other, 0.1).item() for other in (eye, eye.roll(1, 0)))
+    right, wrong = (encoder.contrast(eye, other, 0.1).item() for other in (eye, eye.roll(1, 0)))
     assert right == pytest.approx(np.log(1 + 6 * np.exp(-10)), abs=1e-6)
     assert wrong == pytest.approx(right + 10, abs=1e-4)
 
 
 def test_seams_weigh_twice_beside_the_borders_of_tiles_only():
-    line = featsharp_loop._seams(3, 4)[0, 0, 1]
+    line = featsharp._seams(3, 4)[0, 0, 1]
     assert line.tolist() == [1, 1, 1, 2, 2, 1, 1, 2, 2, 1, 1, 1]
-    assert featsharp_loop._seams(1, 4).unique().tolist() == [1]
+    assert featsharp._seams(1, 4).unique().tolist() == [1]
 
 
 def test_the_downsampler_keeps_constants_and_places():
     torch.manual_seed(5)
     for factor, kernel in ((2, 5), (3, 7), (4, 9)):
-        down = featsharp_loop.AttentionDownsampler(6, kernel, factor)
+        down = featsharp.AttentionDownsampler(6, kernel, factor)
         x = torch.ones(1, 6, 8 * factor, 8 * factor)
         down.train()
         inner = down(x)[..., 1:-1, 1:-1] if kernel < 9 else down(x)[..., 2:-2, 2:-2]
@@ -106,18 +106,18 @@ def test_the_downsampler_keeps_constants_and_places():
 
 
 def test_fidelity_is_one_over_the_mean_squared_error():
-    recipe = featsharp.tiny()
-    encoder = featsharp_loop.Frozen(lambda x: torch.full((len(x), 16, 4, 4), 0.5), 32, 8, 16)
+    recipe = tiny()
+    encoder = featsharp.Frozen(lambda x: torch.full((len(x), 16, 4, 4), 0.5), 32, 8, 16)
 
     class Silent(torch.nn.Module):
         def forward(self, low, mosaic, _image):
             return low.new_zeros(len(low), 16, *mosaic.shape[2:])
 
-    way = featsharp_loop.Way(Silent(), recipe, encoder).eval()
-    flat = featsharp_loop.look(torch.rand(2, 3, 64, 64), 2, 2, np.random.default_rng(6), encoder)
+    way = featsharp.Way(Silent(), recipe, encoder).eval()
+    flat = featsharp.look(torch.rand(2, 3, 64, 64), 2, 2, np.random.default_rng(6), encoder)
     assert way.fidelity([flat]) == pytest.approx(1 / 0.25, rel=1e-4)
 
 
 def test_missing_weights_of_the_encoder_are_said():
     with pytest.raises(InvalidInput, match="fourfold train encoder"):
-        featsharp_loop.frozen_encoder(FeatSharpRecipe("x", encoder="nowhere.pt"))
+        featsharp.frozen_encoder(FeatSharpRecipe("x", encoder="nowhere.pt"))

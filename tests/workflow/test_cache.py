@@ -11,7 +11,7 @@ from fourfold.core.errors import InvalidInput, PictureError
 from fourfold.core.image import Image, Metadata
 from fourfold.workflow import cache
 from fourfold.workflow.cache import Cache
-from fourfold.workflow.ports import ImageType, Picture, Report
+from fourfold.workflow.ports import ImageType, Picture, StepReport
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def picture(depth=8, channels=3, seed=0):
 def test_what_is_kept_comes_back(kept, depth, channels):
     made = picture(depth, channels)
     assert kept.get("k") is None
-    kept.keep("k").commit({"image": made, "report": Report({"size": (1, 2)}), "score": 0.5, "label": "owl"})
+    kept.keep("k").commit({"image": made, "report": StepReport({"size": (1, 2)}), "score": 0.5, "label": "owl"})
     found = kept.get("k")
     assert np.array_equal(found["image"].levels, made.levels)
     assert found["image"].levels.dtype == made.levels.dtype
@@ -142,5 +142,5 @@ def test_keys_depend_on_values_and_not_on_their_order():
 
 
 def test_an_entry_is_plain_to_read(kept):
-    kept.keep("k").commit({"report": Report({"psnr_y": None})})
+    kept.keep("k").commit({"report": StepReport({"psnr_y": None})})
     assert json.loads((kept.folder / "k/values.json").read_text()) == {"report": {"report": {"psnr_y": None}}}

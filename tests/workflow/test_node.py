@@ -7,19 +7,18 @@ import jsonschema
 import pytest
 import yaml
 
-from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.core.options import OF_THE_FILE, TASKS, UpscaleOptions
 from fourfold.core.params import Param, parameters
-from fourfold.workflow import nodes
 from fourfold.workflow.node import Options, Port, node
 from fourfold.workflow.nodes import NODES
-from fourfold.workflow.ports import KINDS, Picture, Report
+from fourfold.workflow.ports import KINDS, Picture, StepReport
 from fourfold.workflow.presets import presets, text_of
 from fourfold.workflow.schema import json_schema
 
 
 class Both(NamedTuple):
     image: Annotated[Picture, Port("A picture.")]
-    report: Annotated[Report, Port("Figures.")]
+    report: Annotated[StepReport, Port("Figures.")]
 
 
 def test_a_node_is_its_function():
@@ -71,12 +70,11 @@ def test_every_node_explains_itself():
 
 
 def test_every_option_of_a_method_is_a_parameter_of_its_node():
-    methods = {"restore": parameters(UpscaleOptions), "deblur": parameters(DeblurOptions)}
-    shared = {"scale", "width", "height", "strength"}  # resize and blend have their own
-    for name in {name for options in methods.values() for name in options if name not in shared}:
-        found = [made.name for made in NODES.values() if name in made.parameters]
-        own = [method for method, options in methods.items() if name in options]
-        assert found == (["save"] if name in nodes.OF_THE_FILE else own)
+    for task, variant in NODES["restore"].variants.items():
+        of_the_photo = [name for name in parameters(TASKS[task]) if name not in OF_THE_FILE]
+        assert [*variant.parameters] == ["task", *of_the_photo]
+        assert variant.catalog_task == TASKS[task].catalog_task
+    assert NODES["save"].parameters.keys() >= OF_THE_FILE
 
 
 def test_the_schema_takes_the_presets_and_refuses_broken_files():

@@ -1,1 +1,1 @@
-"""Where the pieces meet: what the command line, Python users and later the service share."""
+"""Where the pieces meet: what the command line, Python, the service and the page share."""

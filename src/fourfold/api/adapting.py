@@ -77,7 +77,7 @@ def adapt(
         if len(seen) < 2:
             shutil.rmtree(scratch, ignore_errors=True)
             raise UsageError(f"{folder}: expected a folder of photos, at least two and better {FEW}, got {len(seen)}")
-        from fourfold.training.conditions import adapted  # PyTorch, only when there is something to do
+        from fourfold.training.recogniser import adapted  # PyTorch, only when there is something to do
 
         made = adapted(seen, options, scratch / "state.pt", progress("adapting"))
         before, after = (np.bincount(found, minlength=len(KINDS)) / len(seen) for found in (made.before, made.after))

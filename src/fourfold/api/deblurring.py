@@ -98,7 +98,7 @@ class Deblurred(Prepared):
 
 
 @dataclass(frozen=True)
-class Deblurrer(Restorer):
+class DeblurRestorer(Restorer):
     """Deblurs photos; ``networks`` are kept loaded from one to the next."""
 
     options: DeblurOptions

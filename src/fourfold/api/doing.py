@@ -22,7 +22,7 @@ from fourfold.imaging.blur import estimate
 from fourfold.imaging.color import bleed
 from fourfold.imaging.resize import bicubic
 from fourfold.pages.answer import AnswerPage, Box, Figure, Mark, TileMap, html, main
-from fourfold.pages.report import Pair
+from fourfold.pages.report import BeforeAfter
 from fourfold.scientist.plan import plan
 from fourfold.scientist.run import Proposal, Run, propose, rows
 from fourfold.scientist.values import Answer, Brief
@@ -201,13 +201,13 @@ def _marks(brief: Brief, answer: Answer, table: Mapping[str, str]) -> Iterator[M
             yield Mark(quote, "cited", brief.question, table["question"], weak=True)
 
 
-def _pairs(small: Picture, large: Picture, table: Mapping[str, str]) -> Iterator[Pair]:
+def _pairs(small: Picture, large: Picture, table: Mapping[str, str]) -> Iterator[BeforeAfter]:
     """The whole photo, and the part of it with most detail at the result's own pixels."""
     before, after = small.levels, large.levels
-    yield Pair(table["whole"], _jpeg(_within(before, _SIDE), small), _jpeg(_within(after, _SIDE), large))
+    yield BeforeAfter(table["whole"], _jpeg(_within(before, _SIDE), small), _jpeg(_within(after, _SIDE), large))
     rows, columns, over = _busiest(before, after.shape[:2])
     plain = bicubic(before[rows, columns], over[0])
-    yield Pair(table["closer"], _jpeg(plain, small), _jpeg(after[over[1], over[2]], large))
+    yield BeforeAfter(table["closer"], _jpeg(plain, small), _jpeg(after[over[1], over[2]], large))
 
 
 def _busiest(small: Levels, size: Size) -> tuple[slice, slice, tuple[Size, slice, slice]]:

@@ -23,7 +23,7 @@ from fourfold.imaging.resize import Resizer
 from fourfold.methods.restorer import Report
 from fourfold.methods.upscale import visible
 from fourfold.pages import tilemap
-from fourfold.pages.report import Pair, html
+from fourfold.pages.report import BeforeAfter, html
 
 _DETAIL = 700  # pixels of the result, as wide as the page shows them one to one
 _ROWS = 256
@@ -93,15 +93,15 @@ def _reread(done: Sequence[Report]) -> _Reread | None:
     return None
 
 
-def _pairs(photo: _Reread) -> list[Pair]:
+def _pairs(photo: _Reread) -> list[BeforeAfter]:
     """A photo plainly enlarged and as it came out: a detail, and it on a phone."""
     small, large = photo.small, photo.large
     before = _views(_plain(small, large.size), large.size, small.profile)
     after = _views(_bands(large), large.size, large.profile)
-    pairs = [Pair(f"A detail of {photo.name}", before[0], after[0])]
+    pairs = [BeforeAfter(f"A detail of {photo.name}", before[0], after[0])]
     if large.size[1] > PHONE:
         caption = f"{photo.name} with the pixels of a phone's screen, {PHONE} across"
-        pairs.append(Pair(caption, before[1], after[1]))
+        pairs.append(BeforeAfter(caption, before[1], after[1]))
     return pairs
 
 

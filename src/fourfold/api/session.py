@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fourfold.api.arrays import taken
-from fourfold.api.deblurring import Deblurrer
+from fourfold.api.deblurring import DeblurRestorer
 from fourfold.api.networks import Networks
-from fourfold.api.upscaling import Recognised, Upscaler
+from fourfold.api.upscaling import Recognised, UpscaleRestorer
 from fourfold.core.image import Image
 from fourfold.core.machine import peak_memory_mb
 from fourfold.core.options import DeblurOptions, RestoreOptions, UpscaleOptions
@@ -17,8 +17,8 @@ from fourfold.methods.restorer import Prepared, Report, Restorer
 from fourfold.models.recogniser import Recogniser
 
 RESTORERS: dict[type[RestoreOptions], Callable[[Any, Networks], Restorer]] = {
-    UpscaleOptions: Upscaler,
-    DeblurOptions: Deblurrer,
+    UpscaleOptions: UpscaleRestorer,
+    DeblurOptions: DeblurRestorer,
 }
 """What carries out each of ``core.options.TASKS``, by its options."""
 

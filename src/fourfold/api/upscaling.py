@@ -206,7 +206,7 @@ def _routing(work: Upscaling, routes: Routes) -> Routing:
 
 
 @dataclass(frozen=True)
-class Upscaler(Restorer):
+class UpscaleRestorer(Restorer):
     """Upscales photos; ``networks`` are kept loaded from one to the next."""
 
     options: UpscaleOptions

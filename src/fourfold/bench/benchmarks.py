@@ -18,7 +18,7 @@ from fourfold.api.batch.run import Batch
 from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
-from fourfold.api.upscaling import Upscaler
+from fourfold.api.upscaling import UpscaleRestorer
 from fourfold.api.workflows import run_workflow
 from fourfold.bench import adapting as gained
 from fourfold.bench import cascade, datasets, overhead, peers, roofline, scaling, service
@@ -40,7 +40,7 @@ from fourfold.training.data import split
 _TILE = (512, 512)  # of the picture on which deblurring networks are timed
 _PHOTOS = 10
 _SMALL = 96
-_WAYS = (scaling.Way("local", 1), scaling.Way("local", 2), scaling.Way("ray", 2))
+_WAYS = (scaling.WorkerCount("local", 1), scaling.WorkerCount("local", 2), scaling.WorkerCount("ray", 2))
 _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 """In dB between the networks, around those that gates are fitted to."""
 
@@ -92,13 +92,13 @@ def routing(data: Path | None, *, rounds: int) -> tuple[routed.RoutingReport, ..
     photos = [(datasets.read(path), None) for path in split(folder / "photos")[1][:_PHOTOS]]
     session = Session(UpscaleOptions(style="faithful"))
 
-    def run(low: NDArray[np.uint8], way: routed.Way) -> routed.Run:
+    def run(low: NDArray[np.uint8], way: routed.Way) -> routed.RoutedRun:
         changes: dict[str, Any] = {"route": way} if way in ("little", "big") else {}
         if isinstance(way, float):
             changes["route_threshold"] = way
         result = session.upscale(low, **changes)
         tiles = result.report.tiles
-        return routed.Run(result.image, result.report.seconds, tiles["big"] / tiles["total"])
+        return routed.RoutedRun(result.image, result.report.seconds, tiles["big"] / tiles["total"])
 
     return (
         routed.measure("Set14 and BSD20", pairs, run, _THRESHOLDS, rounds),
@@ -152,7 +152,7 @@ def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)
         UsageError: the data is not there. MissingExtra: PyTorch is not installed.
     """
     from fourfold.methods.adapt import TUNED  # PyTorch only for who measures
-    from fourfold.training import conditions, digits
+    from fourfold.training import digits, recogniser
 
     shared = datasets.data_folder(data)
     gains = []
@@ -160,9 +160,9 @@ def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)
         found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in seeds]
         gains.append(Gain("MNIST to scikit-learn's digits", tuned, *zip(*found, strict=True)))
     for tuned in TUNED:
-        found = [conditions.gain(shared / "photos", tuned, seed) for seed in seeds]
+        found = [recogniser.gain(shared / "photos", tuned, seed) for seed in seeds]
         gains.append(Gain("photos, other families of damage", tuned, *zip(*found, strict=True)))
-    return AdaptingReport(tuple(gains), conditions.accuracy(shared / "photos"))
+    return AdaptingReport(tuple(gains), recogniser.accuracy(shared / "photos"))
 
 
 def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone: bool) -> scaling.Scaling:
@@ -184,7 +184,7 @@ def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone:
         part = picture[top : top + _SMALL, left : left + _SMALL * 3 // 4]
         Pillow.fromarray(part).save(source / f"{number:05}.jpg", quality=92)
 
-    def once(way: scaling.Way) -> scaling.Run:
+    def once(way: scaling.WorkerCount) -> scaling.BatchRun:
         target = folder / "large"
         options = UpscaleOptions(route="little", style="faithful", threads=way.workers if way.engine == "local" else 1)
         batch = Batch(str(source), str(target), options, engine=way.engine, workers=way.workers)
@@ -206,7 +206,7 @@ def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone:
     return scaling.measure(ways, once, rounds, available())
 
 
-def deblurring(data: Path | None) -> blurring.DeblurReport:
+def deblurring(data: Path | None) -> blurring.DeblurBenchmark:
     """Score the deblurring network on shaken photos of ``photos`` and on ``blurred/levin`` of the data folder.
 
     What a megapixel costs is printed for it and for the sizes of the paper, with random weights, on the same engine.
@@ -217,7 +217,7 @@ def deblurring(data: Path | None) -> blurring.DeblurReport:
     folder = datasets.data_folder(data)
     held = split(folder / "photos")[1]
     careful, always = _deblurrer(DeblurOptions()), _deblurrer(DeblurOptions(when="always"))
-    return blurring.DeblurReport(
+    return blurring.DeblurBenchmark(
         sets=deblurred_sets(folder, DeblurOptions(when="always")),
         sharp=blurring.score_sharp(held, careful, always),
         judged=blurring.judged(held),
@@ -225,7 +225,7 @@ def deblurring(data: Path | None) -> blurring.DeblurReport:
     )
 
 
-def deblurred_sets(folder: Path, options: DeblurOptions) -> tuple[blurring.SetScore, ...]:
+def deblurred_sets(folder: Path, options: DeblurOptions) -> tuple[blurring.DeblurScore, ...]:
     """The scores on both sets of pairs of a data folder; raises as ``deblurring``."""
     run = _deblurrer(options)
     return (
@@ -313,7 +313,7 @@ def _in_one_thread(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
     def run() -> tuple[float, float]:
         started = time.perf_counter()
         image = files.read(photo)
-        work = Upscaler(options, session.networks).prepare(image).work
+        work = UpscaleRestorer(options, session.networks).prepare(image).work
         with files.open_writer(photo.with_suffix(".large.jpg"), files.Spec("JPEG", *work.target, 3, quality=95)) as to:
             for band in work.bands(lambda _done, _all: None):
                 to.write(work.finish(band))
@@ -342,7 +342,7 @@ def _tiled_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.u
 
 
 @dataclass(frozen=True)
-class Setting:
+class BenchSetting:
     """What a benchmark may need.
 
     Attributes:
@@ -360,12 +360,12 @@ class Setting:
 class Benchmark(NamedTuple):
     """A measurement, its report as text, and its curves in a folder, if it draws some."""
 
-    measure: Callable[[Setting], Any]
+    measure: Callable[[BenchSetting], Any]
     table: Callable[[Any], str]
     plot: Callable[[Path, Any], None] | None = None
 
 
-def _plot_routing(folder: Path, report: routed.Routing) -> None:
+def _plot_routing(folder: Path, report: routed.RoutedGroups) -> None:
     for one in report.groups:
         routed.plot(folder / f"routing-{one.name.replace(' ', '-').lower()}.png", one)
 
@@ -374,7 +374,7 @@ BENCHMARKS = {
     "quality": Benchmark(lambda s: quality(s.data, alone=s.alone), scoring.table),
     "speed": Benchmark(lambda s: speed(s.data, s.folder, rounds=s.rounds, alone=s.alone), timing.table),
     "routing": Benchmark(
-        lambda s: routed.Routing(routing(s.data, rounds=s.rounds)),
+        lambda s: routed.RoutedGroups(routing(s.data, rounds=s.rounds)),
         lambda report: "\n\n".join(map(routed.table, report.groups)),
         _plot_routing,
     ),

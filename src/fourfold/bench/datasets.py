@@ -31,7 +31,7 @@ Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Pair:
+class ReferencePair:
     """One picture of a set: ``name``, its file in low resolution and its file in high resolution.
 
     With ``spoiled`` the low resolution is made anew from the high one, see ``spoil``; the number seeds it.
@@ -74,7 +74,7 @@ class BenchmarkSet:
     """A named set of pairs, in the order of their file names."""
 
     name: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ReferencePair, ...]
 
 
 def data_folder(given: Path | None = None) -> Path:
@@ -104,12 +104,12 @@ def benchmark_sets(folder: Path) -> tuple[BenchmarkSet, ...]:
     return tuple(BenchmarkSet(name, pairs) for name, pairs in (*clean.items(), (SPOILED, spoiled)))
 
 
-def _pairs(folder: Path) -> tuple[Pair, ...]:
+def _pairs(folder: Path) -> tuple[ReferencePair, ...]:
     lows, highs = _stems(folder / f"LRx{SCALE}"), _stems(folder / "HR")
     if not highs or lows.keys() != highs.keys():
         alone = ", ".join(sorted(lows.keys() ^ highs.keys())) or "no pictures at all"
         raise UsageError(f"{folder}: expected the same pictures in HR and LRx{SCALE}, found unpaired: {alone}")
-    return tuple(Pair(stem, lows[stem], highs[stem]) for stem in sorted(highs))
+    return tuple(ReferencePair(stem, lows[stem], highs[stem]) for stem in sorted(highs))
 
 
 def _stems(folder: Path) -> dict[str, Path]:

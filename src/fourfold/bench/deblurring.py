@@ -33,7 +33,7 @@ _SHIFT, _BORDER = 6, 20  # of the Levin pairs, whose kernels are not centred: ho
 
 
 @dataclass(frozen=True)
-class Pair:
+class BlurredPair:
     """A blurry picture and the sharp one, ``H×W×3`` of one size."""
 
     name: str
@@ -42,7 +42,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class SetScore:
+class DeblurScore:
     """A set of pairs: means over it of PSNR in dB and SSIM, on luma, of the blurry pictures and of the deblurred ones.
 
     Attributes:
@@ -87,16 +87,16 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class DeblurReport:
+class DeblurBenchmark:
     """Everything measured; ``judged`` counts pictures by what they were (rows) and were taken for, as in ``KINDS``."""
 
-    sets: tuple[SetScore, ...]
+    sets: tuple[DeblurScore, ...]
     sharp: SharpScore
     judged: tuple[tuple[int, ...], ...]
     costs: tuple[Cost, ...]
 
 
-def shaken(photos: Sequence[Path], camera: Camera = CAMERA, count: int = PAIRS) -> Iterator[Pair]:
+def shaken(photos: Sequence[Path], camera: Camera = CAMERA, count: int = PAIRS) -> Iterator[BlurredPair]:
     """Windows of at most 480×480 pixels of photos, one after the other, shaken; the same ones each time."""
     for number in range(count):
         path = photos[number % len(photos)]
@@ -108,10 +108,10 @@ def shaken(photos: Sequence[Path], camera: Camera = CAMERA, count: int = PAIRS) 
             side = min(_SIDE, length)
             first = int(rng.integers(length - side + 1))
             spans += [first, first + side]
-        yield Pair(f"{path.stem}-{number}", *photographed(scene, rng, camera, Window(*spans)))
+        yield BlurredPair(f"{path.stem}-{number}", *photographed(scene, rng, camera, Window(*spans)))
 
 
-def levin(folder: Path) -> Iterator[Pair]:
+def levin(folder: Path) -> Iterator[BlurredPair]:
     """The pairs of a folder that holds ``blur`` and ``sharp``.
 
     Raises:
@@ -122,7 +122,7 @@ def levin(folder: Path) -> Iterator[Pair]:
         raise UsageError(f"{folder}: expected pairs of pictures in blur and sharp")
     for path in blurry:
         with Pillow.open(path) as one, Pillow.open(folder / "sharp" / path.name) as other:
-            yield Pair(path.stem, np.asarray(one.convert("RGB")), np.asarray(other.convert("RGB")))
+            yield BlurredPair(path.stem, np.asarray(one.convert("RGB")), np.asarray(other.convert("RGB")))
 
 
 def aligned(picture: Picture, sharp: Picture) -> tuple[Picture, Picture]:
@@ -134,7 +134,7 @@ def aligned(picture: Picture, sharp: Picture) -> tuple[Picture, Picture]:
     return max(moved, key=lambda candidate: psnr_y(candidate, truth, border=0)), truth
 
 
-def score(name: str, pairs: Iterable[Pair], deblur: Deblur, align: bool = False) -> SetScore:
+def score(name: str, pairs: Iterable[BlurredPair], deblur: Deblur, align: bool = False) -> DeblurScore:
     """Deblur the blurry picture of every pair and compare both with the sharp one, if need be ``aligned``."""
     rows = []
     for pair in pairs:
@@ -146,7 +146,7 @@ def score(name: str, pairs: Iterable[Pair], deblur: Deblur, align: bool = False)
     table = np.array(rows)
     psnr_input, ssim_input, psnr, ssim = (float(mean) for mean in table.mean(axis=0))
     better = int((table[:, 2] > table[:, 0]).sum())
-    return SetScore(name, len(rows), psnr_input, ssim_input, psnr, ssim, better)
+    return DeblurScore(name, len(rows), psnr_input, ssim_input, psnr, ssim, better)
 
 
 def score_sharp(photos: Sequence[Path], careful: Deblur, always: Deblur) -> SharpScore:
@@ -190,7 +190,7 @@ def seconds_per_megapixel(
     return best / (math.prod(tile) / 1e6)
 
 
-def table(report: DeblurReport) -> str:
+def table(report: DeblurBenchmark) -> str:
     """The report as aligned text."""
     quality = [["PSNR-Y dB / SSIM-Y", "blurry", "deblurred", "gain", "better"]]
     quality += [

@@ -21,7 +21,7 @@ Way = float | Literal["little", "big", "fitted"]
 
 
 @dataclass(frozen=True)
-class Run:
+class RoutedRun:
     """One picture through one way: the result, seconds of the whole call, and the share of tiles sent on."""
 
     output: Picture
@@ -57,7 +57,7 @@ class RoutingReport:
 
 
 @dataclass(frozen=True)
-class Routing:
+class RoutedGroups:
     """All groups of pictures."""
 
     groups: tuple[RoutingReport, ...]
@@ -66,7 +66,7 @@ class Routing:
 def measure(
     name: str,
     pictures: Sequence[tuple[Picture, Picture | None]],
-    run: Callable[[Picture, Way], Run],
+    run: Callable[[Picture, Way], RoutedRun],
     thresholds: Sequence[float],
     rounds: int,
 ) -> RoutingReport:

@@ -14,7 +14,7 @@ _KEPT = 200
 
 
 @dataclass(frozen=True)
-class Way:
+class WorkerCount:
     """An engine and its number of workers, of one thread each."""
 
     engine: Literal["local", "ray"]
@@ -22,7 +22,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Run:
+class BatchRun:
     """A batch that was timed.
 
     Attributes:
@@ -33,7 +33,7 @@ class Run:
         peak_mb: the most memory that a worker had taken, at photos evenly spaced in the order they were ready.
     """
 
-    way: Way
+    way: WorkerCount
     photos: int
     seconds: float
     steady: float
@@ -47,11 +47,11 @@ class Run:
 class Scaling:
     """Every run, in the order they were made, and whether other work ran beside them."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[BatchRun, ...]
     busy: bool
 
 
-def measure(ways: Sequence[Way], run: Callable[[Way], Run], rounds: int, threads: int) -> Scaling:
+def measure(ways: Sequence[WorkerCount], run: Callable[[WorkerCount], BatchRun], rounds: int, threads: int) -> Scaling:
     """Run every way once a round, the other way round in every other one, so that a changing load is fair to all."""
     before = load_average()
     runs = tuple(run(way) for turn in range(rounds) for way in (ways if turn % 2 == 0 else ways[::-1]))
@@ -59,13 +59,17 @@ def measure(ways: Sequence[Way], run: Callable[[Way], Run], rounds: int, threads
 
 
 def timed(
-    way: Way, ready: Sequence[float], peaks: Sequence[int], processor_seconds: float | None, sizes: tuple[int, int]
-) -> Run:
+    way: WorkerCount,
+    ready: Sequence[float],
+    peaks: Sequence[int],
+    processor_seconds: float | None,
+    sizes: tuple[int, int],
+) -> BatchRun:
     """A run from the moments at which its photos were ready, in seconds from its start, and workers' memory then."""
     first = len(ready) // 10
     spaced = range(0, len(peaks), max(1, len(peaks) // _KEPT))
     steady = (len(ready) - 1 - first) / (ready[-1] - ready[first])
-    return Run(
+    return BatchRun(
         way, len(ready), round(ready[-1], 1), round(steady, 2), processor_seconds, *sizes,
         tuple(peaks[place] for place in spaced),
     )  # fmt: skip
@@ -86,7 +90,7 @@ def table(found: Scaling) -> str:
         ]
     ]
     base = 1.0
-    ones = {index: run.steady for index, run in enumerate(found.runs) if run.way == Way("local", 1)}
+    ones = {index: run.steady for index, run in enumerate(found.runs) if run.way == WorkerCount("local", 1)}
     for index, run in enumerate(found.runs):
         base = ones[min(ones, key=lambda place: abs(place - index))] if ones else base
         spent = run.processor_seconds

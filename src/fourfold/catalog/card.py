@@ -35,7 +35,7 @@ class Network:
 
     module: str
     class_: str
-    arguments: dict[str, int]
+    arguments: dict[str, int | str]
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class RecogniserCard(Shipped):
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How well a way of upsampling features foretells the encoder's, over seeds, see ``training.featsharp_loop``."""
+    """How well a way of upsampling features foretells the encoder's, over seeds, see ``training.featsharp``."""
 
     way: str
     mean: float
@@ -308,11 +308,11 @@ def parse(text: str, file: str) -> Entry:
 def _value(kind: Any, value: object, file: str, key: str) -> Any:
     """Check ``value`` against the annotation ``kind`` and convert it; ``key`` is its dotted name for messages.
 
-    Of a union with None, which TOML does not have, the first part counts.
+    Of a union the part of the value's own type counts, or else the first; None is nothing that TOML has.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is UnionType:
-        return _value(arguments[0], value, file, key)
+        return _value(next((part for part in arguments if type(value) is part), arguments[0]), value, file, key)
     if is_dataclass(kind):
         return _table(kind, _typed(dict, value, file, key), file, key)
     if origin is tuple:

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from fourfold.cli.progress import Progress, Tiles
+from fourfold.cli.progress import Progress, TileProgress
 from fourfold.core.errors import UsageError
 
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         llm = Settings(args.llm_base_url, args.llm_model, os.environ.get("FOURFOLD_LLM_KEY", ""))
     done, codes = 0, set()
     with Progress(args.quiet) as progress:
-        for outcome in ask_files(args.brief, args.output, llm, args.photo, Tiles(progress), args.overwrite):
+        for outcome in ask_files(args.brief, args.output, llm, args.photo, TileProgress(progress), args.overwrite):
             if isinstance(outcome, Unanswered):
                 codes.add(outcome.error.exit_code)
                 progress.say(f"fourfold: {outcome.error}", error=True)

@@ -16,7 +16,7 @@ from fourfold.core.params import parameters
 
 if TYPE_CHECKING:
     from fourfold.api.batch.estimate import Estimate
-    from fourfold.api.batch.run import Batch, Plan
+    from fourfold.api.batch.run import Batch, BatchPlan
 
 _EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -91,7 +91,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _follow(batch: "Batch", plan: "Plan", progress: Progress, *, watch: bool) -> None:
+def _follow(batch: "Batch", plan: "BatchPlan", progress: Progress, *, watch: bool) -> None:
     total = len(plan.jobs) + len(plan.refused)
     step = progress.start("photos")
     began = said = time.monotonic()
@@ -116,7 +116,7 @@ def _about(about: "Estimate") -> str:
     )
 
 
-def _summary(batch: "Batch", plan: "Plan", about: "Estimate | None", seconds: float) -> dict[str, Any]:
+def _summary(batch: "Batch", plan: "BatchPlan", about: "Estimate | None", seconds: float) -> dict[str, Any]:
     return {
         "source": batch.source.url,
         "target": batch.target.url,

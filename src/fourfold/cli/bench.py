@@ -26,12 +26,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return the exit code."""
     from fourfold.bench import results
-    from fourfold.bench.benchmarks import BENCHMARKS, Setting
+    from fourfold.bench.benchmarks import BENCHMARKS, BenchSetting
     from fourfold.core.environment import environment
 
     wanted = BENCHMARKS[args.what]
     with tempfile.TemporaryDirectory() as folder:
-        report: Any = wanted.measure(Setting(args.data, Path(folder), args.rounds, args.photos, args.alone))
+        report: Any = wanted.measure(BenchSetting(args.data, Path(folder), args.rounds, args.photos, args.alone))
     if args.plot and wanted.plot:
         wanted.plot(args.plot, report)
     print(json.dumps(asdict(report), indent=2) if args.json else wanted.table(report))

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             args.logits, args.little, args.big, max_loss=args.max_loss, threshold=threshold, picture=args.plot
         )
     else:
-        pair = fit.Pair(Path(args.little), Path(args.big), args.little_input, args.big_input)
+        pair = fit.NetworkPair(Path(args.little), Path(args.big), args.little_input, args.big_input)
         found, timed = fit.fit_photos(
             pair, args.images, args.labels, max_loss=args.max_loss, threshold=threshold, choice=choice,
             batch_size=args.batch or fit.BATCH, picture=args.plot,

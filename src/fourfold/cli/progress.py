@@ -116,7 +116,7 @@ def exit_code(done: int, codes: set[int]) -> int:
     return 3 if codes else 0
 
 
-class Tiles:
+class TileProgress:
     """Shows the steps of a workflow that have tiles; to be told of every event, with its photo's name."""
 
     def __init__(self, progress: Progress) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.progress import Progress, Tiles
+from fourfold.cli.progress import Progress, TileProgress
 from fourfold.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from fourfold.api.workflows import run_workflow
 
     with Progress(args.quiet or args.json) as progress:
-        shown = Tiles(progress)
+        shown = TileProgress(progress)
         if args.replay:
             made = replay(args.replay, inputs, args.output, watch=shown, overwrite=args.overwrite)
             progress.say(f"{args.replay}: done again, the same bytes")

@@ -13,8 +13,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="Name of a recipe, for example little.")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="Fields of the recipe to change.")
     parser.add_argument(
-        "--photos", required=True, metavar="FOLDER", help="Folder of training pictures, see the recipe."
-    )
+        "--photos", required=True, action="append", metavar="FOLDER",
+        help="Folder of training pictures, see the recipe; may be given several times.",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FOLDER", help="Where to save; default runs/RECIPE.")
     parser.add_argument("--tiny", action="store_true", help="The recipe's small twin, to see that all works.")
 
@@ -30,5 +31,6 @@ def run(args: argparse.Namespace) -> int:
     module = import_module(f"fourfold.training.recipes.{args.recipe}")
     recipe = (module.tiny() if args.tiny else module.recipe).override(*args.settings)
     loop = import_module(f"fourfold.training.{recipe.loop}")
-    print(f"saved {loop.train(recipe, Path(args.photos), Path(args.output or f'runs/{recipe.name}'))}")
+    folders = [Path(name) for name in args.photos]
+    print(f"saved {loop.train(recipe, folders, Path(args.output or f'runs/{recipe.name}'))}")
     return 0

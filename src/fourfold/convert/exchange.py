@@ -136,7 +136,7 @@ def compact(network: Upscaler) -> dict[str, Tensor]:
             bias = torch.cat([bias, torch.zeros(channels)])
         made[f"body.{2 * place}.weight"], made[f"body.{2 * place}.bias"] = kernel, bias
         if place < last:
-            slopes = state[f"acts.{place}.weight"]
+            slopes = state.get(f"acts.{place}.weight", torch.zeros(channels))  # of a ReLU
             made[f"body.{2 * place + 1}.weight"] = torch.cat([slopes, slopes if place == 0 else torch.ones(channels)])
     return made
 

@@ -25,7 +25,7 @@ try:
     import torch.nn.functional as F
     from torch import Tensor, fx, nn
 
-    from fourfold.convert.graph import Graph, exact
+    from fourfold.convert.graph import OnnxGraph, exact
     from fourfold.convert.quantise import to_int8
     from fourfold.engines.pytorch import build, fill, read_state
 except ImportError as missing:
@@ -185,7 +185,7 @@ class _Traced:
 
     def __init__(self, network: nn.Module) -> None:
         self.input = self.output = ""
-        self.graph = Graph()
+        self.graph = OnnxGraph()
         self._modules = dict(network.named_modules())
         self._channels: dict[str, int] = {}
         self._rules: dict[object, Callable[[fx.Node], int]] = {
@@ -193,6 +193,7 @@ class _Traced:
             "output": self._output,
             nn.Conv2d: self._conv,
             nn.PReLU: self._prelu,
+            nn.ReLU: self._relu,
             nn.Upsample: self._upsample,
             nn.PixelUnshuffle: self._pixel_unshuffle,
             operator.add: self._sum,
@@ -207,7 +208,7 @@ class _Traced:
         if node.op == "call_module":
             kind = type(self._modules[str(node.target)])
         if kind not in self._rules:
-            raise ModelError(f"cannot export {node.op} {kind} to ONNX; fold the network first, or add a rule for it")
+            raise ModelError(f"cannot export {node.op} {kind} to ONNX; add a rule for it")
         self._channels[node.name] = self._rules[kind](node)
 
     def _placeholder(self, node: fx.Node) -> int:
@@ -235,6 +236,11 @@ class _Traced:
         source = _name(node.args[0])
         slope = exact(self._modules[str(node.target)].weight)
         self.graph.add("PRelu", [source, self.graph.weight(f"{node.target}.slope", slope[:, None, None])], node.name)
+        return self._channels[source]
+
+    def _relu(self, node: fx.Node) -> int:
+        source = _name(node.args[0])
+        self._append("Relu", [source], node.name)
         return self._channels[source]
 
     def _sum(self, node: fx.Node) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import TensorProto
 from torch import Tensor, nn
 
-from fourfold.convert.graph import Graph, half
+from fourfold.convert.graph import OnnxGraph, half
 from fourfold.networks.vit import Block, VisionTransformer, positions
 
 
@@ -30,7 +30,7 @@ def to_onnx(network: VisionTransformer, side: int) -> bytes:
     return graph.model(type(network).__name__, sides, {"features": ("batch", channels, cells, cells)})
 
 
-class _Graph(Graph):
+class _Graph(OnnxGraph):
     """The operations that transformers are made of."""
 
     def __call__(self, operation: str, *inputs: str, **attributes: Any) -> str:

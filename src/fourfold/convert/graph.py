@@ -21,7 +21,7 @@ _OPSET, _IR_VERSION = 17, 8
 Shape = Sequence[str | int | None]
 
 
-class Graph:
+class OnnxGraph:
     """A graph in the making; every method that adds to it returns the name of the result."""
 
     def __init__(self) -> None:

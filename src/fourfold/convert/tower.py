@@ -16,7 +16,7 @@ try:
     from torch import Tensor, nn
 
     from fourfold.convert.export import rounded, to_safetensors
-    from fourfold.convert.graph import Graph, half
+    from fourfold.convert.graph import OnnxGraph, half
     from fourfold.engines.pytorch import build, fill, read_state
     from fourfold.networks.two_tower import TraceTower, TwoTower
 except ImportError as missing:
@@ -35,7 +35,7 @@ def to_onnx(network: TwoTower, prototypes: Tensor) -> bytes:
     Raises:
         ModelError: the export gives other shares than the network.
     """
-    graph, tower = Graph(), network.image
+    graph, tower = OnnxGraph(), network.image
     assert isinstance(tower, TraceTower)
     graph.add("Sub", ["traces", graph.constant("mean", tower.mean.numpy())], "centred")
     graph.add("Div", ["centred", graph.constant("deviation", tower.deviation.numpy())], "layer0")
@@ -100,7 +100,7 @@ def _check(model: bytes, network: TwoTower, prototypes: Tensor) -> None:
             raise ModelError(f"the export differs by {difference:.2g} in a share, expected at most {TOLERANCE:.0e}")
 
 
-def _linear(graph: Graph, source: str, output: str, layer: nn.Module) -> None:
+def _linear(graph: OnnxGraph, source: str, output: str, layer: nn.Module) -> None:
     weight, bias = layer.weight, layer.bias
     assert isinstance(weight, Tensor)
     assert isinstance(bias, Tensor)

@@ -1,4 +1,4 @@
-"""Picture files in and out: probe, read, write. The only module of this folder the rest of fourfold needs for it."""
+"""Picture files in and out: probe, read, write. Codecs are used through this module alone."""
 
 import errno
 import hashlib

@@ -12,7 +12,7 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from fourfold.pages.report import Pair, asset, comparison, data_uri, page
+from fourfold.pages.report import BeforeAfter, asset, comparison, data_uri, page
 
 HEADLINES = ("output_size", "seconds_model", "gmacs", "consistency_psnr", "added_detail", "phone_psnr")
 """The figures that are shown large, by the last part of their field; all others follow in a table."""
@@ -81,7 +81,7 @@ class AnswerPage:
     section: str
     links: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[BeforeAfter, ...] = ()
     boxes: tuple[Box, ...] = ()
     tiles: TileMap | None = None
     figures: tuple[Figure, ...] = ()

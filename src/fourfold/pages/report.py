@@ -38,7 +38,7 @@ _PHONE = (
 
 
 @dataclass(frozen=True)
-class Pair:
+class BeforeAfter:
     """One thing before and after, PNG, JPEG, WebP or AVIF, with a caption."""
 
     caption: str
@@ -94,7 +94,7 @@ def phone_sentence(full: float | None, phone: float | None) -> str:
     )
 
 
-def html(report: Mapping[str, object], pairs: Sequence[Pair] = ()) -> str:
+def html(report: Mapping[str, object], pairs: Sequence[BeforeAfter] = ()) -> str:
     """The report of one or several upscaled photos as one self-contained page.
 
     Args:
@@ -163,7 +163,9 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def comparison(pair: Pair, number: int, words: tuple[str, str, str] = ("Before", "After", "Slide to compare")) -> str:
+def comparison(
+    pair: BeforeAfter, number: int, words: tuple[str, str, str] = ("Before", "After", "Slide to compare")
+) -> str:
     """A pair as a section, with a slider between its pictures that works by touch and by keyboard.
 
     Args:

@@ -51,7 +51,7 @@ class Health(BaseModel):
     workers: int
 
 
-class Answered(BaseModel):
+class ScientistAnswer(BaseModel):
     """An answer of the scientist: as text, as HTML to be put into a page, and in the form of `answer.json`."""
 
     markdown: str
@@ -179,7 +179,7 @@ def _at_once(app: FastAPI) -> None:
 
     @app.post(
         "/v1/ask", openapi_extra=forms.schema(photo=True, required=False, texts=texts),
-        response_model=Answered, responses={**responses(404, 409, *_UPLOADING), **told},
+        response_model=ScientistAnswer, responses={**responses(404, 409, *_UPLOADING), **told},
     )  # fmt: skip
     async def ask_scientist(request: Request, key: Key = None) -> Any:
         """Answer a brief: at once, or with a photo as a job that carries its task out and shows what came of it."""
@@ -191,7 +191,7 @@ def _at_once(app: FastAPI) -> None:
             raise Problem(422, "parameter", "expected a question or a brief in the field brief")
         if form.photo is None and of is None:
             made, html = await run_in_threadpool(ask_as_html, brief)
-            return Answered(markdown=made.markdown, html=html, answer=to_json(made))
+            return ScientistAnswer(markdown=made.markdown, html=html, answer=to_json(made))
         wanted: dict[str, Any] = {"brief": brief}
         if of is not None:
             if form.photo is not None:
@@ -237,7 +237,7 @@ def _with_photo(form: forms.Form) -> forms.Form:
 
 def _file(service: Service, job: Job) -> FileResponse:
     assert job.outcome is not None
-    outcome = tasks.Outcome(**job.outcome)
+    outcome = tasks.JobResult(**job.outcome)
     headers = {"Content-Location": f"/v1/jobs/{job.id}/result"}
     if outcome.media == "text/html":
         headers["Content-Security-Policy"] = _OF_A_PAGE

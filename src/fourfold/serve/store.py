@@ -85,7 +85,7 @@ class Job:
         id: unguessable; kind: what is done; name: of the photo as its person calls it; request: what is wanted.
         created, started, finished, expires: seconds since 1970; attempts: times it was begun.
         cancelling: whether it is to stop at the next tile.
-        error: problem details of a failed job; outcome: of a succeeded one, see ``serve.tasks.Outcome``.
+        error: problem details of a failed job; outcome: of a succeeded one, see ``serve.tasks.JobResult``.
     """
 
     id: str

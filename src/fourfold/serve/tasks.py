@@ -42,7 +42,7 @@ Told = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What a job made, by names of files in its folder.
 
     Attributes:
@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Task:
+class Attempt:
     """A job being done.
 
     Attributes:
@@ -72,7 +72,7 @@ class Task:
     session: Session
     told: Told
 
-    def done(self) -> Outcome:
+    def done(self) -> JobResult:
         """Do it.
 
         Raises:
@@ -81,7 +81,7 @@ class Task:
         ways = {"workflow": self._workflow, "ask": self._ask}
         return ways.get(self.job.kind, self._restore)()
 
-    def _restore(self) -> Outcome:
+    def _restore(self) -> JobResult:
         options = TASKS[self.job.kind](**self.job.request["options"])
         (made,) = restore_files(
             [self.photo], f"{self.folder}/", options, session=self.session,
@@ -95,7 +95,7 @@ class Task:
         named = replace(made, input=self.job.name, output=name)
         return self._finished(result, document([named], []), name)
 
-    def _workflow(self) -> Outcome:
+    def _workflow(self) -> JobResult:
         shop = Workshop(self.session)
         workflow = opened(self.job.request["workflow"])
         given = dict(self.job.request["set"])
@@ -107,7 +107,7 @@ class Task:
         told = json.loads(json.dumps(made.manifest).replace(str(Path.cwd()) + "/", ""))
         return self._finished(result, told, f"{Path(self.job.name).stem or 'workflow'}_{result.name}")
 
-    def _ask(self) -> Outcome:
+    def _ask(self) -> JobResult:
         if earlier := self.job.request.get("of"):
             folder = Path("..") / earlier["job"]
             photo = next(folder.glob("photo.*"), None)
@@ -131,11 +131,11 @@ class Task:
         else:
             self.told("step", {"step": event.step, "state": event.kind})
 
-    def _finished(self, result: Path, report: Mapping[str, Any], name: str) -> Outcome:
+    def _finished(self, result: Path, report: Mapping[str, Any], name: str) -> JobResult:
         path = self.folder / "report.json"
         write_text(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         media = mimetypes.guess_type(result.name)[0] or "application/octet-stream"
-        return Outcome(str(self.folder / result.name), str(path), name, media)
+        return JobResult(str(self.folder / result.name), str(path), name, media)
 
 
 def opened(workflow: str) -> Workflow:

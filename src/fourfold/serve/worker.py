@@ -112,7 +112,7 @@ class Worker:
             attempt = Path(f"{job.attempts}-{secrets.token_hex(4)}")
             attempt.mkdir()
             photo = next((path.name for path in Path().glob("photo.*")), "")
-            outcome = tasks.Task(job, photo, attempt, self._session, self._told).done()
+            outcome = tasks.Attempt(job, photo, attempt, self._session, self._told).done()
             self._store.finish(job.id, self._owner, "succeeded", outcome=asdict(outcome))
         except Stopped as stopped:
             self._stopped(job, stopped.why)

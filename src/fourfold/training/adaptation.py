@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fourfold.methods.adapt import Adaptation, Tuning, batches
+from fourfold.training import engine
 from fourfold.training.pictures import Pictures
 
 LARGEST_SCALE = 100.0
@@ -45,8 +46,7 @@ def adapt(
         for part in batches(len(images), tuning, done):
             adaptation.step(images[part])
         if saved is not None:
-            torch.save({"adaptation": adaptation.state(), "passes": done + 1}, saved.with_suffix(".part"))
-            saved.with_suffix(".part").replace(saved)
+            engine.save(saved, adaptation=adaptation.state(), passes=done + 1)
         watch(done + 1, passes)
 
 

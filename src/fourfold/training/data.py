@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,16 @@ def split(folder: Path, every: int = HELD_OUT_EVERY) -> tuple[list[Path], list[P
     return [p for p in names if p not in set(held)], held
 
 
+def split_all(folders: Sequence[Path], every: int = HELD_OUT_EVERY) -> tuple[list[Path], list[Path]]:
+    """``split`` of several folders, each held out by itself.
+
+    Raises:
+        InvalidInput: a folder holds no photos.
+    """
+    parts = [split(folder, every) for folder in folders]
+    return [path for training, _ in parts for path in training], [path for _, held in parts for path in held]
+
+
 def read_pairs(paths: Sequence[Path], least: int = 1) -> list[Pair]:
     """Decode and shrink photos, two at a time or more; sizes are cut to multiples of four.
 
@@ -54,8 +64,17 @@ def read_pairs(paths: Sequence[Path], least: int = 1) -> list[Pair]:
         InvalidInput: there were some, and none is left.
     """
     with ThreadPoolExecutor() as pool:
-        pairs = [pair for pair in pool.map(_read_pair, paths) if min(pair.low.shape[:2]) >= least]
-    return large_enough(pairs, 4 * least, len(paths)) if paths else []
+        return at_least(list(pool.map(read_pair, paths)), least)
+
+
+def at_least(pairs: Sequence[Pair], least: int) -> list[Pair]:
+    """The pairs whose quarter has ``least`` pixels a side.
+
+    Raises:
+        InvalidInput: there were some, and none has.
+    """
+    large = [pair for pair in pairs if min(pair.low.shape[:2]) >= least]
+    return large_enough(large, 4 * least, len(pairs)) if pairs else []
 
 
 def large_enough(left: list[T], side: int, count: int) -> list[T]:
@@ -72,37 +91,58 @@ def large_enough(left: list[T], side: int, count: int) -> list[T]:
     return left
 
 
-def _read_pair(path: Path) -> Pair:
+def read_pair(path: Path) -> Pair:
+    """Decode and shrink one photo; its sides are cut to multiples of four."""
     with Image.open(path) as photo:
-        high = np.asarray(photo.convert("RGB"))
+        return pair_of(np.asarray(photo.convert("RGB")))
+
+
+def pair_of(high: Picture) -> Pair:
+    """A picture of any size ``H×W×3``, its sides cut to multiples of four, and its quarter."""
     height, width = (side // 4 * 4 for side in high.shape[:2])
     high = np.ascontiguousarray(high[:height, :width])
     return Pair(high, bicubic(high, (height // 4, width // 4)))
 
 
-def batch(
-    pairs: Sequence[Pair], size: int, patch: int, rng: np.random.Generator, degraded: bool = False
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Random aligned patches, turned and mirrored at random, photos drawn in proportion to their pixels.
+class Mixture:
+    """Sets of pairs to draw patches from.
 
     Args:
-        pairs: to draw from; size: number of patches B; patch: their side in low resolution; rng: decides everything.
-        degraded: make the low-resolution patches from the high ones by ``degrade.photo`` instead of clean shrinking.
-
-    Returns:
-        ``B×3×patch×patch`` and ``B×3×4patch×4patch`` in ``uint8``.
+        sets: a weight and the pairs of each; within a set a pair is drawn in proportion to its pixels.
     """
-    areas = np.array([float(p.low.shape[0] * p.low.shape[1]) for p in pairs])
-    lows: list[NDArray[np.uint8]] = []
-    highs: list[NDArray[np.uint8]] = []
-    for index in rng.choice(len(pairs), size=size, p=areas / areas.sum()):
-        pair = pairs[index]
-        y = int(rng.integers(pair.low.shape[0] - patch + 1))
-        x = int(rng.integers(pair.low.shape[1] - patch + 1))
-        high = pair.high[4 * y : 4 * (y + patch), 4 * x : 4 * (x + patch)]
-        low = degrade.photo(high, rng) if degraded else pair.low[y : y + patch, x : x + patch]
-        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        for patches, piece in ((lows, low), (highs, high)):
-            turned = np.rot90(piece, turns)
-            patches.append((turned[:, ::-1] if mirror else turned).transpose(2, 0, 1))
-    return np.ascontiguousarray(np.stack(lows)), np.ascontiguousarray(np.stack(highs))
+
+    def __init__(self, *sets: tuple[float, Sequence[Pair]]) -> None:
+        used = [(weight, pairs) for weight, pairs in sets if weight and pairs]
+        weights = np.array([weight for weight, _ in used])
+        self._pairs = [pair for _, pairs in used for pair in pairs]
+        parts = []
+        for weight, (_, pairs) in zip(weights / weights.sum(), used, strict=True):
+            areas = np.array([float(pair.low.shape[0] * pair.low.shape[1]) for pair in pairs])
+            parts.append(weight * areas / areas.sum())
+        self._probabilities = np.concatenate(parts)
+
+    def batch(
+        self, size: int, patch: int, rng: np.random.Generator, degraded: bool = False
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Random aligned patches, turned and mirrored at random.
+
+        Args:
+            size: number of patches B; patch: their side in low resolution; rng: decides everything.
+            degraded: make the low-resolution patches from the high ones by ``degrade.photo``.
+
+        Returns:
+            ``B×3×patch×patch`` and ``B×3×4patch×4patch`` in ``uint8``.
+        """
+        lows: list[NDArray[np.uint8]] = []
+        highs: list[NDArray[np.uint8]] = []
+        for index in rng.choice(len(self._pairs), size=size, p=self._probabilities):
+            pair = self._pairs[index]
+            y = int(rng.integers(pair.low.shape[0] - patch + 1))
+            x = int(rng.integers(pair.low.shape[1] - patch + 1))
+            high = pair.high[4 * y : 4 * (y + patch), 4 * x : 4 * (x + patch)]
+            low = degrade.photo(high, rng) if degraded else pair.low[y : y + patch, x : x + patch]
+            turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+            for patches, piece in ((lows, low), (highs, high)):
+                turned = np.rot90(piece, turns)
+                patches.append((turned[:, ::-1] if mirror else turned).transpose(2, 0, 1))
+        return np.ascontiguousarray(np.stack(lows)), np.ascontiguousarray(np.stack(highs))

@@ -1,5 +1,6 @@
 """Training pairs for deblurring: sharp photos shaken on the fly, or folders of blurry and sharp pictures."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging.camera import Camera, Window, photographed
-from fourfold.training.data import HELD_OUT_EVERY, split
+from fourfold.training.data import HELD_OUT_EVERY, split_all
 
 Picture = NDArray[np.uint8]
 Pair = tuple[Picture, Picture]
@@ -40,11 +41,11 @@ class ShakenPhotos:
     """Sharp photos, held in memory and photographed anew for each crop.
 
     Args:
-        folder: see ``data.split``; still: share of crops without shake; first: use only the first N photos (0: all).
+        folders: see ``data.split``; still: share of crops without shake; first: use only the first N photos (0: all).
     """
 
-    def __init__(self, folder: Path, still: float, first: int = 0) -> None:
-        trained, held = split(folder)
+    def __init__(self, folders: Sequence[Path], still: float, first: int = 0) -> None:
+        trained, held = split_all(folders)
         with ThreadPoolExecutor() as pool:
             self._photos = list(pool.map(_read, trained[: first or None]))
             self._held = list(pool.map(_read, held))
@@ -73,19 +74,22 @@ class PairFolders:
     Pairs below a folder ``test`` are held out; without one, every 24th is.
 
     Args:
-        folder: holds such folders at any depth.
+        folders: hold such folders at any depth.
 
     Raises:
         InvalidInput: no such pairs.
     """
 
-    def __init__(self, folder: Path) -> None:
-        blurry = sorted(path for path in folder.rglob("blur/*") if (path.parents[1] / "sharp" / path.name).is_file())
-        held = [path for path in blurry if "test" in path.relative_to(folder).parts[:-2]]
+    def __init__(self, folders: Sequence[Path]) -> None:
+        found = [(folder, path) for folder in folders for path in sorted(folder.rglob("blur/*"))]
+        found = [(folder, path) for folder, path in found if (path.parents[1] / "sharp" / path.name).is_file()]
+        blurry = [path for _, path in found]
+        held = [path for folder, path in found if "test" in path.relative_to(folder).parts[:-2]]
         self._held = held or blurry[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
         self._trained = [path for path in blurry if path not in set(self._held)]
         if not self._trained:
-            raise InvalidInput(f"{folder}: expected pictures of one name in folders blur and sharp beside each other")
+            named = ", ".join(map(str, folders))
+            raise InvalidInput(f"{named}: expected pictures of one name in folders blur and sharp beside each other")
 
     def crop(self, side: int, rng: np.random.Generator) -> Pair:
         """As ``Pairs``; a picture smaller than the crop is continued by its mirror image."""

@@ -1,6 +1,6 @@
 """Handwritten digits: MNIST to train on, and scikit-learn's, of other hands and eight pixels, to adapt to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ from fourfold.training import adaptation
 from fourfold.training.adaptation import LARGEST_SCALE, Gained
 from fourfold.training.pictures import Pictures
 from fourfold.training.recipe import TowerRecipe
-from fourfold.training.tower_loop import train
+from fourfold.training.towers import train
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -33,14 +33,14 @@ def network(recipe: TowerRecipe, _seen: Pictures) -> TwoTower:
     return of_pictures(1, recipe.width, recipe.features)
 
 
-def training_set(folder: Path, recipe: TowerRecipe) -> Pictures:
+def training_set(folders: Sequence[Path], recipe: TowerRecipe) -> Pictures:
     """``samples`` training digits of ``mnist_12k.npz``."""
-    return _mnist(folder, "train", recipe.samples)
+    return _mnist(folders, "train", recipe.samples)
 
 
-def held_out_set(folder: Path) -> Pictures:
+def held_out_set(folders: Sequence[Path]) -> Pictures:
     """The test digits of ``mnist_12k.npz``."""
-    return _mnist(folder, "test", 2_000)
+    return _mnist(folders, "test", 2_000)
 
 
 PASSES: Mapping[Tuned, int] = MappingProxyType({"prompt": 24, "model": 12})
@@ -56,7 +56,7 @@ def gain(folder: Path, runs: Path, tuned: Tuned, seed: int) -> Gained:
     """What adapting the network of a seed to ``target`` gains; it is trained first, unless ``runs`` has it already."""
     from fourfold.training.recipes.digits import recipe
 
-    state = torch.load(train(recipe.override(f"seed={seed}"), folder, runs / f"digits-{seed}"), weights_only=True)
+    state = torch.load(train(recipe.override(f"seed={seed}"), [folder], runs / f"digits-{seed}"), weights_only=True)
     model = of_pictures(1, recipe.width, recipe.features)
     model.load_state_dict(state)
     tuning = tuning_of(tuned, seed)
@@ -88,8 +88,8 @@ def target() -> Pictures:
     return Pictures(F.pad(large, (4, 4, 4, 4))[:, None], torch.from_numpy(stored.target))
 
 
-def _mnist(folder: Path, part: str, count: int) -> Pictures:
-    with np.load(folder / "mnist_12k.npz") as stored:
+def _mnist(folders: Sequence[Path], part: str, count: int) -> Pictures:
+    with np.load(folders[0] / "mnist_12k.npz") as stored:
         images, labels = stored[f"{part}_images"], stored[f"{part}_labels"]
     every = max(1, len(labels) // count)
     images, labels = images[::every][:count], labels[::every][:count]

@@ -3,6 +3,7 @@
 The rule is Little-Big's (``methods.gate``): the cheapest threshold whose loss against the big network alone is allowed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +40,14 @@ class Tiles:
     big: NDArray[np.float64]
 
 
-def look(little: Card, big: Card, photos: Path, seed: int = 1) -> Tiles:
+def look(little: Card, big: Card, photos: Sequence[Path], seed: int = 1) -> Tiles:
     """Run both networks over the middle of every training photo, shrunk (and spoiled, if their style is photo)."""
     coarse = tiling.plan((SIDE, SIDE), big.receptive_field)
     ((tile,),) = coarse.rows
     runners = [engines.load(card, tile=coarse.shape) for card in (little, big)]
     plan = tiling.finer(coarse, route.HALO, route.LARGEST)
     found: list[Tiles] = []
-    for number, path in enumerate(data.split(photos)[0]):
+    for number, path in enumerate(data.split_all(photos)[0]):
         (pair,) = data.read_pairs([path])
         if min(pair.low.shape[:2]) < SIDE:
             continue
@@ -60,7 +61,7 @@ def look(little: Card, big: Card, photos: Path, seed: int = 1) -> Tiles:
         ours, better = (runner.levels(planes)[0][tile.inner(big.scale)] for runner in runners)
         found.append(_tiles(real, high, ours, better, plan))
     if not found:
-        raise InvalidInput(f"{photos}: expected photos of at least {4 * SIDE} pixels a side, found none")
+        raise InvalidInput(f"expected photos of at least {4 * SIDE} pixels a side, found none")
     return Tiles(*(np.concatenate([getattr(one, name) for one in found]) for name in Tiles.__annotations__))
 
 

@@ -1,6 +1,7 @@
 """From a finished run to a network of the catalog: weights in every format, checked, and the gate of a big one."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,12 @@ MAX_LOSS_ROUTED = 0.08
 _CALIBRATED_ON, _SIDE = 24, 128
 
 
-def publish(state: Path, card_id: str, photos: Path) -> None:
+def publish(state: Path, card_id: str, photos: Sequence[Path]) -> None:
     """Write a trained network's weights and facts onto its card, see ``convert.export.publish``.
 
     Args:
-        state: the folded network's state, which training leaves as ``final.pt``; card_id: its card, written before;
-        photos: the folder it was trained on.
+        state: the network's state, which training leaves as ``final.pt``; card_id: its card, written before;
+        photos: the folders it was trained on.
 
     Raises:
         ModelError: an export differs from the network, or 8-bit arithmetic loses more than ``MAX_LOSS_INT8``.
@@ -78,10 +79,10 @@ def publish_features(state: Path, card_id: str) -> None:
         export.store(path, text, card, {"safetensors": export.to_safetensors(whole)})
 
 
-def quantisation_loss(card: Card, photos: Path) -> float:
+def quantisation_loss(card: Card, photos: Sequence[Path]) -> float:
     """Mean PSNR-Y in dB that the 8-bit weights are behind fp32 on the middles of the held-out photos."""
     losses = []
-    for number, pair in enumerate(data.read_pairs(data.split(photos)[1])):
+    for number, pair in enumerate(data.read_pairs(data.split_all(photos)[1])):
         side = min(_SIDE, *pair.low.shape[:2])
         y, x = ((length - side) // 2 for length in pair.low.shape[:2])
         high = pair.high[4 * y : 4 * (y + side), 4 * x : 4 * (x + side)]
@@ -104,8 +105,8 @@ def write_gate(path: Path, gate: Gate) -> None:
     write_text(path, f"{kept}\n\n{table}")
 
 
-def _calibration(photos: Path, card: Card) -> list[NDArray[np.float32]]:
-    paths = data.split(photos)[0]
+def _calibration(photos: Sequence[Path], card: Card) -> list[NDArray[np.float32]]:
+    paths = data.split_all(photos)[0]
     rng = np.random.default_rng(5)
     tiles = []
     chosen = rng.choice(len(paths), size=min(_CALIBRATED_ON, len(paths)), replace=False)

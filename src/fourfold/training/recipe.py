@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from fourfold.core.errors import InvalidInput
+
+D = TypeVar("D", bound=Any)
 
 _TRUTH = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
 
@@ -17,60 +19,139 @@ class Settings:
 
     def override(self, *settings: str) -> Self:
         """A copy with ``key=value`` settings applied, each converted to the field's type."""
-        known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
-        changes: dict[str, object] = {}
+        changed = self
         for setting in settings:
-            key, sign, value = setting.partition("=")
-            if not sign or key not in known:
-                raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
-            try:
-                changes[key] = _TRUTH[value] if known[key] is bool else known[key](value)
-            except (ValueError, KeyError):
-                raise InvalidInput(f"expected {key} as {known[key].__name__}, got {value!r}") from None
-        return replace(self, **changes)
+            changed = with_settings(changed, setting)
+        return changed
+
+
+def with_settings(value: D, setting: str) -> D:
+    """A copy of a dataclass with ``key=value`` applied, converted to the field's type.
+
+    Raises:
+        InvalidInput: no such key, or a value of another type.
+    """
+    known = {f.name: type(getattr(value, f.name)) for f in fields(value)}
+    key, sign, text = setting.partition("=")
+    if not sign or key not in known:
+        raise InvalidInput(f"expected KEY=VALUE with a key among {', '.join(known)}; got {setting!r}")
+    try:
+        return replace(value, **{key: _TRUTH[text] if known[key] is bool else known[key](text)})
+    except (ValueError, KeyError):
+        raise InvalidInput(f"expected {key} as {known[key].__name__}, got {text!r}") from None
 
 
 @dataclass(frozen=True)
-class Recipe(Settings):
-    """One training run of the upscaler.
+class Stage:
+    """A part of a run of the engine: so many steps at settings of its own, from the weights of the part before.
 
     Attributes:
-        name: folder and weights name; channels, depth, expansion: see ``networks.upscaler.Upscaler``.
-        start: id of a published upscaler to start from, no wider or deeper than this one; empty for random weights.
-        degraded: whether the low-resolution patches are spoiled as real photos are, see ``imaging.degrade.photo``.
-        steps: optimiser steps; batch: patches a step; patch: side of a low-resolution patch in pixels;
-        margin: low-resolution pixels at each patch edge that the loss ignores, since they saw zero padding.
-        lr: peak learning rate of Adam, reached after ``warmup`` steps, then cosine down to ``lr_end``.
-        luma_weight: weight of the error of BT.601 luma beside that of RGB, both as means over pixels.
-        texture_weight: weight of the difference of local amplitude spectra, see ``losses.texture``.
-        polish: last share of the steps trained on the squared error instead of the Charbonnier error.
-        ema: decay of the running mean of the weights, which is what is kept.
-        seed: of initialisation and of every patch; photos: use only the first N photos (0: all).
-        check_every: steps between validations on the held-out photos, each followed by a save.
+        steps: optimiser steps; batch: patches a step; patch: side of a patch that the network is given, in pixels.
+        lr, muon: peak rates of Adam and of Muon; with ``muon`` 0 Adam trains every weight.
+        beta2: Adam's, of the running mean of squares.
+        floor: what part of the peak the rates end at; warmup: epochs in which they rise, before a cosine to the end.
+        epoch: steps in which the rates stay the same.
+        clip: largest norm of the gradient, 0 for any; ema: decay of the running mean of the weights, 0 for none.
     """
 
-    loop = "loop"
+    steps: int
+    batch: int = 16
+    patch: int = 48
+    lr: float = 2e-3
+    muon: float = 0.012
+    beta2: float = 0.99
+    floor: float = 0.0
+    warmup: int = 100
+    epoch: int = 1
+    clip: float = 1.0
+    ema: float = 0.999
+
+    def rate(self, step: int) -> float:
+        """What part of the peak the rates have at a step, counted from 0."""
+        epoch = step // self.epoch
+        wave = cosine(epoch, -(-self.steps // self.epoch), 1.0, self.warmup)
+        return wave if epoch < self.warmup else self.floor + (1 - self.floor) * wave
+
+
+@dataclass(frozen=True)
+class ImageRecipe(Settings):
+    """What the runs of the engine share.
+
+    Attributes:
+        name: folder and weights name; stages: gone through in turn.
+        precision: of the network's arithmetic: ``bf16``, ``fp32``, or ``auto``, which is bf16 where that is faster.
+        seed: of initialisation and of every patch; photos: use only the first N photos (0: all).
+        check_every, save_every: steps between validations on held-out pictures, and between saves.
+    """
 
     name: str
-    channels: int = 24
-    depth: int = 8
-    expansion: int = 4
-    start: str = ""
-    degraded: bool = False
-    steps: int = 24_000
-    batch: int = 16
-    patch: int = 56
-    margin: int = 4
-    lr: float = 1e-3
-    lr_end: float = 1e-6
-    warmup: int = 200
-    luma_weight: float = 1.0
-    texture_weight: float = 0.0
-    polish: float = 0.2
-    ema: float = 0.999
+    stages: tuple[Stage, ...]
+    precision: str = "auto"
     seed: int = 1
     photos: int = 0
     check_every: int = 500
+    save_every: int = 250
+
+    def override(self, *settings: str) -> Self:
+        """As ``Settings``; a setting of stages changes every stage, with a number before it (``2.steps=9``) one."""
+        known = {field.name for field in fields(self)} - {"stages"}
+        mine = [one for one in settings if one.partition("=")[0] in known]
+        changed = super().override(*mine)
+        for setting in (one for one in settings if one not in mine):
+            changed = replace(changed, stages=_changed(changed.stages, setting))
+        return changed
+
+
+def _changed(stages: tuple[Stage, ...], setting: str) -> tuple[Stage, ...]:
+    number, dot, rest = setting.partition(".")
+    if not (dot and number.isdigit()):
+        return tuple(with_settings(stage, setting) for stage in stages)
+    if not 1 <= int(number) <= len(stages):
+        raise InvalidInput(f"expected a stage from 1 to {len(stages)} in {setting!r}")
+    return tuple(with_settings(stage, rest) if place == int(number) else stage for place, stage in enumerate(stages, 1))
+
+
+@dataclass(frozen=True)
+class UpscalerStage(Stage):
+    """A stage of the upscaler.
+
+    Attributes:
+        margin: input pixels at each edge of a patch that the loss ignores, since the network sees padding there.
+        degraded: the low-resolution patches are degraded as real photos are, see ``imaging.degrade.photo``.
+        graphics: probability that a patch is one of the drawn ones, see ``graphics``.
+        taught: probability that a patch shows a teacher's answer in place of the photo, see ``teachers``.
+        luma_weight: weight of the error of BT.601 luma beside that of RGB, both as means over pixels.
+        texture_weight: weight of the difference of local amplitude spectra, see ``losses.texture``.
+    """
+
+    margin: int = 4
+    degraded: bool = False
+    graphics: float = 0.12
+    taught: float = 0.0
+    luma_weight: float = 1.0
+    texture_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class UpscalerRecipe(ImageRecipe):
+    """A run of the upscaler.
+
+    Attributes:
+        channels, depth, activation: see ``networks.upscaler.Upscaler``.
+        start: id of a published upscaler of this shape to start from; empty for random weights.
+        teacher: whose answers ``taught`` stages are trained on, see ``teachers.TEACHERS``; empty for none.
+        windows: how many windows of the photos the teacher answers.
+    """
+
+    loop = "upscaler"
+
+    stages: tuple[UpscalerStage, ...]
+    channels: int = 32
+    depth: int = 8
+    activation: str = "relu"
+    start: str = ""
+    teacher: str = ""
+    windows: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -87,7 +168,7 @@ class EncoderRecipe(Settings):
         check_every: steps between validations on the held-out photos, each followed by a save.
     """
 
-    loop = "encoder_loop"
+    loop = "encoder"
 
     name: str
     width: int = 96
@@ -135,7 +216,7 @@ class FeatSharpRecipe(Settings):
         check_every: steps between validations on the held-out photos, each followed by a save.
     """
 
-    loop = "featsharp_loop"
+    loop = "featsharp"
 
     name: str
     factor: int = 2
@@ -162,48 +243,32 @@ class FeatSharpRecipe(Settings):
 
 
 @dataclass(frozen=True)
-class DeblurRecipe(Settings):
-    """One training run of a deblurring network.
+class DeblurStage(Stage):
+    """A stage of a deblurring network; ``coarse``: only the first two of the three scales are trained, at a sixth."""
+
+    coarse: bool = False
+
+
+@dataclass(frozen=True)
+class DeblurRecipe(ImageRecipe):
+    """A run of a deblurring network.
 
     Attributes:
-        name: folder and weights name; wf, scale, vscale: see ``networks.mssnet.MSSNet``.
+        wf, scale, vscale: see ``networks.mssnet.MSSNet``.
         data: ``photos`` (sharp ones, shaken by ``imaging.camera``) or ``pairs`` (folders ``blur`` and ``sharp``).
-        steps: optimiser steps; batch: crops a step; patch: side of a crop in pixels, a multiple of 16.
-        coarse: first steps in which only the first two of the three scales are trained, which costs a sixth.
         scaled: whether the starting weights are scaled to the data, see ``start``, and not PyTorch's as in the paper.
-        epoch: steps between changes of the learning rate; warmup: epochs of linear rise to ``lr``, the peak of Adam's
-        learning rate; then it follows a cosine down to ``lr_end``.
         still: share of photos that are not shaken, so that the network learns to leave sharp ones alone.
-        clip: largest norm of the gradient, 0 for any; ema: decay of the running mean of the weights, 0 for none.
-        precision: of the arithmetic of the network, ``bf16`` or ``fp32``.
-        seed: of initialisation and of every crop; photos: use only the first N (0: all).
-        save_every, check_every: steps between saves, and between validations on held-out pictures.
     """
 
-    loop = "deblur_loop"
+    loop = "deblurring"
 
-    name: str
-    wf: int
-    scale: int
-    vscale: int
+    stages: tuple[DeblurStage, ...]
+    wf: int = 16
+    scale: int = 0
+    vscale: int = 8
     data: str = "photos"
-    steps: int = 8_000
-    batch: int = 8
-    patch: int = 128
-    coarse: int = 0
     scaled: bool = False
-    epoch: int = 1
-    warmup: int = 200
-    lr: float = 1e-3
-    lr_end: float = 1e-6
     still: float = 0.15
-    clip: float = 1.0
-    ema: float = 0.999
-    precision: str = "bf16"
-    seed: int = 1
-    photos: int = 0
-    save_every: int = 100
-    check_every: int = 500
 
 
 @dataclass(frozen=True)
@@ -220,7 +285,7 @@ class TowerRecipe(Settings):
         seed: of initialisation, pictures and batches; check_every: steps between validations, each followed by a save.
     """
 
-    loop = "tower_loop"
+    loop = "towers"
 
     name: str
     data: str

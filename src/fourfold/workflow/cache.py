@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from fourfold.core.contract import Levels
 from fourfold.core.errors import NotEnough, PictureError
 from fourfold.core.image import Metadata
-from fourfold.workflow.ports import Carried, ImageType, Picture, Report, plain
+from fourfold.workflow.ports import Carried, ImageType, Picture, StepReport, plain
 
 LIMIT = 2 << 30
 """Bytes of rows that may stay; those used longest ago go first, and what is known of the picture stays."""
@@ -160,7 +160,7 @@ class Rows:
 
 def _plain(value: Any, rows: Rows | None) -> Any:
     """An output as plain values."""
-    if isinstance(value, Report):
+    if isinstance(value, StepReport):
         return {"report": value.figures}
     if not isinstance(value, Picture):
         return {"value": value}
@@ -174,7 +174,7 @@ def _plain(value: Any, rows: Rows | None) -> Any:
 def _taken(entry: Path, output: str, stored: Mapping[str, Any]) -> Any:
     """The output that ``_plain`` stored."""
     if "report" in stored:
-        return Report(stored["report"])
+        return StepReport(stored["report"])
     if "value" in stored:
         return stored["value"]
     of_type = ImageType(**stored["image"] | {"size": tuple(stored["image"]["size"])})

@@ -21,9 +21,9 @@ from fourfold.imaging import files
 from fourfold.imaging.metadata import LONGEST_RECIPE
 from fourfold.workflow import cache
 from fourfold.workflow.cache import Cache, Entry
-from fourfold.workflow.graph import Graph, Task
+from fourfold.workflow.graph import BoundStep, Graph
 from fourfold.workflow.node import Context, Tools
-from fourfold.workflow.ports import ImageType, Picture, Report, plain
+from fourfold.workflow.ports import ImageType, Picture, StepReport, plain
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Record:
         finish: what is left to do once the step that takes its rows is finished.
     """
 
-    task: Task
+    task: BoundStep
     contents: Mapping[Path, str]
     key: str
     reused: bool
@@ -97,7 +97,7 @@ class Record:
         }
 
     def _plain(self, value: Any) -> Any:
-        if isinstance(value, Report):
+        if isinstance(value, StepReport):
             return value.figures
         if isinstance(value, Picture):
             return plain(value.type) | {"size": [*(value.type.size or ())][::-1]}  # width first, as reports have it
@@ -157,12 +157,12 @@ class _Run:
                 found[task.name] = kept
         return found
 
-    def _takers(self, task: Task) -> Iterator[tuple[Task, str]]:
+    def _takers(self, task: BoundStep) -> Iterator[tuple[BoundStep, str]]:
         """Every task that takes an output of a task, and which."""
         for taker in self._graph.tasks:
             yield from ((taker, source.output) for source in taker.inputs.values() if source.step == task.name)
 
-    def _step(self, task: Task) -> None:
+    def _step(self, task: BoundStep) -> None:
         kept = self._kept.get(task.name)
         started = time.perf_counter() - self._began
         record = Record(task, self._contents, self._keys[task.name], kept is not None, started)
@@ -182,7 +182,7 @@ class _Run:
                 return False
         return True
 
-    def _identity(self, task: Task) -> dict[str, Any]:
+    def _identity(self, task: BoundStep) -> dict[str, Any]:
         """What a step's result is made from; two steps of one identity give the same."""
         found = self._described(task) | {
             "fourfold": fourfold.__version__,
@@ -191,7 +191,7 @@ class _Run:
         }
         return found | ({"file": f"{self._place.stem}_{task.name}"} if task.node.writes else {})
 
-    def _described(self, task: Task) -> dict[str, Any]:
+    def _described(self, task: BoundStep) -> dict[str, Any]:
         """A step without its connections and without names: node, version, parameters, files by their content."""
         told = {"node": task.node.name, "version": task.node.version}
         for name, value in task.parameters.items():
@@ -201,7 +201,7 @@ class _Run:
                 told[name] = Path(value).name  # a network of others is named by its file; where that lies is nobody's
         return told
 
-    def _recipe(self, task: Task) -> dict[str, Any]:
+    def _recipe(self, task: BoundStep) -> dict[str, Any]:
         """How a step's picture is made, without names: the steps before it by number, versions and weights."""
         before = self._graph.before(task.name)
         number = {one.name: place for place, one in enumerate(before)}

@@ -24,7 +24,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Task:
+class BoundStep:
     """A step that can be run.
 
     Attributes:
@@ -45,9 +45,9 @@ class Graph:
     """A workflow that can be run: its tasks, each after those it takes something from, loading ones first."""
 
     workflow: Workflow
-    tasks: tuple[Task, ...]
+    tasks: tuple[BoundStep, ...]
 
-    def before(self, name: str) -> tuple[Task, ...]:
+    def before(self, name: str) -> tuple[BoundStep, ...]:
         """The task of that name and all that it depends on, in order."""
         wanted = {name}
         for task in reversed(self.tasks):
@@ -122,7 +122,7 @@ class _Checker:
     _used: set[str] = field(default_factory=set)
     _nodes: dict[str, Node] = field(default_factory=dict)
 
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[BoundStep, ...]:
         """The tasks in order, as far as they are sound; ``problems`` says what is not."""
         for step in self.workflow.steps.values():
             self._find_node(step)
@@ -156,7 +156,7 @@ class _Checker:
                 listed = ", ".join([*inputs, "STEP.PARAMETER"])
                 self._note(0, "", f"there is no input {name!r} to set; expected {listed}.{near(name, known)}")
 
-    def _task(self, step: Step) -> Task | None:
+    def _task(self, step: Step) -> BoundStep | None:
         where, known = f"step {step.name}", list(self.nodes)
         node = self._nodes.get(step.name)
         self._used |= {word for text in step.arguments.values() if (word := _input(text))}
@@ -186,7 +186,7 @@ class _Checker:
         except FourfoldError as error:
             self._note(step.line, where, str(error))
             return None
-        return Task(step.name, node, parameters, arguments, inputs)
+        return BoundStep(step.name, node, parameters, arguments, inputs)
 
     def _values(self, step: Step, node: Node) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -259,7 +259,7 @@ class _Checker:
                    f"{gives}; connect a step whose node is {' or '.join(able)}")  # fmt: skip
         return None
 
-    def _ordered(self, found: dict[str, Task]) -> tuple[Task, ...]:
+    def _ordered(self, found: dict[str, BoundStep]) -> tuple[BoundStep, ...]:
         sorter = TopologicalSorter({name: self._needs(step) for name, step in self.workflow.steps.items()})
         try:
             sorter.prepare()
@@ -298,7 +298,7 @@ def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
-def _mistyped(workflow: Workflow, tasks: tuple[Task, ...], known: Mapping[str, ImageType]) -> Iterator[Problem]:
+def _mistyped(workflow: Workflow, tasks: tuple[BoundStep, ...], known: Mapping[str, ImageType]) -> Iterator[Problem]:
     """Infer the type of every image in order; where one cannot be, say so and go on without it."""
     types: dict[str, ImageType] = {}
     for task in tasks:

@@ -27,7 +27,7 @@ from fourfold.methods.cascade import Cascade, Network
 from fourfold.methods.features import colours
 from fourfold.models.classifier import Encoding
 from fourfold.workflow.node import Context, Node, Options, Port, Values, node
-from fourfold.workflow.ports import ImageType, Picture, Report
+from fourfold.workflow.ports import ImageType, Picture, StepReport
 
 LARGEST, SMALLEST = 8.0, 1 / 64
 """Times the photo's sides that a picture may have: beyond, there would be nothing but invention, or nothing left."""
@@ -110,7 +110,7 @@ class Restored(NamedTuple):
     """What restoring gives."""
 
     image: Annotated[Picture, Port("The restored picture; the very same one where there was nothing to do.")]
-    report: Annotated[Report, Port("Its figures: what was found and done, sizes, time, operations, tiles.")]
+    report: Annotated[StepReport, Port("Its figures: what was found and done, sizes, time, operations, tiles.")]
 
 
 @node(version=1, infer=_restored, models=lambda tools, values: tools.models(values["options"]))
@@ -124,11 +124,11 @@ def restore(
     made = context.tools.restore(image.image, options)
     prepared = made.prepared
     if prepared.unchanged is not None:
-        return Restored(image, Report(made.figures))
+        return Restored(image, StepReport(made.figures))
     of_type = replace(_restored({"image": image.type}, {"options": options}), size=prepared.target)
     carried = replace(image.carried, engines={**image.carried.engines, **prepared.engines})
     flow = partial(prepared.run, progress=context.progress)
-    return Restored(Picture(of_type, carried, flow=flow), Report(made.figures))
+    return Restored(Picture(of_type, carried, flow=flow), StepReport(made.figures))
 
 
 def _alike(types: Types, _values: Values) -> ImageType:
@@ -154,7 +154,7 @@ def blend(
 class Compared(NamedTuple):
     """What comparing gives."""
 
-    report: Annotated[Report, Port("PSNR in dB, nothing for equal pictures, and SSIM, both on luma.")]
+    report: Annotated[StepReport, Port("PSNR in dB, nothing for equal pictures, and SSIM, both on luma.")]
     score: Annotated[float, Port("The SSIM, 1 for equal pictures.")]
 
 
@@ -172,7 +172,7 @@ def compare(
     pair = image.image.rgb8(), reference.image.rgb8()
     psnr, ssim = psnr_y(*pair, border), ssim_y(*pair, border)
     return Compared(
-        Report({"psnr_y": round(psnr, 2) if np.isfinite(psnr) else None, "ssim_y": round(ssim, 4)}), round(ssim, 4)
+        StepReport({"psnr_y": round(psnr, 2) if np.isfinite(psnr) else None, "ssim_y": round(ssim, 4)}), round(ssim, 4)
     )
 
 
@@ -190,9 +190,9 @@ def measure(
     large: Annotated[Picture, Port("An enlarged picture.")],
     small: Annotated[Picture, Port("The picture it was made from.")],
     context: Context,
-) -> Annotated[Report, Port("Consistency, added detail, what a phone shows of it, and sharpness.")]:
+) -> Annotated[StepReport, Port("Consistency, added detail, what a phone shows of it, and sharpness.")]:
     """Measure what an enlarged picture kept of the one it was made from, and what was added."""
-    return Report(context.tools.measure(large.levels, small.levels))
+    return StepReport(context.tools.measure(large.levels, small.levels))
 
 
 class Classified(NamedTuple):
@@ -200,7 +200,7 @@ class Classified(NamedTuple):
 
     label: Annotated[str, Port("The class: its name, or its number where no names are given.")]
     score: Annotated[float, Port("How sure the network that answered is, 0 to 1.")]
-    report: Annotated[Report, Port("Class, confidence, which network answered, and what it took.")]
+    report: Annotated[StepReport, Port("Class, confidence, which network answered, and what it took.")]
 
 
 @node(version=1)
@@ -222,7 +222,7 @@ def classify(
     used = [context.tools.classifier(path, encoding) for path, encoding in pair[: 1 + took_big]]
     figures = {"class_number": number, "confidence": sure, "threshold": threshold, "network": used[-1].name}
     figures |= {"took_big": took_big, "gmacs": round(sum(one.macs for one in used) / 1e9, 3)}
-    return Classified(str(number) if names is None else _name(names, number), sure, Report(figures))
+    return Classified(str(number) if names is None else _name(names, number), sure, StepReport(figures))
 
 
 def _network(context: Context, path: Path, encoding: Encoding) -> Network:
@@ -253,7 +253,7 @@ class Featured(NamedTuple):
     """What looking at features gives."""
 
     image: Annotated[Picture, Port("A map in colours, a pixel for each feature; equal colours mean equal features.")]
-    report: Annotated[Report, Port("Channels and sizes of the maps.")]
+    report: Annotated[StepReport, Port("Channels and sizes of the maps.")]
 
 
 @node(version=1, infer=_featured, models=lambda tools, values: tools.sharpener(values["factor"]).models)
@@ -272,7 +272,7 @@ def features(
     of_type = replace(_featured({"image": image.type}, {}), size=shown.size)
     figures: dict[str, Any] = {"channels": len(found.low), "factor": factor}
     figures |= {f"{name}_size": list(maps[name].shape[:0:-1]) for name in ("low", "sharp")}
-    return Featured(Picture.of(shown, of_type), Report(figures))
+    return Featured(Picture.of(shown, of_type), StepReport(figures))
 
 
 @node(version=1, writes=True)
@@ -284,7 +284,7 @@ def save(
         Literal["embed", "leave-out"],
         Param("Whether the file says how it was made: versions, weights and parameters, no names; not with strip."),
     ] = "embed",
-) -> Annotated[Report, Port("The file: name, format, size, bytes and SHA-256.")]:
+) -> Annotated[StepReport, Port("The file: name, format, size, bytes and SHA-256.")]:
     """Save a picture as NAME_STEP in its own format or another, with its colours, date and place."""
     kind = format_of(options.format) if options.format else writable_like(format_of(image.carried.format or "PNG"))
     path = _place(context, kind)
@@ -302,7 +302,7 @@ def save(
         image.pour(write)
     figures: dict[str, Any] = {"file": path.name, "format": kind.name, "output_size": [spec.width, spec.height]}
     figures |= {"bytes": written.stat().st_size, "sha256": files.digest(written)}
-    return Report(figures | {"warnings": [*image.carried.notes, *fits.notes, *writer.notes]})
+    return StepReport(figures | {"warnings": [*image.carried.notes, *fits.notes, *writer.notes]})
 
 
 def _blank(of: ImageType) -> Image:

@@ -204,7 +204,7 @@ def _colour(profile: bytes | None, channels: int) -> str:
         return "an unnamed profile"
 
 
-class Report:
+class StepReport:
     """Figures of a step by name, plain values; those about a picture are known when it is no longer open."""
 
     def __init__(self, figures: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
@@ -217,7 +217,7 @@ class Report:
         return json.loads(json.dumps(figures))  # type: ignore[no-any-return]  # plain, as it is after being kept
 
 
-KINDS: dict[type, str] = {Picture: "image", Report: "report", float: "score", str: "text"}
+KINDS: dict[type, str] = {Picture: "image", StepReport: "report", float: "score", str: "text"}
 """The types of ports by the Python type that flows through them."""
 
 

@@ -44,7 +44,7 @@ class Workers(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """What is to be done: photos left, those refused before any work, and how many are done already."""
 
     jobs: tuple[Job, ...]
@@ -102,7 +102,7 @@ class Batch:
         self.full = False
         self._start: int | None = None
 
-    def plan(self) -> Plan:
+    def plan(self) -> BatchPlan:
         """List what is there and tell what is left of it.
 
         Raises:
@@ -121,14 +121,14 @@ class Batch:
                 skipped += 1
             else:
                 wanted.append(Job(found.name, target, found.size, found.stamp))
-        return Plan(tuple(wanted), tuple(refused), skipped)
+        return BatchPlan(tuple(wanted), tuple(refused), skipped)
 
     def estimate(self, jobs: Sequence[Job]) -> Estimate:
         """What doing these jobs will take, measured on a few of them; see ``estimate.estimate``."""
         setting, workers = self._prepared()
         return estimate(setting, jobs, workers)
 
-    def run(self, plan: Plan, *, watch: bool = False) -> Iterator[Outcome]:
+    def run(self, plan: BatchPlan, *, watch: bool = False) -> Iterator[Outcome]:
         """Do what is left, write it down, and give each outcome as it is ready.
 
         Args:
@@ -186,7 +186,7 @@ class Batch:
         self.full = self.full or outcome.full
         return outcome
 
-    def _arrived(self) -> Plan:
+    def _arrived(self) -> BatchPlan:
         """Photos that came or changed, once two looks find them the same; waits for them."""
         before: set[Job | Outcome] = set()
         while True:
@@ -195,7 +195,7 @@ class Batch:
             jobs = tuple(job for job in plan.jobs if job in before)
             refused = tuple(outcome for outcome in plan.refused if outcome in before)
             if jobs or refused:
-                return Plan(jobs, refused, plan.skipped)
+                return BatchPlan(jobs, refused, plan.skipped)
             found: tuple[Job | Outcome, ...] = (*plan.jobs, *plan.refused)
             before = {one for one in found if self._refused.get(one.source) != one.stamp}  # what failed so is told
             time.sleep(max(_POLL, 10 * (time.monotonic() - began)))

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fourfold.api.cascade.labelled import Duration, Run, Timed, read_labelled
+from fourfold.api.cascade.labelled import CascadeRun, Duration, Timed, read_labelled
 from fourfold.api.cascade.logits import Judged, Samples, StoredLogits
 from fourfold.api.cascade.plot import plot
-from fourfold.api.cascade.report import Report, report
+from fourfold.api.cascade.report import CascadeReport, report
 from fourfold.core.errors import UsageError
 from fourfold.methods.cascade import Cascade, CascadeAnswers, Chain, ChainAnswers
 from fourfold.methods.gate import Fit
@@ -23,7 +23,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Pair:
+class NetworkPair:
     """Two classifier files.
 
     Attributes:
@@ -40,7 +40,7 @@ Choice = Literal["in-sample", "held-out"]
 """Which threshold: chosen on all samples, or on a half of them so that the other half can judge it."""
 
 
-def headline(found: Report, choice: Choice) -> Fit:
+def headline(found: CascadeReport, choice: Choice) -> Fit:
     """The point a report is read for; where there is only the other, that one."""
     honest = found.held_out.fit if found.held_out else None
     point = (honest or found.in_sample) if choice == "held-out" else (found.in_sample or honest)
@@ -56,7 +56,7 @@ def fit_stored(
     max_loss: float = 0.0,
     threshold: float | None = None,
     picture: Path | None = None,
-) -> Report:
+) -> CascadeReport:
     """Fit and measure a cascade of two networks whose logits are stored, as ``api.cascade.logits`` says.
 
     Args:
@@ -77,7 +77,7 @@ def fit_stored(
 
 
 def fit_photos(
-    pair: Pair,
+    pair: NetworkPair,
     images: Path,
     table: Path,
     *,
@@ -86,7 +86,7 @@ def fit_photos(
     choice: Choice = "in-sample",
     batch_size: int = BATCH,
     picture: Path | None = None,
-) -> tuple[Report, Run]:
+) -> tuple[CascadeReport, CascadeRun]:
     """Fit and measure a cascade of two real networks on labelled pictures, then run it and time it.
 
     Args:
@@ -120,7 +120,7 @@ def fit_photos(
 
 
 def classify(
-    pictures: Sequence[str | Path], pair: Pair, threshold: float, *, batch_size: int = BATCH
+    pictures: Sequence[str | Path], pair: NetworkPair, threshold: float, *, batch_size: int = BATCH
 ) -> CascadeAnswers:
     """Class numbers of pictures, the little network's where it is sure enough.
 
@@ -132,7 +132,7 @@ def classify(
     return Cascade(little, big, threshold, batch_size=batch_size)([Path(one) for one in pictures])
 
 
-def _loaded(pair: Pair) -> tuple[Classifier, Classifier]:
+def _loaded(pair: NetworkPair) -> tuple[Classifier, Classifier]:
     return Classifier(pair.little, pair.little_encoding), Classifier(pair.big, pair.big_encoding)
 
 
@@ -155,12 +155,12 @@ def _run(
     threshold: float,
     batch_size: int,
     alone: tuple[Duration, Duration],
-) -> Run:
+) -> CascadeRun:
     little, big = (Timed(network.prepare, network) for network in networks)
     before = time.perf_counter()
     Cascade(little, big, threshold, batch_size=batch_size)(pictures)
     seconds = time.perf_counter() - before
-    return Run(
+    return CascadeRun(
         threshold=threshold,
         batch_size=batch_size,
         big_pictures=big.pictures,

@@ -95,7 +95,7 @@ class Duration:
 
 
 @dataclass(frozen=True)
-class Run:
+class CascadeRun:
     """The cascade really run over all pictures, files to labels, beside each network alone.
 
     Attributes:
@@ -113,7 +113,7 @@ class Run:
     cascade: Duration
 
 
-def timing(run: Run, pictures: int) -> str:
+def timing(run: CascadeRun, pictures: int) -> str:
     """A run over so many pictures as text for a terminal."""
     went = f"{run.big_pictures} went to the big network, in {run.big_calls} calls of at most {run.batch_size}"
     lines = [

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fourfold.api.cascade.logits import Samples
-from fourfold.api.cascade.report import Report, text_macs
+from fourfold.api.cascade.report import CascadeReport, text_macs
 from fourfold.methods import gate
 from fourfold.methods.cascade import ENDS
 from fourfold.pages import chart
@@ -16,7 +16,7 @@ from fourfold.pages.chart import BLUE, BOX, FINER, GREY, GRID, INK, ORANGE, Axes
 _LEGEND = (378, 148)  # width, height
 
 
-def plot(path: Path, pair: Samples, report: Report) -> None:
+def plot(path: Path, pair: Samples, report: CascadeReport) -> None:
     """Draw the pair to a PNG file, which appears whole or not at all.
 
     The line is every distinct threshold on all samples; the broken one is random routing. Filled: the chosen point on
@@ -36,7 +36,7 @@ def curve(pair: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return little.macs + forwarded * big.macs, (int(big.correct.sum()) - points.lost) / len(pair)
 
 
-def _drawn(pair: Samples, report: Report) -> Image.Image:
+def _drawn(pair: Samples, report: CascadeReport) -> Image.Image:
     little, big = pair.little, pair.big
     macs, accuracy = curve(pair)
     shown = [accuracy.min(), accuracy.max(), little.correct.mean(), big.correct.mean()]
@@ -67,7 +67,7 @@ def _drawn(pair: Samples, report: Report) -> Image.Image:
     return canvas
 
 
-def _summary(report: Report) -> str:
+def _summary(report: CascadeReport) -> str:
     point = report.in_sample or (report.held_out.fit if report.held_out else None)
     assert point is not None
     saved = f"MACs {-100 * point.reduction:+.1f} %"
@@ -77,7 +77,7 @@ def _summary(report: Report) -> str:
     return text
 
 
-def _chosen(draw: ImageDraw.ImageDraw, axes: Axes, report: Report) -> None:
+def _chosen(draw: ImageDraw.ImageDraw, axes: Axes, report: CascadeReport) -> None:
     if report.held_out:
         point, around = report.held_out.fit, report.held_out
         x, y = axes.at(point.macs, point.accuracy)

@@ -87,7 +87,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Report:
+class CascadeReport:
     """A pair of networks as a cascade.
 
     Attributes:
@@ -116,7 +116,7 @@ def report(
     threshold: float | None = None,
     others: Sequence[Judged] = (),
     seed: int = 0,
-) -> Report:
+) -> CascadeReport:
     """Fit and measure a cascade; everything random comes from ``seed``.
 
     Args:
@@ -147,7 +147,7 @@ def report(
         notes.append("One sample cannot be split: nothing here was measured on samples the threshold had not seen.")
     if point.reduction < 0:
         notes.append("The cascade costs more than the big network alone: every sample pays the little one, too.")
-    return Report(
+    return CascadeReport(
         pair.little.name, pair.big.name, len(pair), max_loss, in_sample, held_out, halvings, tuple(rows), tuple(notes)
     )
 
@@ -243,12 +243,12 @@ def _interval(values: NDArray[np.float64]) -> Interval:
     return Interval(float(low), float(high))
 
 
-def document(found: Report, headline: Fit) -> dict[str, Any]:
+def document(found: CascadeReport, headline: Fit) -> dict[str, Any]:
     """The report as plain values, the operating point ``headline`` on top."""
     return {"little": found.little, "big": found.big, **asdict(headline), **asdict(found)}
 
 
-def table(found: Report) -> str:
+def table(found: CascadeReport) -> str:
     """The report as text for a terminal."""
     rows = [["", "threshold", "forwarded", "accuracy", "MACs", "reduction"]]
     rows += [
@@ -274,7 +274,7 @@ def _row(name: str, point: Fit, around: Measured | None) -> list[str]:
     ]
 
 
-def _sentences(found: Report) -> list[str]:
+def _sentences(found: CascadeReport) -> list[str]:
     lines = []
     if found.held_out:
         change, around = found.held_out.change, found.held_out.change_interval

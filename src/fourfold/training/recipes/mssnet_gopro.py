@@ -5,11 +5,14 @@ Claim:    none of ours: 396,000 steps of 16 crops of 256×256 pixels have not be
           schedule is the paper's: 3,000 epochs of 132 steps, three to warm up, then a cosine from 2e-4 to 1e-6.
 """
 
-from fourfold.training.recipe import DeblurRecipe
+from fourfold.training.recipe import DeblurRecipe, DeblurStage
 
 recipe = DeblurRecipe(
-    name="mssnet_gopro", wf=54, scale=42, vscale=42, data="pairs", steps=3000 * 132, batch=16, patch=256, epoch=132,
-    warmup=3, lr=2e-4, lr_end=1e-6, clip=0, ema=0, precision="fp32", seed=1234, save_every=132, check_every=13_200,
+    name="mssnet_gopro", wf=54, scale=42, vscale=42, data="pairs", precision="fp32", seed=1234, save_every=132,
+    check_every=13_200, stages=(
+        DeblurStage(steps=3000 * 132, batch=16, patch=256, lr=2e-4, muon=0, beta2=0.999, floor=0.005, epoch=132,
+                    warmup=3, clip=0, ema=0),
+    ),
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ NeurIPS 2020): each place of a view is to be found among all places of the batch
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -18,22 +18,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fourfold.networks.vit import VisionTransformer
-from fourfold.training import data, views
+from fourfold.training import data, engine, views
 from fourfold.training.recipe import EncoderRecipe
 
 
-def train(recipe: EncoderRecipe, photos: Path, folder: Path) -> Path:
+def train(recipe: EncoderRecipe, photos: Sequence[Path], folder: Path) -> Path:
     """Train, or go on training, and return the file of the weights.
 
     Args:
-        recipe: what to train; photos: a folder of photos, see ``data.split``.
+        recipe: what to train; photos: folders of photos, see ``data.split``.
         folder: receives ``state.pt`` (to go on from), ``log.jsonl`` (one line a validation) and ``final.pt``.
 
     Raises:
         ArithmeticError: the loss is no longer finite; the last save is kept.
     """
     torch.manual_seed(recipe.seed)
-    training, held = data.split(photos)
+    training, held = data.split_all(photos)
     pictures = views.read_sizes(training[: recipe.photos or None], 2 * recipe.side)
     tests = _tests(recipe, held)
     network = VisionTransformer(recipe.width, recipe.depth, recipe.heads, recipe.features)
@@ -72,9 +72,8 @@ def train(recipe: EncoderRecipe, photos: Path, folder: Path) -> Path:
                 with (folder / "log.jsonl").open("a") as log:
                     log.write(json.dumps(entry) + "\n")
                 print(json.dumps(entry), flush=True)
-                torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step,
-                            "seconds": seconds, "recipe": asdict(recipe)}, saved.with_suffix(".part"))  # fmt: skip
-                saved.with_suffix(".part").replace(saved)
+                engine.save(saved, network=network.state_dict(), optimiser=optimiser.state_dict(), step=step,
+                            seconds=seconds, recipe=asdict(recipe))  # fmt: skip
     centre(network, [batch(recipe.steps + number)[0] for number in range(20)])
     print(f"centred, {validate(network, tests):.4f} of the places are found")
     torch.save(network.state_dict(), folder / "final.pt")

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from fourfold.networks.two_tower import TwoTower
+from fourfold.training import engine
 from fourfold.training.pictures import Pictures
 from fourfold.training.recipe import TowerRecipe
 
 
-def train(recipe: TowerRecipe, folder: Path, output: Path) -> Path:
+def train(recipe: TowerRecipe, folders: Sequence[Path], output: Path) -> Path:
     """Train, or go on training, and return the file of the final weights.
 
     Args:
-        recipe: what to train; folder: of what its data module reads.
+        recipe: what to train; folders: of what its data module reads.
         output: receives ``state.pt`` (to go on from), ``log.jsonl`` (one line a validation) and ``final.pt``.
 
     Raises:
@@ -30,7 +30,7 @@ def train(recipe: TowerRecipe, folder: Path, output: Path) -> Path:
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = import_module(f"fourfold.training.{recipe.data}")
-    seen, held = data.training_set(folder, recipe), data.held_out_set(folder)
+    seen, held = data.training_set(folders, recipe), data.held_out_set(folders)
     phrases = [*data.PHRASES.values()]
     network = data.network(recipe, seen).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr)
@@ -67,8 +67,8 @@ def train(recipe: TowerRecipe, folder: Path, output: Path) -> Path:
                      "seconds": round(seconds), "device": str(device)}  # fmt: skip
             with (output / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
-            _save(saved, network=network.state_dict(), optimiser=optimiser.state_dict(),
-                  schedule=schedule.state_dict(), step=step, seconds=seconds, recipe=asdict(recipe))  # fmt: skip
+            engine.save(saved, network=network.state_dict(), optimiser=optimiser.state_dict(),
+                        schedule=schedule.state_dict(), step=step, seconds=seconds, recipe=asdict(recipe))  # fmt: skip
             print(json.dumps(entry), flush=True)
     torch.save({key: value.cpu() for key, value in network.state_dict().items()}, output / "final.pt")
     return output / "final.pt"
@@ -85,8 +85,3 @@ def validate(network: TwoTower, held: Pictures, phrases: Sequence[Sequence[str]]
         device = network.logit_scale.device
         found = [network(part.to(device), prompts).argmax(1).cpu() for part in torch.split(held.images, 256)]
     return round(100 * (torch.cat(found) == held.labels).float().mean().item(), 2)
-
-
-def _save(path: Path, **state: Any) -> None:
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)

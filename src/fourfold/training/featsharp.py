@@ -7,7 +7,7 @@ the frozen encoder says of the picture seen through that homography. Each way le
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,17 +21,17 @@ from fourfold.core.errors import InvalidInput
 from fourfold.models import backbones
 from fourfold.networks.featsharp import BiasBuffer, Encoder, FeatSharp, JBUStack, PhiS, Upsampler, spectral
 from fourfold.networks.vit import VisionTransformer
-from fourfold.training import data, views
+from fourfold.training import data, engine, views
 from fourfold.training.recipe import FeatSharpRecipe
 
 TEST_CROPS, TEST_VIEWS = 24, 5
 
 
-def train(recipe: FeatSharpRecipe, photos: Path, folder: Path) -> Path:
+def train(recipe: FeatSharpRecipe, photos: Sequence[Path], folder: Path) -> Path:
     """Train all ways at once, or go on training, and return the file of FeatSharp's folded weights.
 
     Args:
-        recipe: what to train; photos: a folder of photos, see ``data.split``.
+        recipe: what to train; photos: folders of photos, see ``data.split``.
         folder: receives ``state.pt`` (to go on from), ``log.jsonl`` (one line a validation) and ``final.pt``.
 
     Raises:
@@ -40,7 +40,7 @@ def train(recipe: FeatSharpRecipe, photos: Path, folder: Path) -> Path:
     """
     torch.manual_seed(recipe.seed)
     encoder = frozen_encoder(recipe)
-    training, held = data.split(photos)
+    training, held = data.split_all(photos)
     side = recipe.factor * encoder.side
     pictures = views.read_sizes(training[: recipe.photos or None], side)
     normalizer = PhiS(encoder.channels).fit(
@@ -80,11 +80,9 @@ def train(recipe: FeatSharpRecipe, photos: Path, folder: Path) -> Path:
             with (folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
             print(json.dumps(entry), flush=True)
-            torch.save({"ways": {name: way.state_dict() for name, way in ways.items()},
-                        "optimisers": {name: one.state_dict() for name, one in optimisers.items()},
-                        "step": step, "seconds": seconds, "recipe": asdict(recipe)},
-                       saved.with_suffix(".part"))  # fmt: skip
-            saved.with_suffix(".part").replace(saved)
+            engine.save(saved, ways={name: way.state_dict() for name, way in ways.items()},
+                        optimisers={name: one.state_dict() for name, one in optimisers.items()},
+                        step=step, seconds=seconds, recipe=asdict(recipe))  # fmt: skip
     torch.save(ways["featsharp"].folded(normalizer), folder / "final.pt")
     return folder / "final.pt"
 

@@ -1,0 +1,112 @@
+"""Training of the upscaler: patches of photos and graphics, the error of RGB and luma, PSNR on held-out pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fourfold.catalog import load as catalog
+from fourfold.catalog.card import Card
+from fourfold.engines import pytorch, weights
+from fourfold.imaging.metrics import psnr_y
+from fourfold.networks.upscaler import Upscaler
+from fourfold.training import data, engine, graphics, losses, shards, teachers
+from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
+
+DRAWN = 240
+"""How many graphics are drawn to train on."""
+
+
+def train(recipe: UpscalerRecipe, photos: Sequence[Path], folder: Path) -> Path:
+    """Train, or go on training, and return the file of the running-mean weights; see ``engine.train``.
+
+    Args:
+        recipe: what to train; photos: folders of photos, see ``data.split``.
+        folder: see ``engine.train``; what is decoded, drawn and taught is kept beside it, in ``shards``.
+
+    Raises:
+        InvalidInput: there are no photos that are large enough.
+    """
+    return engine.train(recipe, UpscalerObjective(recipe, photos, folder.parent / "shards"), folder)
+
+
+class UpscalerObjective:
+    """The upscaler as what the engine trains."""
+
+    def __init__(self, recipe: UpscalerRecipe, photos: Sequence[Path], cache: Path) -> None:
+        self._recipe = recipe
+        least = max(stage.patch for stage in recipe.stages)
+        training, held = data.split_all(photos)
+        seen = shards.pairs(training[: recipe.photos or None], cache)
+        self._held = data.read_pairs(held)
+        self._held_graphics = [data.pair_of(one) for one in graphics.held_out()]
+        self._photos = data.at_least(seen, least)
+        wanted = any(stage.graphics for stage in recipe.stages)
+        self._graphics = shards.drawn(DRAWN, recipe.seed, cache) if wanted else []
+        taught = bool(recipe.teacher) and any(stage.taught for stage in recipe.stages)
+        self._taught = teachers.answered(recipe.teacher, self._photos, recipe.windows, cache) if taught else []
+        self._mixtures: dict[tuple[float, float], data.Mixture] = {}
+
+    def network(self) -> Upscaler:
+        """A network with random weights, or a published one."""
+        network = Upscaler(self._recipe.channels, self._recipe.depth, self._recipe.activation)
+        if self._recipe.start:
+            card = catalog.card(self._recipe.start)
+            assert isinstance(card, Card)
+            pytorch.fill(network, {k: torch.from_numpy(v) for k, v in weights.state(card).items()}, card.id)
+        return network
+
+    def hidden(self, network: nn.Module) -> list[nn.Parameter]:
+        """All kernels but the first and the last."""
+        assert isinstance(network, Upscaler)
+        return [cast("nn.Parameter", conv.weight) for conv in network.body]
+
+    def batch(self, stage: UpscalerStage, rng: np.random.Generator) -> engine.Batch:
+        """Patches of photos, graphics and taught windows, as probable as the stage says."""
+        key = (stage.graphics, stage.taught)
+        if key not in self._mixtures:
+            rest = 1 - sum(key)
+            self._mixtures[key] = data.Mixture((rest, self._photos), (key[0], self._graphics), (key[1], self._taught))
+        return self._mixtures[key].batch(stage.batch, stage.patch, rng, degraded=stage.degraded)
+
+    def outputs(self, network: nn.Module, _stage: UpscalerStage, given: Tensor) -> Sequence[Tensor]:
+        """The enlarged patches."""
+        return [network(given)]
+
+    def loss(self, outputs: Sequence[Tensor], stage: UpscalerStage, wanted: Tensor) -> Tensor:
+        """The error where the network saw no padding."""
+        inner = slice(4 * stage.margin, 4 * (stage.patch - stage.margin))
+        output, target = outputs[0][..., inner, inner], wanted[..., inner, inner]
+        loss = losses.reconstruction(output, target, stage.luma_weight)
+        return loss + stage.texture_weight * losses.texture(output, target) if stage.texture_weight else loss
+
+    def validate(self, network: nn.Module, _stage: UpscalerStage) -> dict[str, float]:
+        """Mean PSNR-Y in dB on held-out photos and graphics."""
+        return {
+            "held_out_psnr_y": round(validate(network, self._held), 3),
+            "graphics_psnr_y": round(validate(network, self._held_graphics), 3),
+        }
+
+
+def validate(network: nn.Module, held: Sequence[data.Pair], side: int = 120) -> float:
+    """Mean PSNR-Y in dB over the centres (at most ``side×side`` low-resolution pixels) of held-out pictures."""
+    scores = []
+    for pair in held:
+        h, w = pair.low.shape[:2]
+        y, x = max(0, h - side) // 2, max(0, w - side) // 2
+        output = enlarge(network, pair.low[y : y + side, x : x + side])
+        scores.append(psnr_y(output, pair.high[4 * y : 4 * (y + side), 4 * x : 4 * (x + side)], border=16))
+    return float(np.mean(scores))
+
+
+def enlarge(network: nn.Module, low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """``H×W×3`` levels through a network in one piece: ``4H×4W×3``."""
+    planes = torch.from_numpy(low.copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        output = network(planes)[0].clamp(0, 1).permute(1, 2, 0)
+    levels: NDArray[np.uint8] = (output.numpy() * 255).round().astype(np.uint8)
+    return levels
