@@ -19,7 +19,10 @@ _SUFFIXES = {suffix for row in FORMATS.values() for suffix in row.suffixes}
 
 
 _BESIDE = {"@eaDir", ".@__thumb", "__MACOSX", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-_RESULT = re.compile(rf"(.+)_(?:x\d+(?:\.\d+)?|[wh]\d+|\d+x\d+|{'|'.join(one.done for one in TASKS.values())})")
+_RESULT = re.compile(
+    rf"(.+?)(?:_p\d+)?_(?:x\d+(?:\.\d+)?|[wh]\d+|\d+x\d+|{'|'.join(one.done for one in TASKS.values())})"
+)
+SHORTENED = "The name of the result, {}, holds only a part of the photo's, which is too long."
 _LONGEST = 255
 """Bytes of a file's name on nearly every file system."""
 
@@ -68,6 +71,14 @@ def _origin(name: str) -> str:
     path = PurePosixPath(name)
     found = _RESULT.fullmatch(path.stem)
     return str(path.with_name(found[1])) if found else ""
+
+
+def shortened(stem: str, room: int) -> str:
+    """The start of a name as far as it fits into so many bytes, with a checksum of the whole; itself if it fits."""
+    if len(os.fsencode(stem)) <= room:
+        return stem
+    mark = "~" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:6]
+    return os.fsencode(stem)[: room - len(mark)].decode(errors="ignore") + mark
 
 
 def was_shortened(photo: PurePath, name: str) -> bool:
@@ -125,14 +136,8 @@ class Names:
         Of a name of more than 255 bytes the photo's part is shortened, and ends in a checksum of the whole.
         """
         ext = photo.suffix if kind is own and photo.suffix.lower() in kind.suffixes else kind.suffixes[0]
-        name = self._filled(photo.stem, photo, ext)
-        if len(os.fsencode(name)) <= _LONGEST:
-            return name
-        mark = "~" + hashlib.sha256(os.fsencode(photo.stem)).hexdigest()[:6]
-        stem = photo.stem
-        while stem and len(os.fsencode(self._filled(stem + mark, photo, ext))) > _LONGEST:
-            stem = stem[:-1]
-        return self._filled(stem + mark, photo, ext)
+        rest = len(os.fsencode(self._filled("", photo, ext)))
+        return self._filled(shortened(photo.stem, _LONGEST - rest), photo, ext)
 
     def _filled(self, stem: str, photo: PurePath, ext: str) -> str:
         template = self.template if "{ext}" in self.template else self.template + "{ext}"

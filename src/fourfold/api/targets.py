@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from fourfold.api.names import TEMPLATE, Names, listing, was_shortened
+from fourfold.api.names import SHORTENED, TEMPLATE, Names, listing, was_shortened
 from fourfold.core.atomic import replacing
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError, UsageError
 from fourfold.core.options import RestoreOptions
@@ -123,7 +123,7 @@ class Targets:
             return named
         return asked or writable_like(format_of(of_input))
 
-    def path_for(self, source: str, of_input: str, kind: Format) -> Path | None:
+    def path_for(self, source: str, of_input: str, kind: Format, page: int | None = None) -> Path | None:
         """Where the result of an input goes, ``NAME_x4.EXT`` or the like if no name was given; None is standard output.
 
         Raises:
@@ -137,6 +137,7 @@ class Targets:
             path = Path(self.output)
         else:
             given = Path("stdin" if piped else source)
+            given = given if page is None else given.with_name(f"{given.stem}_p{page}{given.suffix}")
             name = Names(TEMPLATE, self.options).result(given, format_of(of_input), kind)
             path = (folder or given.parent) / name
         if _identity(path) in self._originals:
@@ -160,7 +161,7 @@ class Targets:
         named = self.output is not None and self._folder() is None
         if path is None or named or is_pipe(source) or not was_shortened(Path(source), path.name):
             return ()
-        return (f"The name of the result was shortened to {len(os.fsencode(path.name))} bytes.",)
+        return (SHORTENED.format(path.name),)
 
     def wrote(self, path: Path) -> None:
         """Remember a result, which no other input of this run may replace."""
@@ -171,7 +172,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     """The same for all names of one file; None for what is not there."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
 

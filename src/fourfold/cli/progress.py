@@ -31,7 +31,7 @@ class Progress:
             from rich.console import Console
 
             columns = (
-                progress.TextColumn("{task.description}"),
+                progress.TextColumn("{task.description}", markup=False),
                 progress.BarColumn(),
                 progress.TimeRemainingColumn(),
             )
@@ -73,12 +73,12 @@ class Step:
 
 
 def follow(
-    outcomes: "Callable[[Callable[[str], Step]], Iterator[T | Failure]]", line: Callable[[T], str], quiet: bool
+    outcomes: "Callable[[Progress], Iterator[T | Failure]]", line: Callable[[T], str], quiet: bool
 ) -> "tuple[list[T], list[Failure], int]":
     """Show the outcomes of many pictures as they come.
 
     Args:
-        outcomes: takes what begins a picture's progress, and yields what became of each.
+        outcomes: takes what shows a picture's progress, and yields what became of each.
         line: what to say of a picture that is done.
 
     Returns:
@@ -90,7 +90,7 @@ def follow(
     failed: list[Failure] = []
     with Progress(quiet) as progress:
         try:
-            for outcome in outcomes(progress.start):
+            for outcome in outcomes(progress):
                 if isinstance(outcome, Failure):
                     failed.append(outcome)
                     progress.say(f"fourfold: {outcome.error}", error=True)
@@ -105,7 +105,9 @@ def follow(
 
 def figures_alone(inputs: Sequence[str], output: str | None) -> None:
     """Make sure that no picture goes where ``--json`` prints; raises ``UsageError`` if one would."""
-    if output == "-" or (output is None and "-" in inputs):
+    from fourfold.api.targets import is_pipe
+
+    if output == "-" or (output is None and any(map(is_pipe, inputs))):
         raise UsageError("--json prints the figures where the picture would go; give --output FILE for the picture")
 
 

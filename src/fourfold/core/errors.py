@@ -34,8 +34,8 @@ class Unexpected(FourfoldError):
             frame = frame.tb_next
         place = "" if frame is None else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
         super().__init__(
-            f"{what}: expected a result or a reason, but fourfold failed ({type(bug).__name__}: {bug}{place}). This is a "
-            "bug: please report it, with the picture if you can"
+            f"{what}: expected a result or a reason, but fourfold failed ({type(bug).__name__}: {bug}{place}). This is "
+            "a bug: please report it, with the picture if you can"
         )
 
 

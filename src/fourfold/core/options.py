@@ -10,7 +10,10 @@ from fourfold.core.size import Size, sized
 Metadata = Literal["keep", "strip", "strip-location"]
 
 OF_THE_FILE = frozenset({"format", "quality", "metadata"})
-"""The options of restoring that are about the file; every other one is about the restored photo."""
+"""The options of restoring that are about the file that is written."""
+
+OF_READING = frozenset({"damaged"})
+"""The options of restoring that are about the file that is read; those in neither set are about the photo."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ class RestoreOptions(Options):
         int | None, Param("Quality of a lossy result; auto is 95 for JPEG.", 1, 100, short="q", auto=True)
     ] = None
     metadata: Annotated[Metadata, Param("What to do with EXIF and XMP.")] = "keep"
+    damaged: Annotated[
+        Literal["refuse", "accept"], Param("What to do with a JPEG more than half of whose pixels are damaged.")
+    ] = "refuse"
 
     @property
     def suffix(self) -> str:
