@@ -267,6 +267,13 @@ def exif(order: str = "<", orientation: int = 1, *, thumbnail: bytes = b"\xff\xd
     return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8) + block
 
 
+def parsed_exif(block: bytes) -> Pillow.Exif:
+    """A block as Pillow reads it."""
+    exif = Pillow.Exif()
+    exif.load(b"Exif\0\0" + block)
+    return exif
+
+
 def _directory(fields: list[Any], at: int, order: str, following: int = 0) -> bytes:
     table, data = struct.pack(order + "H", len(fields)), b""
     data_at = at + 2 + 12 * len(fields) + 4

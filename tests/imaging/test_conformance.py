@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import carried_table
+import metadata_charts as made
 import numpy as np
 import picture_charts as charts
 import pytest
@@ -149,6 +151,29 @@ TAIL = """
 - Of a damaged JPEG a note says how many of its pixels are missing or wrong; with more than half it is refused. Other
   damaged files are refused.
 - HEIC needs the extra `heif`: `pip install 'fourfold[heif]'`; the extra `serve` brings it along.
+
+## What is carried on, from one format into another
+
+Of what stands in a file beside its picture, with `--metadata keep`:
+
+"""
+END = """
+- *carried*: where readers of the format look for it. *in XMP*, *in EXIF*: translated by name, because the format has no
+  other place for it: `Title` of a PNG and *Object Name* of IPTC become `dc:title`, and `Title` again in a PNG.
+  Texts without such a name stand in a list with their keywords, which becomes text chunks again in a PNG.
+- *named*: it cannot be carried on, and a note of the report says so. *left out*: thumbnails show the old picture.
+- IPTC goes into a PNG as ImageMagick puts it there, and also as XMP. In WebP and AVIF it becomes XMP; what XMP holds
+  already under that name with another value goes into the list.
+- XMP that is too long for a segment of a JPEG is continued in others (extended XMP).
+- Of a damaged EXIF block what is sound is kept; the orientation is found whatever else is broken. Where EXIF states
+  none, that of XMP is taken.
+- An ICC profile that a JPEG holds twice, or with wrong numbers, is put together where its own length says how; else a
+  note says that it was dropped.
+
+With `--metadata strip-location` only what is known to tell no place is carried on; whatever else there is, in any
+namespace, maker's note, second block or chunk, goes, and a note names it. Captions, titles, keywords and comments stay,
+unless they read as coordinates or as the address of a map: what else a person wrote in them about the place cannot be
+known. Times keep their time zone.
 """
 
 
@@ -213,6 +238,10 @@ def _carried(row: files.Format) -> Image | None:
         )
     if row.name == "HEIF":
         return files.read(made_elsewhere(row.name, charts.gradient(36, 50, 3), icc_profile=profile, xmp=charts.XMP))
+    if row.name == "GIF":
+        target = io.BytesIO()
+        Pillow.fromarray(charts.gradient(36, 50, 1)[..., 0]).save(target, "GIF")
+        return files.read(made.gif_with_xmp(target.getvalue(), charts.XMP))
     if row.name == "BMP":
         target = io.BytesIO()
         Pillow.fromarray(charts.gradient(36, 50, 3)).save(target, "BMP", dpi=(300, 300))
@@ -247,7 +276,7 @@ COLUMNS: dict[str, Callable[[files.Format], str]] = {
 
 def page() -> str:
     table = [list(COLUMNS), ["---"] * len(COLUMNS), *([cell(row) for cell in COLUMNS.values()] for row in ROWS)]
-    return HEAD + "".join(f"| {' | '.join(cells)} |\n" for cells in table) + TAIL
+    return HEAD + "".join(f"| {' | '.join(cells)} |\n" for cells in table) + TAIL + carried_table.table() + END
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -12,6 +12,21 @@ _BAND_ROWS = 256
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text with a keyword, as PNG files hold them; the comment of a JPEG or GIF has the keyword ``Comment``.
+
+    Attributes:
+        keyword: 1 to 79 characters.
+        text: of any length.
+        language: an RFC 3066 tag such as ``de``; empty if none is stated.
+    """
+
+    keyword: str
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True)
 class Metadata:
     """What travels beside the pixels.
 
@@ -19,11 +34,17 @@ class Metadata:
         exif: a TIFF-structured EXIF block without the ``Exif\\0\\0`` prefix, orientation already 1; empty if none.
         xmp: an XMP packet in UTF-8; empty if none.
         dpi: horizontal and vertical resolution in dots per inch, if the file stated one.
+        iptc: an IPTC-IIM stream; empty if none.
+        texts: text chunks and comments, in their order.
+        notes: sentences for the person about what was left out of it.
     """
 
     exif: bytes = b""
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
+    iptc: bytes = b""
+    texts: tuple[Text, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from fourfold.core.errors import NotEnough
 
-
 _RESERVED = 256 << 20
 """Addresses that engines and threads take beyond the memory behind them; they count where addresses are limited."""
 

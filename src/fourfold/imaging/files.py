@@ -106,7 +106,7 @@ def read(
             notes.append(_HDR.format(kind.upper()))
         elif kind == "linear":
             notes.append("The picture's values are linear in light, which the networks were not trained on.")
-        carried, more = metadata.received(found.exif, found.xmp, found.dpi)
+        carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts)
         colours = 1 if grey else 3
         top = np.float32(np.iinfo(found.levels.dtype).max)
         pixels: NDArray[np.float32] = np.divide(found.levels[..., :colours], top, dtype=np.float32)
@@ -225,8 +225,9 @@ class Writer:
     """
 
     def __init__(self, target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) -> None:
-        self.notes: tuple[str, ...] = ()
-        self._target, self._spec, self._overwrite = target, spec, overwrite
+        held = metadata.held(spec.metadata, FORMATS[spec.format])
+        self.notes = held.notes
+        self._target, self._spec, self._overwrite = target, replace(spec, metadata=held), overwrite
         self._stack = ExitStack()
         self._rows = 0
         self._pipe: BinaryIO | None = None
@@ -282,7 +283,7 @@ class Writer:
                 raise InvalidInput(f"expected {self._spec.height} rows in all, got {self._rows}")
             self._encoder.finish()
             if isinstance(self._encoder, encode.Encoder):
-                self.notes = self._encoder.notes
+                self.notes += self._encoder.notes
             if self._pipe is not None:
                 if self._copied is not None:
                     self._copied.seek(0)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from fourfold.core.errors import UsageError, near
 from fourfold.core.image import Image
@@ -22,6 +23,9 @@ class Format:
         area: most pixels they take, 0 if only the sides count.
         quality: default quality of its writer, None where there is nothing to choose.
         streams: whether its writer compresses rows as they come, instead of collecting the whole picture.
+        iptc: whether its writer has a place for IPTC fields; elsewhere they go into XMP.
+        texts: which keyed texts its writer has a place for; the others go into XMP.
+        dpi: whether its writer has a place for the resolution; elsewhere it goes into EXIF.
     """
 
     name: str
@@ -34,16 +38,31 @@ class Format:
     area: int = 0
     quality: int | None = None
     streams: bool = False
+    iptc: bool = False
+    texts: Literal["all", "comment", "none"] = "none"
+    dpi: bool = False
 
 
 # Limits: libjpeg refuses more than 65500; WebP has 14 bits for a side; libavif reads at most 32768 and 2**28 pixels.
 FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
-        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), True, False, False, True, 65500, quality=95),
-        Format("PNG", (".png",), True, True, True, False, 2**31 - 1, streams=True),
+        Format(
+            "JPEG",
+            (".jpg", ".jpeg", ".jpe", ".jfif"),
+            True,
+            False,
+            False,
+            True,
+            65500,
+            quality=95,
+            iptc=True,
+            texts="comment",
+            dpi=True,
+        ),
+        Format("PNG", (".png",), True, True, True, False, 2**31 - 1, streams=True, iptc=True, texts="all", dpi=True),
         Format("WEBP", (".webp",), True, True, False, True, 16383, quality=95),
-        Format("TIFF", (".tif", ".tiff"), True, True, True, False, 2**31 - 1, streams=True),
+        Format("TIFF", (".tif", ".tiff"), True, True, True, False, 2**31 - 1, streams=True, iptc=True, dpi=True),
         Format("AVIF", (".avif",), True, True, False, True, 32768, area=2**28, quality=90),
         Format("HEIF", (".heic", ".heif", ".hif"), False, True, False, True, 32768),
         Format("BMP", (".bmp", ".dib"), False, False, False, False, 2**31 - 1),

@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from fourfold.core.contract import Levels
 from fourfold.core.errors import NotEnough, PictureError
-from fourfold.core.image import Metadata
+from fourfold.core.image import Metadata, Text
 from fourfold.workflow.ports import Carried, ImageType, Picture, StepReport, plain
 
 LIMIT = 2 << 30
 """Bytes of rows that may stay; those used longest ago go first, and what is known of the picture stays."""
 
 _STALE, _OLD = 3600.0, 30 * 86400.0
+_BLOCKS = ("exif", "xmp", "iptc")  # of metadata, stored in text
 """Seconds without a write after which an unfinished entry is taken for what a stopped program left, and without use
 after which a whole one goes."""
 
@@ -166,8 +167,8 @@ def _plain(value: Any, rows: Rows | None) -> Any:
         return {"value": value}
     carried = asdict(value.carried)
     carried |= {"profile": _packed(value.carried.profile or b"")}
-    carried |= {"metadata": {"exif": _packed(value.carried.metadata.exif), "xmp": _packed(value.carried.metadata.xmp),
-                             "dpi": value.carried.metadata.dpi}}  # fmt: skip
+    packed = {name: _packed(getattr(value.carried.metadata, name)) for name in _BLOCKS}
+    carried |= {"metadata": carried["metadata"] | packed}
     return {"image": plain(value.type), "carried": carried, "checksum": rows.close() if rows else ""}
 
 
@@ -179,12 +180,14 @@ def _taken(entry: Path, output: str, stored: Mapping[str, Any]) -> Any:
         return stored["value"]
     of_type = ImageType(**stored["image"] | {"size": tuple(stored["image"]["size"])})
     given, meta = stored["carried"], stored["carried"]["metadata"]
-    dpi = tuple(meta["dpi"]) if meta["dpi"] else None
+    beside: dict[str, Any] = {name: _unpacked(meta[name]) for name in _BLOCKS}
+    beside |= {"dpi": tuple(meta["dpi"]) if meta["dpi"] else None, "notes": tuple(meta["notes"])}
+    beside |= {"texts": tuple(Text(**text) for text in meta["texts"])}
     carried = Carried(
         **given
         | {
             "profile": _unpacked(given["profile"]) or None,
-            "metadata": Metadata(_unpacked(meta["exif"]), _unpacked(meta["xmp"]), dpi),
+            "metadata": Metadata(**beside),
             "notes": tuple(given["notes"]),
         }
     )

@@ -35,12 +35,32 @@ def properties(stream: BinaryIO) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def items(stream: BinaryIO) -> list[tuple[bytes, bytes]]:
+    """Type of every item of a file, for example ``Exif`` or ``tmap``, and the media type of those of type ``mime``.
+
+    Raises:
+        ValueError: boxes overlap.
+    """
+    found = []
+    for kind, content in _boxes(_meta(stream)[4:]):
+        if kind == b"iinf":
+            for entry_kind, entry in _boxes(content[6 if content[:1] == b"\0" else 8 :]):
+                if entry_kind == b"infe" and entry[:1] in (b"\2", b"\3"):
+                    rest = entry[8:] if entry[:1] == b"\2" else entry[10:]
+                    found.append((rest[:4], rest[4:].split(b"\0")[1] if rest[:4] == b"mime" else b""))
+    return found
+
+
 def _readable(text: bytes) -> None:
     text.decode("utf-8")
 
 
-def _meta(stream: BinaryIO) -> bytes:
-    """The content of the top box of that type; empty if there is none."""
+def tops(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Type, start of the content and length of the content of the boxes that stand in no other.
+
+    Raises:
+        ValueError: a box is shorter than its head.
+    """
     end = stream.seek(0, io.SEEK_END)
     at = 0
     while at + 8 <= end:
@@ -51,10 +71,16 @@ def _meta(stream: BinaryIO) -> bytes:
         size = {0: end - at, 1: int.from_bytes(head[8:16], "big")}.get(size, size)
         if size < header:
             raise Damaged("a box is shorter than its head")
-        if kind == b"meta":
-            stream.seek(at + header)
-            return stream.read(min(size - header, _LONGEST_META))
+        yield kind, at + header, min(size, end - at) - header
         at += size
+
+
+def _meta(stream: BinaryIO) -> bytes:
+    """The content of the top box of that type; empty if there is none."""
+    for kind, start, size in tops(stream):
+        if kind == b"meta":
+            stream.seek(start)
+            return stream.read(min(size, _LONGEST_META))
     return b""
 
 

@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import (
@@ -26,9 +26,10 @@ from PIL import Image as Pillow
 
 from fourfold.core.contract import Levels
 from fourfold.core.errors import MissingExtra, PictureError
+from fourfold.core.image import Text
 from fourfold.imaging import color
-from fourfold.imaging.codecs import bmff, damage, ifd, png, tiff, tiff_pages
-from fourfold.imaging.metadata import block_of, orientation, states_resolution
+from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, png, tiff, tiff_pages
+from fourfold.imaging.metadata import block_of, dpi_of, orientation
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
@@ -54,6 +55,8 @@ class Decoded:
         exif, xmp: as found; empty if none.
         dpi: as found.
         notes: sentences about what had to be changed.
+        iptc: an IPTC-IIM stream as found; empty if none.
+        texts: text chunks and comments.
     """
 
     levels: Levels
@@ -63,6 +66,8 @@ class Decoded:
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    iptc: bytes = b""
+    texts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,14 +135,15 @@ def upright(levels: Levels, turned: int) -> Levels:
 
 def _png(stream: BinaryIO) -> Opened:
     start = png.read_start(stream)
-    turned = orientation(start.exif)
+    turned = orientation(start.exif, start.xmp)
     size = (start.height, start.width) if turned < 5 else (start.width, start.height)
 
     def decode() -> Decoded:
         levels = upright(png.read_pixels(stream, start), turned)
         profile, code = png.profile_of(start.chunks, grey=start.channels < 3)
-        notes = (_FRAMES,) if b"acTL" in start.chunks else ()
-        return Decoded(levels, profile, code, start.exif, start.xmp, png.dpi_of(start.chunks), notes)
+        notes = (*((_FRAMES,) if b"acTL" in start.chunks else ()), *start.not_carried)
+        dpi = png.dpi_of(start.chunks)
+        return Decoded(levels, profile, code, start.exif, start.xmp, dpi, notes, start.iptc, start.texts)
 
     return Opened(*size, start.channels, 16 if start.bits == 16 else 8, False, decode)
 
@@ -147,15 +153,16 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
     pages = tiff_pages.pages(reader)
     chosen = pages[_number(page, len(pages))]
     layout = tiff.layout_of(reader, chosen)
-    turned = chosen.number(tiff.ORIENTATION, 1)
-    size = (layout.height, layout.width) if turned < 5 else (layout.width, layout.height)
     profile = chosen.entries[tiff.PROFILE].data if tiff.PROFILE in chosen.entries else None
     xmp = chosen.entries[tiff.XMP].data if tiff.XMP in chosen.entries else b""
-    notes = [_FRAMES] if page is None and len(pages) > 1 else []
-    notes += ["The EXIF block is damaged and was dropped."] if chosen.broken else []
+    turned = chosen.number(tiff.ORIENTATION, 0)
+    turned = turned if 1 <= turned <= 8 else orientation(b"", xmp)
+    size = (layout.height, layout.width) if turned < 5 else (layout.width, layout.height)
+    fields, beside = extras.of_page(chosen)
+    notes = [*([_FRAMES] if page is None and len(pages) > 1 else []), *beside]
 
     def decoded(profile: bytes | None, levels: Levels, more: tuple[str, ...]) -> Decoded:
-        return Decoded(levels, profile, None, block_of(chosen), xmp, _tiff_dpi(chosen), (*notes, *more))
+        return Decoded(levels, profile, None, block_of(chosen), xmp, dpi_of(chosen), (*notes, *more), fields)
 
     def plain() -> Decoded:
         levels, more = tiff.to_levels(tiff.read_samples(stream, layout), layout)
@@ -197,21 +204,12 @@ def _inks(levels: Levels, profile: bytes | None) -> tuple[bytes | None, Levels, 
     return kept, np.concatenate([colours, levels[..., 4:]], axis=2), notes
 
 
-def _tiff_dpi(page: ifd.Directory) -> tuple[float, float] | None:
-    scale = {2: 1.0, 3: 2.54}.get(page.number(296, 2))
-    found = [page.entries[tag].data for tag in (282, 283) if tag in page.entries and page.entries[tag].kind == 5]
-    if scale is None or len(found) < 2:
-        return None
-    (x, x_per), (y, y_per) = (struct.unpack("<II", data[:8]) if len(data) >= 8 else (0, 0) for data in found)
-    return (x / x_per * scale, y / y_per * scale) if x_per and y_per else None
-
-
 def _heif(stream: BinaryIO, page: int | None) -> Opened:
     try:
         import pi_heif
     except ImportError:
         raise MissingExtra("reading HEIC pictures", "heif") from None
-    bmff.properties(stream)
+    beside = extras.of_boxes(stream, bmff.properties(stream))
     stream.seek(0)
     file = pi_heif.open_heif(stream, convert_hdr_to_8bit=False)
     number = _number(page, len(file))
@@ -230,11 +228,10 @@ def _heif(stream: BinaryIO, page: int | None) -> Opened:
             levels = color.straight(levels)
         nclx = info.get("nclx_profile") or {}
         code = color.CodePoints(nclx.get("color_primaries", 1), nclx.get("transfer_characteristics", 13))
-        notes = [_FRAMES] if page is None and len(file) > 1 else []
-        if any("gainmap" in kind for kind in info.get("aux", ())):
-            notes.append("The gain map for HDR screens is not carried over.")
-        profile = info.get("icc_profile") or None
-        return Decoded(levels, profile, code, info.get("exif") or b"", info.get("xmp") or b"", None, tuple(notes))
+        exif = info.get("exif") or b""
+        live = extras.of_exif(exif)
+        notes = [*([_FRAMES] if page is None and len(file) > 1 else []), *beside, *live]
+        return Decoded(levels, info.get("icc_profile") or None, code, exif, info.get("xmp") or b"", None, tuple(notes))
 
     return Opened(picture.size[1], picture.size[0], channels, 8 if bits <= 8 else 16, True, decode, len(file))
 
@@ -248,24 +245,28 @@ def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Ope
     if number := _number(page, pages):
         picture.seek(number)
     info = picture.info
-    exif = info.get("exif") or b""
-    turned = orientation(exif)
-    size = picture.size if turned >= 5 else picture.size[::-1]
     boxes = bmff.properties(stream) if name == "AVIF" else []
+    beside = _beside(stream, name, info, boxes)
+    exif, packet = beside.exif, beside.xmp
+    turned = orientation(exif, b"" if name == "AVIF" else packet)  # where a property of the item has the last word
+    size = picture.size if turned >= 5 else picture.size[::-1]
 
     def decode() -> Decoded:
-        several = page is None and ("mp" in info or getattr(picture, "is_animated", False))
-        notes = [_FRAMES] if several else []
+        several, more_notes = jpeg.around(stream, beside) if name == "JPEG" else (False, [])
+        several |= getattr(picture, "is_animated", False)
+        notes = [_FRAMES] if page is None and several else []
         whole, found = _whole(stream, picture, damaged) if name == "JPEG" else (picture, ())
-        kept, levels, more = _rgb(whole, info.get("icc_profile"))
+        kept, levels, more = _rgb(whole, beside.profile)
         if name == "BMP" and levels.shape[2] == 4 and not levels[..., 3].any():
             levels = np.concatenate([levels[..., :3], np.full_like(levels[..., 3:], 255)], axis=2)
             notes.append("The picture would be transparent everywhere, as its file says; it was taken as opaque.")
         if any(kind == b"av1C" and len(content) > 2 and content[2] & 0x40 for kind, content in boxes):
             notes.append("The file holds more than 8 bits a channel; 8 were read.")
-        dpi = info.get("dpi") if info.get("jfif_unit") or name != "JPEG" or states_resolution(exif) else None
-        xmp = info.get("xmp") or b""
-        return Decoded(upright(levels, turned), kept, _nclx(boxes), exif, xmp, dpi, (*notes, *found, *more))
+        dpi = info.get("dpi") if info.get("jfif_unit") or name != "JPEG" else None
+        notes += [*found, *more, *beside.notes, *more_notes]
+        return Decoded(
+            upright(levels, turned), kept, _nclx(boxes), exif, packet, dpi, tuple(notes), beside.iptc, beside.texts
+        )
 
     lossy = name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream))
     return Opened(*size, _channels(picture), 8, lossy, decode, pages)
@@ -287,6 +288,18 @@ def _whole(
     except (OSError, SyntaxError):  # what stands in the place of pixels looks like something else to libjpeg
         whole = _opened(io.BytesIO(found.sound), "JPEG")
     return whole, (note,)
+
+
+def _beside(stream: BinaryIO, name: str, info: dict[Any, Any], boxes: list[tuple[bytes, bytes]]) -> jpeg.Parts:
+    """What a file that Pillow decodes holds beside its picture."""
+    if name == "JPEG":
+        return jpeg.parts(stream)
+    exif, packet = info.get("exif") or b"", info.get("xmp") or b""
+    notes = extras.of_boxes(stream, boxes) if name == "AVIF" else extras.of_riff(stream) if name == "WEBP" else []
+    texts = (jpeg.comment(info["comment"]),) if name == "GIF" and info.get("comment") else ()
+    if name == "GIF":
+        packet = extras.xmp_of_gif(stream)
+    return jpeg.Parts(exif, packet, b"", texts, info.get("icc_profile"), tuple(notes))
 
 
 def _opened(stream: BinaryIO, name: str) -> ImageFile.ImageFile:

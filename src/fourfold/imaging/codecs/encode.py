@@ -1,7 +1,6 @@
 """Encoders of formats that need the whole picture at once: JPEG, WebP and AVIF, through Pillow."""
 
 import io
-import re
 from typing import Any, BinaryIO, cast
 
 from PIL import Image as Pillow
@@ -9,10 +8,11 @@ from PIL import Image as Pillow
 from fourfold.core.contract import Levels
 from fourfold.core.image import Metadata
 from fourfold.imaging import color
+from fourfold.imaging.codecs import jpeg
 from fourfold.imaging.metadata import without_orientation
 
 _EXIF_PREFIX = b"Exif\0\0"
-_JPEG_EXIF, _JPEG_XMP = 65533 - 6, 65533 - 29
+_JPEG_EXIF = 65533 - len(_EXIF_PREFIX)
 
 
 class Encoder:
@@ -53,8 +53,13 @@ class Encoder:
         options: dict[str, object] = {"quality": self._quality}
         if self._name == "JPEG":
             options |= {"subsampling": 0, "dpi": (round(dpi[0]), round(dpi[1])) if dpi else (0, 0)}
-            exif, xmp = self._fitting(exif, xmp)
+            if len(exif) > _JPEG_EXIF:
+                exif = b""
+                self._note("The EXIF block is too long for a JPEG and was left out.")
             exif = _EXIF_PREFIX + exif if exif else b""
+            options["extra"], notes = jpeg.segments(self._metadata)
+            self.notes += notes
+            xmp = b""
         elif self._name == "WEBP" and self._quality == 100:
             options = {"lossless": True, "exact": True, "quality": 20, "method": 0}
         elif self._name == "WEBP":
@@ -66,18 +71,6 @@ class Encoder:
         # Pillow writes into files by their descriptor and then hides why that failed; this has none.
         target = cast("BinaryIO", _Sink(self._stream))
         self._picture.save(target, self._name, icc_profile=self._profile, exif=exif, xmp=xmp, **options)
-
-    def _fitting(self, exif: bytes, xmp: bytes) -> tuple[bytes, bytes]:
-        """EXIF and XMP as far as the segments of a JPEG can hold them."""
-        if len(exif) > _JPEG_EXIF:
-            exif = b""
-            self._note("The EXIF block is too long for a JPEG and was left out.")
-        if len(xmp) > _JPEG_XMP:
-            xmp = re.sub(rb"\s+(<\?xpacket end)", rb"\n\1", xmp)
-        if len(xmp) > _JPEG_XMP:
-            xmp = b""
-            self._note("The XMP packet is too long for a JPEG and was left out.")
-        return exif, xmp
 
     def _note(self, note: str) -> None:
         self.notes = (*self.notes, note)

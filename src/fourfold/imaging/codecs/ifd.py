@@ -56,14 +56,19 @@ class Directory:
         nested: the EXIF, GPS and interoperability directories.
         offset: where it stood in the file it was read from.
         following: offset of the next directory (page or thumbnail), 0 if it is the last.
-        broken: whether a nested directory could not be read and is left out.
+        broken: the pointers of it to nested directories that could not be read and are left out.
     """
 
     entries: dict[int, Entry] = field(default_factory=dict)
     nested: dict[int, "Directory"] = field(default_factory=dict)
     offset: int = 0
     following: int = 0
-    broken: bool = False
+    broken: tuple[int, ...] = ()
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a nested directory, at any depth, could not be read."""
+        return bool(self.broken) or any(inner.damaged for inner in self.nested.values())
 
     def number(self, tag: int, otherwise: int) -> int:
         """The first number of a tag, or ``otherwise`` if it is absent or holds none."""
@@ -97,20 +102,26 @@ class Reader:
         self.big = version == 43
         self.first = self._unpack("Q", start[8:16]) if self.big else self._unpack("I", start[4:8])
 
-    def directory(self, offset: int | None = None) -> Directory:
+    def directory(self, offset: int | None = None, *, partial: bool = False) -> Directory:
         """The directory at an offset (default: the first) with those nested in it.
+
+        Args:
+            offset: where it stands.
+            partial: whether to give what is there of a directory that the end of the file cuts off.
 
         Raises:
             ValueError: the directory lies outside the file.
         """
-        return self._directory(self.first if offset is None else offset, depth=0)
+        return self._directory(self.first if offset is None else offset, 0, partial)
 
-    def _directory(self, offset: int, depth: int) -> Directory:
-        if depth > 3:
-            raise Damaged("directories nest too deep")
+    def _directory(self, offset: int, depth: int, partial: bool) -> Directory:
+        if depth > 3 or offset < 8:
+            raise Damaged("directories nest too deep, or one stands in the header")
         wide, size = ("Q", 20) if self.big else ("H", 12)
         count = self._unpack(wide, self._read(offset, 8 if self.big else 2))
         start = offset + (8 if self.big else 2)
+        if partial:
+            count = min(count, (self.end - start) // size)
         table = self._read(start, count * size)
         tail = self._read(start + count * size, 8 if self.big else 4, needed=False)
         following = self._unpack("Q" if self.big else "I", tail) if len(tail) == (8 if self.big else 4) else 0
@@ -120,10 +131,9 @@ class Reader:
             tag, entry = self._entry(row, start + index * size)
             if tag in NESTED:
                 try:
-                    found.nested[tag] = self._directory(entry.numbers[0] if entry.numbers else 0, depth + 1)
-                    found.broken |= found.nested[tag].broken
+                    found.nested[tag] = self._directory(entry.numbers[0] if entry.numbers else 0, depth + 1, partial)
                 except ValueError:
-                    found.broken = True
+                    found.broken += (tag,)
             elif entry.kind in _WIDTH:
                 found.entries.setdefault(tag, entry)
         return found

@@ -5,8 +5,9 @@ Source: Portable Network Graphics (third edition), W3C 2025.
 
 import io
 import struct
+import textwrap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,12 +17,20 @@ from PIL import PngImagePlugin
 
 from fourfold.core.contract import Levels
 from fourfold.core.errors import Damaged
-from fourfold.core.image import Metadata
+from fourfold.core.image import Metadata, Text
+from fourfold.imaging.codecs import extras
 from fourfold.imaging.color import SRGB_CHROMATICITIES, CodePoints, simple_profile
+from fourfold.imaging.metadata.fields import keyword_of
+from fourfold.imaging.metadata.iptc import IPTC, resource, resources
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_XMP_KEYWORD, _PROFILE_KEYWORD = "XML:com.adobe.xmp", "Raw profile type "
 _LONGEST_PROFILE = 1 << 24
+_KNOWN = {
+    *(b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"cHRM", b"cICP", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"bKGD"),
+    *(b"hIST", b"sPLT", b"tIME", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"caBX"),
+    *(b"iDOT", b"CgBI", b"vpAg", b"caNv", b"orNT", b"oFFs"),
+}
 _BAND_BYTES = 1 << 20
 
 
@@ -36,6 +45,9 @@ class Start:
         chunks: all chunks but the pixels, the first of each type.
         exif: the EXIF block, also where ImageMagick used to put it; empty if none.
         xmp: the XMP packet; empty if none.
+        iptc: the IPTC-IIM stream, where ImageMagick puts it; empty if none.
+        texts: the other text chunks.
+        not_carried: notes about what nothing here knows.
     """
 
     height: int
@@ -45,6 +57,9 @@ class Start:
     chunks: dict[bytes, bytes]
     exif: bytes
     xmp: bytes
+    iptc: bytes
+    texts: tuple[Text, ...]
+    not_carried: tuple[str, ...]
 
     @property
     def channels(self) -> int:
@@ -59,20 +74,27 @@ def read_start(stream: BinaryIO) -> Start:
         ValueError: the file is damaged or ends within these parts.
     """
     chunks: dict[bytes, bytes] = {}
-    texts: dict[bytes, bytes] = {}
+    texts: list[Text] = []
+    profiles: dict[str, bytes] = {}
     for kind, data in _chunks(stream, pixels=False):
         chunks.setdefault(kind, data)
         if kind in (b"iTXt", b"zTXt", b"tEXt"):
-            keyword, _, rest = data.partition(b"\0")
-            texts.setdefault(keyword, _text(kind, rest))
+            text = _text(kind, data)
+            if text.keyword == _XMP_KEYWORD or text.keyword.startswith(_PROFILE_KEYWORD):
+                profiles.setdefault(text.keyword.removeprefix(_PROFILE_KEYWORD), text.text.encode())
+            else:
+                texts.append(text)
     if len(chunks.get(b"IHDR", b"")) != 13:
         raise Damaged("there is no header chunk")
     width, height, bits, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
     if colour not in (0, 2, 3, 4, 6) or bits not in (1, 2, 4, 8, 16) or 0 in (width, height):
         raise Damaged("the header chunk makes no sense")
-    raw = texts.get(b"Raw profile type exif") or texts.get(b"Raw profile type APP1", b"")
-    exif = chunks.get(b"eXIf") or _raw_profile(raw)
-    return Start(height, width, bits, colour, chunks, exif, texts.get(_XMP_KEYWORD, b""))
+    notes = _not_carried(stream, chunks)
+    exif = chunks.get(b"eXIf") or _raw_profile(profiles.get("exif", b"") or profiles.get("APP1", b""))
+    packet = profiles.get(_XMP_KEYWORD) or _raw_profile(profiles.get("xmp", b""))
+    fields = _raw_profile(profiles.get("iptc", b""))
+    fields = next((content for number, content in resources(fields) if number == IPTC), fields)
+    return Start(height, width, bits, colour, chunks, exif, packet, fields, tuple(texts), notes)
 
 
 def read_pixels(stream: BinaryIO, start: Start) -> Levels:
@@ -156,15 +178,25 @@ def _deep(data: bytes, colour: int) -> NDArray[np.uint16]:
     return levels
 
 
-def _text(kind: bytes, rest: bytes) -> bytes:
-    """The text after the keyword of a text chunk; empty if it cannot be unpacked."""
+def _text(kind: bytes, data: bytes) -> Text:
+    """A text chunk. Some programs write UTF-8 where Latin-1 is due; what cannot be unpacked is empty."""
+    keyword, _, rest = data.partition(b"\0")
+    language = b""
     packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
-    skipped = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}[kind]
-    text = rest[skipped:].split(b"\0", 2)[-1] if kind == b"iTXt" else rest[skipped:]
+    if kind == b"iTXt":
+        language, _, rest = rest[2:].partition(b"\0")
+        rest = rest.partition(b"\0")[2]
+    elif kind == b"zTXt":
+        rest = rest[1:]
     try:
-        return _inflated(text) if packed else text
+        rest = _inflated(rest) if packed else rest
     except zlib.error:
-        return b""
+        rest = b""
+    try:
+        text = rest.decode("utf-8")
+    except UnicodeDecodeError:
+        text = rest.decode("latin-1")
+    return Text(keyword.decode("latin-1"), text, language.decode("latin-1"))
 
 
 def _raw_profile(text: bytes) -> bytes:
@@ -214,6 +246,16 @@ def dpi_of(chunks: dict[bytes, bytes]) -> tuple[float, float] | None:
     return (round(_inch(data[:4]), 2), round(_inch(data[4:8]), 2)) if len(data) == 9 and data[8] == 1 else None
 
 
+def _not_carried(stream: BinaryIO, kinds: Iterable[bytes]) -> tuple[str, ...]:
+    """Notes about chunks that nothing here knows, and about what follows the last one, where the stream stands.
+
+    Those that describe the old file's pixels are known.
+    """
+    notes = [extras.CREDENTIALS] if b"caBX" in kinds else []
+    notes += extras.of_names("Chunks", [kind.decode("latin-1") for kind in kinds if kind not in _KNOWN])
+    return (*notes, *extras.behind(stream, stream.tell()))
+
+
 def _inch(per_metre: bytes) -> float:
     return int.from_bytes(per_metre, "big") * 0.0254
 
@@ -247,7 +289,11 @@ class Encoder:
         if metadata.exif:
             stream.write(_chunk(b"eXIf", metadata.exif))
         if metadata.xmp:
-            stream.write(_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
+            stream.write(_chunk(b"iTXt", _XMP_KEYWORD.encode() + b"\0\0\0\0\0" + metadata.xmp))
+        if metadata.iptc:
+            stream.write(_chunk(b"zTXt", _iptc_profile(metadata.iptc)))
+        for text in metadata.texts:
+            stream.write(_text_chunk(text))
 
     def write(self, band: Levels) -> None:
         """Add rows, ``h×W×C`` of the depth the file was begun with."""
@@ -271,6 +317,22 @@ class Encoder:
     def _pack(self, data: bytes) -> None:
         if data:
             self._stream.write(_chunk(b"IDAT", data))
+
+
+def _iptc_profile(fields: bytes) -> bytes:
+    """ImageMagick's way, in hexadecimal, as the standard has no place for IPTC."""
+    data = resource(fields)
+    lines = textwrap.wrap(data.hex(), 72)
+    text = "\n".join(("", "iptc", f"{len(data):8}", *lines, ""))
+    return f"{_PROFILE_KEYWORD}iptc".encode() + b"\0\0" + zlib.compress(text.encode())
+
+
+def _text_chunk(text: Text) -> bytes:
+    """``tEXt`` where ASCII suffices, else ``iTXt``."""
+    keyword, value = keyword_of(text).encode("latin-1"), text.text.replace("\0", "")
+    if not text.language and value.isascii():
+        return _chunk(b"tEXt", keyword + b"\0" + value.encode())
+    return _chunk(b"iTXt", keyword + b"\0\0\0" + text.language.encode("ascii", "ignore") + b"\0\0" + value.encode())
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -25,7 +25,7 @@ from fourfold.imaging.codecs import ifd
 from fourfold.imaging.color import straight
 from fourfold.imaging.metadata import descriptive
 
-PROFILE, XMP, ORIENTATION = 34675, 700, 274
+PROFILE, XMP, ORIENTATION, IPTC = 34675, 700, 274, 33723
 _DEFLATE, _OTHERS = (8, 32946), {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -328,6 +328,8 @@ class Encoder:
             page.entries[338] = ifd.short(2)
         if metadata.dpi:
             page.entries |= {282: ifd.rational(metadata.dpi[0]), 283: ifd.rational(metadata.dpi[1]), 296: ifd.short(2)}
+        if metadata.iptc:
+            page.entries[IPTC] = ifd.block(metadata.iptc)
         if metadata.xmp:
             page.entries[XMP] = ifd.Entry(1, len(metadata.xmp), metadata.xmp)
         if profile:

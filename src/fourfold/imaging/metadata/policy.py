@@ -1,0 +1,104 @@
+"""What a file carried, and what of it a written picture carries on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from fourfold.core.image import Metadata, Text
+from fourfold.imaging.metadata import exif as exif_blocks
+from fourfold.imaging.metadata import privacy, xmp
+
+MetadataPolicy = Literal["keep", "strip", "strip-location"]
+"""``keep`` everything, ``strip`` all but the colour profile, or ``strip-location``: drop where it was taken."""
+
+_ROOM = 60_000  # bytes of a packet that, with a recipe more, still fits into a JPEG
+
+
+def orientation(exif: bytes, xmp_packet: bytes = b"") -> int:
+    """The orientation, 1 to 8, that a file states in EXIF, else in XMP; 1 if it states none.
+
+    Damage elsewhere in the block does not matter.
+    """
+    stated = exif_blocks.orientation(exif)
+    return xmp.orientation(xmp_packet) if stated is None else stated
+
+
+def received(
+    exif: bytes,
+    xmp_packet: bytes,
+    dpi: tuple[float, float] | None,
+    iptc: bytes = b"",
+    texts: tuple[Text, ...] = (),
+) -> tuple[Metadata, tuple[str, ...]]:
+    """What a file carried, for a picture that is upright by now.
+
+    Args:
+        exif: the block as found, with or without its ``Exif`` prefix; empty if none.
+        xmp_packet: as found; empty if none.
+        dpi: resolution as found, possibly nonsense.
+        iptc: an IIM stream as found; empty if none.
+        texts: text chunks and comments.
+
+    Returns:
+        The metadata with orientation 1, and a note about each part that was damaged and had to be dropped.
+    """
+    notes: tuple[str, ...] = ()
+    exif = exif.removeprefix(b"Exif\0\0")
+    if exif:
+        exif, notes = exif_blocks.repaired(exif)
+    packet = xmp_packet if xmp_packet.strip(b"\0 \r\n") else b""
+    if packet:
+        try:
+            packet = xmp.in_utf8(packet).strip(b"\0 \r\n")
+            xmp.parsed(packet)
+            packet, more = xmp.split_texts(packet)
+            texts += more
+        except xmp.FAILURES:
+            packet = b""
+            notes += ("The XMP packet is damaged and was dropped.",)
+    dpi = next((each for each in (dpi, exif_blocks.resolution(exif)) if each and _sound(each)), None)
+    return Metadata(exif, packet, dpi and (float(dpi[0]), float(dpi[1])), iptc, texts), notes
+
+
+def _sound(dpi: tuple[float, float]) -> bool:
+    return all(1 < value < 65536 for value in dpi)
+
+
+def for_output(metadata: Metadata, policy: MetadataPolicy, size: tuple[int, int]) -> Metadata:
+    """The metadata for a written picture of ``size`` (height, width).
+
+    Orientation becomes 1, stated sizes become the new ones, embedded thumbnails go, and so do properties that point
+    at data which is not carried over (depth and gain maps, motion pictures). With ``keep``, makers' notes stay byte
+    for byte. A damaged block is left out.
+    """
+    if policy == "strip":
+        return Metadata()
+    if policy == "strip-location":
+        metadata = privacy.without_places(metadata)
+    exif, packet = metadata.exif, metadata.xmp
+    if exif:
+        try:
+            exif = exif_blocks.renewed(exif, size)
+        except ValueError:
+            exif = b""
+    if packet:
+        try:
+            packet = xmp.renewed(packet, size)
+        except xmp.FAILURES:
+            packet = b""
+    return replace(metadata, exif=exif, xmp=packet)
+
+
+def with_recipe(metadata: Metadata, recipe: Mapping[str, Any]) -> Metadata:
+    """The metadata with an XMP property that says how the picture was made; everything else in it stays byte for byte.
+
+    Args:
+        metadata: as ``for_output`` gives it.
+        recipe: plain values; left out if they are longer than ``LONGEST_RECIPE`` as JSON, or the packet has no room.
+    """
+    return replace(metadata, xmp=xmp.with_recipe(metadata.xmp, recipe, _ROOM))
+
+
+def recipe_of(metadata: Metadata) -> dict[str, Any] | None:
+    """What ``with_recipe`` put into the metadata, None if there is nothing of the kind."""
+    return xmp.recipe_of(metadata.xmp)
