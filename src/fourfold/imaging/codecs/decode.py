@@ -30,6 +30,7 @@ from fourfold.core.image import Text
 from fourfold.imaging import color
 from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, png, tiff, tiff_pages
 from fourfold.imaging.metadata import block_of, dpi_of, orientation
+from fourfold.imaging.metadata.exif import shape
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
@@ -133,6 +134,11 @@ def upright(levels: Levels, turned: int) -> Levels:
     return flipped if flipped.flags.c_contiguous else flipped.copy()
 
 
+def _across(dpi: tuple[float, float] | None, turned: int) -> tuple[float, float] | None:
+    """The resolution of the upright picture."""
+    return dpi if dpi is None or turned < 5 else dpi[::-1]
+
+
 def _png(stream: BinaryIO) -> Opened:
     start = png.read_start(stream)
     turned = orientation(start.exif, start.xmp)
@@ -142,7 +148,7 @@ def _png(stream: BinaryIO) -> Opened:
         levels = upright(png.read_pixels(stream, start), turned)
         profile, code = png.profile_of(start.chunks, grey=start.channels < 3)
         notes = (*((_FRAMES,) if b"acTL" in start.chunks else ()), *start.not_carried)
-        dpi = png.dpi_of(start.chunks)
+        dpi = _across(png.dpi_of(start.chunks), turned)
         return Decoded(levels, profile, code, start.exif, start.xmp, dpi, notes, start.iptc, start.texts)
 
     return Opened(*size, start.channels, 16 if start.bits == 16 else 8, False, decode)
@@ -162,7 +168,8 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
     notes = [*([_FRAMES] if page is None and len(pages) > 1 else []), *beside]
 
     def decoded(profile: bytes | None, levels: Levels, more: tuple[str, ...]) -> Decoded:
-        return Decoded(levels, profile, None, block_of(chosen), xmp, dpi_of(chosen), (*notes, *more), fields)
+        dpi = _across(dpi_of(chosen), turned)
+        return Decoded(levels, profile, None, block_of(chosen), xmp, dpi, (*notes, *more), fields)
 
     def plain() -> Decoded:
         levels, more = tiff.to_levels(tiff.read_samples(stream, layout), layout)
@@ -262,10 +269,19 @@ def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Ope
             notes.append("The picture would be transparent everywhere, as its file says; it was taken as opaque.")
         if any(kind == b"av1C" and len(content) > 2 and content[2] & 0x40 for kind, content in boxes):
             notes.append("The file holds more than 8 bits a channel; 8 were read.")
-        dpi = info.get("dpi") if info.get("jfif_unit") or name != "JPEG" else None
+        bare = name == "JPEG" and not info.get("jfif_unit")
+        dpi = shape(*info.get("jfif_density", (1, 1))) if bare else info.get("dpi")
         notes += [*found, *more, *beside.notes, *more_notes]
         return Decoded(
-            upright(levels, turned), kept, _nclx(boxes), exif, packet, dpi, tuple(notes), beside.iptc, beside.texts
+            upright(levels, turned),
+            kept,
+            _nclx(boxes),
+            exif,
+            packet,
+            _across(dpi, turned),
+            tuple(notes),
+            beside.iptc,
+            beside.texts,
         )
 
     lossy = name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream))

@@ -20,6 +20,7 @@ from fourfold.core.errors import Damaged
 from fourfold.core.image import Metadata, Text
 from fourfold.imaging.codecs import extras
 from fourfold.imaging.color import SRGB_CHROMATICITIES, CodePoints, simple_profile
+from fourfold.imaging.metadata.exif import shape
 from fourfold.imaging.metadata.fields import keyword_of
 from fourfold.imaging.metadata.iptc import IPTC, resource, resources
 
@@ -241,9 +242,13 @@ def profile_of(chunks: dict[bytes, bytes], *, grey: bool) -> tuple[bytes | None,
 
 
 def dpi_of(chunks: dict[bytes, bytes]) -> tuple[float, float] | None:
-    """Resolution of a ``pHYs`` chunk in dots per inch, None if it has no unit."""
+    """Resolution of a ``pHYs`` chunk in dots per inch, None if it has no unit and says that pixels are square."""
     data = chunks.get(b"pHYs", b"")
-    return (round(_inch(data[:4]), 2), round(_inch(data[4:8]), 2)) if len(data) == 9 and data[8] == 1 else None
+    if len(data) != 9:
+        return None
+    if data[8] == 1:
+        return round(_inch(data[:4]), 2), round(_inch(data[4:8]), 2)
+    return shape(*struct.unpack(">II", data[:8]))
 
 
 def _not_carried(stream: BinaryIO, kinds: Iterable[bytes]) -> tuple[str, ...]:
