@@ -98,10 +98,28 @@ def test_int8_is_tried_where_the_card_has_it_and_taken_where_it_is_faster(tmp_pa
     assert faster({"auto": 0.001, "int8": 0.03}, "b.json") == "auto"
 
 
-def test_what_is_plainly_slower_is_not_measured_to_the_end() -> None:
-    fast, slow = Timed("openvino", 0.002), Timed("onnxruntime", 0.05)
-    assert set(choose.measure({("openvino", "auto"): fast, ("onnxruntime", "auto"): slow})) == {("openvino", "auto")}
-    assert (fast.calls, slow.calls) == (4, 1)
+def test_what_is_plainly_slower_is_given_up_before_the_next_engine_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, calls = [0.0], list[str]()
+    seconds = {"openvino auto": 5.0, "openvino int8": 1.0, "onnxruntime auto": 2.0, "onnxruntime int8": 4.0}
+    monkeypatch.setattr(choose, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(choose, "_BUDGET", 100)
+
+    class Clocked(FakeRunner):
+        def levels(self, tiles: Floats) -> NDArray[np.uint8]:
+            calls.append(self.precision)
+            now[0] += seconds[self.precision]
+            return super().levels(tiles)
+
+    def build(engine: choose.Engine, tile: tuple[int, int], precision: str) -> FakeRunner:
+        runner = Clocked(4, tile)
+        runner.precision = f"{engine} {precision}"
+        return runner
+
+    best = choose.fastest(CARD, build, tile=(8, 8), threads=1, precision="auto", memory=tmp_path / "a.json")
+    assert best.precision == "openvino int8"
+    assert calls == [*seconds, *["openvino int8", "onnxruntime auto"] * 3]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"other": 3}'])

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,7 +48,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         OSError: the folder is missing or not writable, or the disk is full.
     """
     sweep(path.parent)
-    temporary = path.with_name(f".fourfold-{os.getpid()}-{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".fourfold-{os.getpid()}-{os.urandom(8).hex()}.part")
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "w+b") as stream:

@@ -1,12 +1,13 @@
 """Engines that run a model: card and weights → Runner. Importing this imports no engine."""
 
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Literal
 
 from fourfold.catalog.card import Card
-from fourfold.core.contract import Runner
-from fourfold.core.errors import InvalidInput, ModelError
+from fourfold.core.contract import Floats, Runner
+from fourfold.core.errors import InvalidInput, ModelError, RuntimeFailure
 from fourfold.core.threads import available
 from fourfold.engines import choose
 from fourfold.engines.guard import Guarded
@@ -54,6 +55,25 @@ def load(
         runner = build(runtime, tile, precision)
     others = [engine for engine in choose.installed() if engine != runner.runtime]
     return Guarded(runner, partial(build, others[0], tile, "fp32") if others else None)
+
+
+def function(model: bytes) -> Callable[[Floats], Floats]:
+    """What runs a small network with one ``N×…`` input and one output, of ONNX, on the first engine that takes it.
+
+    Raises:
+        ModelError: no engine is installed. RuntimeFailure: none can run it.
+    """
+    reasons = []
+    for name in choose.installed():
+        try:
+            run: Callable[[Floats], Floats] = import_module(f"fourfold.engines.{name}").function(model)
+        except RuntimeFailure as error:
+            reasons.append(str(error))
+        else:
+            return run
+    if not reasons:
+        raise ModelError("expected an engine to be installed; pip install onnxruntime")
+    raise RuntimeFailure(" ".join(reasons))
 
 
 def _build(card: Card, runtime: Runtime, tile: tuple[int, int], precision: str, *, threads: int) -> Runner:

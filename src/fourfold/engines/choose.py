@@ -1,6 +1,7 @@
 """Which engine and arithmetic is fastest here: measured shortly, remembered for processor, model and threads."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ Way = tuple[Engine, str]
 Build = Callable[[Engine, tuple[int, int], str], Runner]
 """Loads the model on an engine, for tiles of a height and width, in a precision."""
 
-_ROUNDS = 4
+_ROUNDS = 3
 _BUDGET = 0.5
 """Seconds after which no further round of measuring starts."""
 
@@ -86,48 +87,66 @@ def fastest(
     return _measured(build, ways, tile, memory, key)
 
 
-def measure(runners: Mapping[Way, Runner]) -> dict[Way, float]:
-    """Seconds that each runner takes for the levels of one tile: the least of a few rounds, taken in turns.
+def _measured(build: Build, ways: list[Way], tile: tuple[int, int], memory: Path, key: str) -> Runner:
+    """The fastest of the ways, measured on the very tile, so that it need not be loaded again; it is remembered.
 
-    Runners that fail are left out, and so are those that are soon seen to be far slower than another.
+    Rounds are taken in turns, and the least time counts. What is soon seen to be far slower than another is given up
+    before the next engine is loaded, so that not all of them are in memory together.
     """
+    left: dict[Way, Runner] = {}
     seconds: dict[Way, float] = {}
-    left, started = dict(runners), time.perf_counter()
-    for round_ in range(_ROUNDS):
-        for way, runner in list(left.items()):
-            tiles = np.linspace(0, 1, 3 * runner.tile[0] * runner.tile[1], dtype=np.float32).reshape(1, 3, *runner.tile)
-            before = time.perf_counter()
-            try:
-                runner.levels(tiles)
-            except RuntimeFailure:
-                del left[way]
-                continue
-            spent = time.perf_counter() - before
-            seconds[way] = spent if round_ < 2 else min(seconds[way], spent)  # the first compiles and touches memory
-        left = {way: left[way] for way in left if seconds[way] <= _HOPELESS * min(seconds[one] for one in left)}
+    reasons: list[str] = []
+    for engine in dict.fromkeys(engine for engine, _ in ways):
+        new = _loaded(build, [way for way in ways if way[0] == engine], tile, reasons)
+        _round({**new}, seconds, reasons)  # which compiles and touches memory
+        left = _hopeful(left | new, seconds)
+    for way in left:
+        del seconds[way]
+    started = time.perf_counter()
+    for _ in range(_ROUNDS):
+        _round(left, seconds, reasons)
+        left = _hopeful(left, seconds)
         if time.perf_counter() - started > _BUDGET:
             break
-    return {way: seconds[way] for way in left}
-
-
-def _measured(build: Build, ways: list[Way], tile: tuple[int, int], memory: Path, key: str) -> Runner:
-    """The fastest of the ways, measured on the very tile, so that nothing is loaded twice; it is remembered."""
-    runners: dict[Way, Runner] = {}
-    reasons = []
-    with ThreadPoolExecutor(max_workers=2) as pool:  # an engine compiles in one thread
-        loading = {way: pool.submit(build, way[0], tile, way[1]) for way in ways}
-    for way, loaded in loading.items():
-        try:
-            runners[way] = loaded.result()
-        except RuntimeFailure as error:
-            reasons.append(str(error))
-    seconds = measure(runners)
-    if not seconds:
+    if not left:
         tried = ", ".join(dict.fromkeys(engine for engine, _ in ways))
         raise RuntimeFailure(f"none of the engines {tried} can run the model here. {' '.join(reasons)}")
-    best = min(seconds, key=lambda way: seconds[way])
+    best = min(left, key=lambda way: seconds[way])
     _remember(memory, key, best)
-    return runners[best]
+    return left[best]
+
+
+def _loaded(build: Build, ways: list[Way], tile: tuple[int, int], reasons: list[str]) -> dict[Way, Runner]:
+    runners: dict[Way, Runner] = {}
+    with ThreadPoolExecutor(max_workers=2) as pool:  # an engine compiles in one thread
+        loading = {way: pool.submit(build, way[0], tile, way[1]) for way in ways}
+    for way, one in loading.items():
+        try:
+            runners[way] = one.result()
+        except RuntimeFailure as error:
+            reasons.append(str(error))
+    return runners
+
+
+def _round(runners: Mapping[Way, Runner], seconds: dict[Way, float], reasons: list[str]) -> None:
+    """Seconds that each runner takes for the levels of one tile, where that is less than before; none if it fails."""
+    for way, runner in runners.items():
+        tiles = np.linspace(0, 1, 3 * runner.tile[0] * runner.tile[1], dtype=np.float32).reshape(1, 3, *runner.tile)
+        before = time.perf_counter()
+        try:
+            runner.levels(tiles)
+        except RuntimeFailure as error:
+            reasons.append(str(error))
+            seconds.pop(way, None)
+        else:
+            seconds[way] = min(seconds.get(way, math.inf), time.perf_counter() - before)
+
+
+def _hopeful(runners: Mapping[Way, Runner], seconds: Mapping[Way, float]) -> dict[Way, Runner]:
+    """Those that did not fail and are not far slower than the fastest."""
+    measured = {way: runner for way, runner in runners.items() if way in seconds}
+    most = _HOPELESS * min((seconds[way] for way in measured), default=0)
+    return {way: runner for way, runner in measured.items() if seconds[way] <= most}
 
 
 def _recall(memory: Path) -> dict[str, object]:

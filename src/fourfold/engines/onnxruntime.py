@@ -126,6 +126,31 @@ def runs(model: bytes) -> Callable[[Floats], Floats]:
     return run
 
 
+def function(model: bytes) -> Callable[[Floats], Floats]:
+    """What runs a small network with one ``N×…`` input and one output in single precision, from any thread.
+
+    Raises:
+        RuntimeFailure: the engine cannot run it.
+    """
+    options = engine().SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise RuntimeFailure(f"onnxruntime cannot prepare the network: {error}") from error
+    name = session.get_inputs()[0].name
+
+    def run(values: Floats) -> Floats:
+        try:
+            answer: Floats = session.run(None, {name: values})[0]
+        except Exception as error:
+            raise RuntimeFailure(f"onnxruntime failed on values of {values.shape}: {error}") from error
+        return answer
+
+    return run
+
+
 def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> OnnxRunner:
     """A runner for the card's ONNX weights.
 

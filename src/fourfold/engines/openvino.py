@@ -3,8 +3,10 @@
 import hashlib
 import io
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +18,7 @@ from fourfold.core.errors import InvalidInput, RuntimeFailure
 from fourfold.core.machine import processor
 from fourfold.engines import compiled, tensors, weights
 
+_CONVERTER = "openvino.tools.ovc"
 _NAMES = {"fp32": "f32", "bf16": "bf16"}
 _LEVELS = 1  # counts changes of _with_levels, so that what was compiled before them is not used
 
@@ -30,10 +33,15 @@ def engine() -> Any:
     # Importing openvino sends an event to a web service and writes an identifier into the home folder, unless the
     # package openvino_telemetry cannot be imported: then it takes its own inert stub.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    # Its converter of other frameworks' models, which it can do without, takes as long to import as all the rest.
+    sys.modules.setdefault(_CONVERTER, None)  # type: ignore[arg-type]
     try:
         import openvino
     except (ImportError, OSError) as error:
         raise RuntimeFailure(f"the openvino engine does not load: {error}; pip install --upgrade openvino") from error
+    finally:
+        if sys.modules.get(_CONVERTER, engine) is None:
+            sys.modules.pop(_CONVERTER, None)
     return openvino
 
 
@@ -59,7 +67,11 @@ class OpenVinoRunner:
         self.tile = tile
         self._model = model
         # Unpinned: two processes that pin would share the first cores and leave the others idle.
-        self._config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+        self._config: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "ENABLE_CPU_PINNING": False,
+        }
         if precision in _NAMES:
             self._config["INFERENCE_PRECISION_HINT"] = _NAMES[precision]
         self._requests: dict[str, Any] = {}
@@ -103,30 +115,64 @@ class OpenVinoRunner:
         """The compiled model's request, compiled when first needed."""
         if form not in self._requests:
             try:
-                self._requests[form] = self._compiled(form).create_infer_request()
+                ends = _with_levels if form == "levels" else None
+                self._requests[form] = _compiled(
+                    self._model, [1, 3, *self.tile], self._config, ends
+                ).create_infer_request()
             except RuntimeError as error:
                 raise RuntimeFailure(
                     f"openvino cannot compile the model for {self.tile[0]}×{self.tile[1]} tiles: {error}"
                 ) from error
         return self._requests[form]
 
-    def _compiled(self, form: Literal["values", "levels"]) -> Any:
-        """The model compiled for this processor, by an earlier process if one did so."""
-        settings = sorted(self._config.items())
-        model = hashlib.sha256(self._model).hexdigest()
-        path = compiled.place([engine().__version__, processor(), model, form, _LEVELS, self.tile, settings])
-        kept = compiled.recall(path)
-        if kept is not None:
-            with suppress(RuntimeError):
-                return _core().import_model(io.BytesIO(kept), "CPU", self._config)
-        read = _core().read_model(self._model)
-        read.reshape([1, 3, *self.tile])
-        made = _core().compile_model(_with_levels(read) if form == "levels" else read, "CPU", self._config)
-        stream = io.BytesIO()
+
+def function(model: bytes) -> Callable[[Floats], Floats]:
+    """What runs a small network with one ``N×…`` input and one output in single precision; threads take turns.
+
+    Raises:
+        RuntimeFailure: the engine cannot run it.
+    """
+    turn = Lock()
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    try:
+        request = _compiled(model, None, settings).create_infer_request()
+    except RuntimeError as error:
+        raise RuntimeFailure(f"openvino cannot compile the network: {error}") from error
+
+    def run(values: Floats) -> Floats:
+        try:
+            with turn:
+                return np.array(request.infer([values])[0])
+        except RuntimeError as error:
+            raise RuntimeFailure(f"openvino failed on values of {values.shape}: {error}") from error
+
+    return run
+
+
+def _compiled(
+    model: bytes, shape: list[int] | None, settings: dict[str, Any], ends: Callable[[Any], Any] | None = None
+) -> Any:
+    """A model compiled for this processor, by an earlier process if one did so.
+
+    Args:
+        shape: of its input, None to leave it free; settings: of the engine; ends: changes how the model ends.
+    """
+    end = (ends.__name__, _LEVELS) if ends else None
+    facts = [engine().__version__, processor(), hashlib.sha256(model).hexdigest(), end, shape, sorted(settings.items())]
+    path = compiled.place(facts)
+    kept = compiled.recall(path)
+    if kept is not None:
         with suppress(RuntimeError):
-            made.export_model(stream)
-            compiled.keep(path, stream.getvalue())
-        return made
+            return _core().import_model(io.BytesIO(kept), "CPU", settings)
+    read = _core().read_model(model)
+    if shape:
+        read.reshape(shape)
+    made = _core().compile_model(ends(read) if ends else read, "CPU", settings)
+    stream = io.BytesIO()
+    with suppress(RuntimeError):
+        made.export_model(stream)
+        compiled.keep(path, stream.getvalue())
+    return made
 
 
 def _with_levels(model: Any) -> Any:

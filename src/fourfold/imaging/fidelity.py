@@ -184,7 +184,7 @@ class FidelityMeter:
 
 def _sum_of_squares(values: NDArray[np.float32]) -> float:
     """Added up row by row, so that single precision keeps its digits over many values."""
-    rows = values.reshape(len(values), -1)
+    rows = values.reshape(len(values), math.prod(values.shape[1:]))
     return float(np.einsum("ij,ij->i", rows, rows).sum(dtype=np.float64))
 
 

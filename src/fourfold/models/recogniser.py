@@ -1,4 +1,4 @@
-"""The recogniser of photo conditions on ONNX Runtime: the card's own, or the one adapted to this person's photos.
+"""The recogniser of photo conditions: the card's own, or the one adapted to this person's photos.
 
 The adapted one lies in the person's data folder: ``adapted/condition.json`` states what it is, and names a file of
 weights beside it by its SHA-256. It is used only if that file is exactly the one stated, and was made from the very
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from fourfold.catalog import load as catalog
 from fourfold.core.atomic import replacing, write_text
-from fourfold.core.errors import RuntimeFailure
-from fourfold.engines import weights
-from fourfold.engines.onnxruntime import engine
+from fourfold.engines import function, weights
 
 
 @dataclass(frozen=True)
@@ -53,21 +51,11 @@ class Recogniser:
 
     def __init__(self, model: bytes, name: str, notes: tuple[str, ...] = ()) -> None:
         self.name, self.notes, self.sha256 = name, notes, hashlib.sha256(model).hexdigest()
-        options = engine().SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise RuntimeFailure(f"onnxruntime cannot prepare the recogniser: {error}") from error
+        self._run = function(model)
 
     def __call__(self, traces: NDArray[np.float32]) -> NDArray[np.float32]:
         """``N×74``, see ``imaging.traces``, of one photo → shares of the conditions, with the sum 1."""
-        try:
-            (shares,) = self._session.run(None, {"traces": traces})
-        except Exception as error:
-            raise RuntimeFailure(f"onnxruntime failed on the recogniser: {error}") from error
-        return np.asarray(shares[0], np.float32)
+        return np.asarray(self._run(traces)[0], np.float32)
 
 
 def adapted_in() -> Path:
