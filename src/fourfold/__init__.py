@@ -10,7 +10,7 @@ _PUBLIC = {
     "DeblurOptions": "core.options",
     "Session": "api.session",
     "UpscaleOptions": "core.options",
-    "adapt": "api.adapting",
+    "adapt": "api.adapt_recogniser",
     "ask": "api.ask",
     "deblur": "api.restore",
     "doctor": "api.inspect",

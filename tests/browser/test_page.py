@@ -142,6 +142,22 @@ def test_a_photo_is_made_large_on_the_server_compared_saved_and_explained(phone,
     fits(phone)
 
 
+def test_a_photo_is_deblurred_on_the_server_and_a_sharp_one_comes_back_as_it_is(phone, tmp_path):
+    phone.locator("#choose summary").tap()
+    phone.locator("[name=task][value=deblur]").check()
+    assert phone.locator("#styles").is_disabled()
+    sharp = photo(tmp_path / "flowers.png")
+    chosen(phone, sharp)
+    done(phone)
+    note = phone.locator("article .note")
+    assert note.get_attribute("data-where") == "server"
+    expect(note).to_contain_text("There was no shake to undo")
+    with Image.open(sharp) as before:
+        assert saved(phone).tobytes() == before.convert("RGB").tobytes()
+    assert phone.get_by_text("Why it looks sharp").count() == 0
+    fits(phone)
+
+
 def test_two_fingers_and_a_double_tap_look_closer(phone, tmp_path):
     chosen(phone, photo(tmp_path / "flowers.png"))
     done(phone)

@@ -20,13 +20,13 @@ from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.api.upscaling import UpscaleRestorer
 from fourfold.api.workflows import run_workflow
-from fourfold.bench import adapting as gained
+from fourfold.bench import adapt_gain as gained
 from fourfold.bench import cascade, datasets, overhead, peers, roofline, scaling, service
 from fourfold.bench import deblurring as blurring
 from fourfold.bench import quality as scoring
 from fourfold.bench import routing as routed
 from fourfold.bench import speed as timing
-from fourfold.bench.adapting import AdaptingReport, Gain
+from fourfold.bench.adapt_gain import AdaptingReport, Gain
 from fourfold.bench.overhead import Overhead, measure
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import STYLES, TIERS, Card

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     """Adapt or go back, print what was found, and return the exit code."""
     if args.reset == bool(args.photos):
         raise UsageError("expected either --photos FOLDER, or --reset")
-    from fourfold.api.adapting import adapt, reset_adapted
+    from fourfold.api.adapt_recogniser import adapt, reset_adapted
 
     if args.reset:
         text = "removed; the package's recogniser is used again" if reset_adapted() else "there was nothing to remove"

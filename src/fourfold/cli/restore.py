@@ -48,7 +48,6 @@ class Restore:
         report = Path(args.report) if args.report else None
         if report is not None and report.suffix not in (".html", ".json"):
             raise UsageError(f"{report}: expected a report name ending in .html or .json")
-        from fourfold.api.reports import document, write_document
         from fourfold.api.restore import restore_files
 
         done, failed, code = follow(
@@ -64,10 +63,13 @@ class Restore:
             _line,
             quiet=args.quiet or args.json or args.output == "-",
         )
-        if args.json:
-            print(json.dumps(document(done, failed), indent=2))
-        if report is not None:
-            write_document(report, done, failed)
+        if args.json or report is not None:
+            from fourfold.api.reports import document, write_document  # pages, which take a while to load
+
+            if args.json:
+                print(json.dumps(document(done, failed), indent=2))
+            if report is not None:
+                write_document(report, done, failed)
         return code
 
 

@@ -240,7 +240,7 @@ class _Traced:
 
     def _relu(self, node: fx.Node) -> int:
         source = _name(node.args[0])
-        self._append("Relu", [source], node.name)
+        self.graph.add("Relu", [source], node.name)
         return self._channels[source]
 
     def _sum(self, node: fx.Node) -> int:

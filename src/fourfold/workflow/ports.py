@@ -135,12 +135,9 @@ class Picture:
     @staticmethod
     def of(image: Image, type: ImageType, engines: Mapping[str, str] | None = None) -> "Picture":  # noqa: A002
         """A picture in memory; origin and scale are those of ``type``, values outside 0..1 are clipped."""
-        whole = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-        peak = np.float32(2**image.depth - 1)
-        levels = np.rint(np.clip(whole, 0, 1) * peak).astype(f"u{image.depth // 8}")
-        known = ImageType(
-            type.origin, type.scale, image.size, whole.shape[2], image.depth, _colour(image.profile, whole.shape[2])
-        )
+        levels = image.levels()
+        channels = levels.shape[2]
+        known = ImageType(type.origin, type.scale, image.size, channels, image.depth, _colour(image.profile, channels))
         carried = Carried(image.profile, image.metadata, image.format, image.lossy, image.notes, engines or {})
         return Picture(known, carried, read=lambda: levels)
 

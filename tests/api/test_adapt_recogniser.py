@@ -8,7 +8,7 @@ import skimage.data
 from PIL import Image
 
 import fourfold
-from fourfold.api import adapting
+from fourfold.api import adapt_recogniser
 from fourfold.catalog import load
 from fourfold.cli.main import main
 from fourfold.core.errors import MissingExtra, UsageError
@@ -21,7 +21,9 @@ from fourfold.models import recogniser
 def home(tmp_path, monkeypatch):
     """The person's data and cache folders."""
     monkeypatch.setattr(recogniser, "adapted_in", lambda: tmp_path / "home" / "adapted")
-    monkeypatch.setattr(adapting.platformdirs, "user_cache_dir", lambda *_names, **_more: str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        adapt_recogniser.platformdirs, "user_cache_dir", lambda *_names, **_more: str(tmp_path / "cache")
+    )
     return tmp_path
 
 
@@ -45,7 +47,7 @@ OPTIONS = AdaptOptions(passes=3)
 
 
 def test_it_is_adapted_said_and_used_by_upscale_until_it_is_reset(photos):
-    report = adapting.adapt(photos, OPTIONS)
+    report = adapt_recogniser.adapt(photos, OPTIONS)
     assert (report.photos, report.skipped) == (12, 1)
     assert sum(report.before.values()) == sum(report.after.values()) == 12
     assert report.before["a noisy photo"] >= 6
@@ -58,23 +60,23 @@ def test_it_is_adapted_said_and_used_by_upscale_until_it_is_reset(photos):
     options = UpscaleOptions(route="little")
     named = fourfold.Session(options).upscale(small).report.condition.recogniser
     assert named == f"{load.recogniser().id}, adapted to 12 photos on {stated.date}"
-    assert adapting.reset_adapted()
+    assert adapt_recogniser.reset_adapted()
     assert fourfold.Session(options).upscale(small).report.condition.recogniser == load.recogniser().id
-    assert not adapting.reset_adapted()
+    assert not adapt_recogniser.reset_adapted()
 
 
 @pytest.mark.parametrize("tune", ["model", "prompt"])
 def test_stopped_anywhere_it_goes_on_to_the_same_weights(photos, home, tune, monkeypatch):
     options = AdaptOptions(passes=4, tune=tune)
-    whole = adapting.adapt(photos, options).file.rpartition("/")[2]
+    whole = adapt_recogniser.adapt(photos, options).file.rpartition("/")[2]
     recogniser.reset()
-    read, probed = [], adapting.files.read
+    read, probed = [], adapt_recogniser.files.read
 
     def reading(path):
         read.append(path)
         return probed(path)
 
-    monkeypatch.setattr(adapting.files, "read", reading)
+    monkeypatch.setattr(adapt_recogniser.files, "read", reading)
     for what, after in (("reading", 5), ("adapting", 2)):
 
         def stop(name, what=what, after=after):
@@ -85,10 +87,10 @@ def test_stopped_anywhere_it_goes_on_to_the_same_weights(photos, home, tune, mon
             return watch
 
         with pytest.raises(KeyboardInterrupt):
-            adapting.adapt(photos, options, stop)
+            adapt_recogniser.adapt(photos, options, stop)
         assert recogniser.load().name == load.recogniser().id
     passes = []
-    report = adapting.adapt(photos, options, lambda name: lambda done, _all: passes.append((name, done)))
+    report = adapt_recogniser.adapt(photos, options, lambda name: lambda done, _all: passes.append((name, done)))
     assert report.file.endswith(whole)
     assert len(read) == len(set(read)) == 13
     assert [done for name, done in passes if name == "adapting"] == [3, 4]
@@ -101,7 +103,7 @@ def test_where_one_condition_dominates_the_answers_are_drawn_to_it_and_that_is_s
         noisy = degrade.noise(photo[:96, 60 * number : 60 * number + 96], 25, np.random.default_rng(number))
         Image.fromarray(noisy).save(tmp_path / f"{number}.png")
     even, found, auto = (
-        adapting.adapt(tmp_path, AdaptOptions(passes=20, prior=prior)) for prior in ("even", "found", None)
+        adapt_recogniser.adapt(tmp_path, AdaptOptions(passes=20, prior=prior)) for prior in ("even", "found", None)
     )
     assert "6 of 6 photos look like a noisy photo; the method takes all" in even.warnings[-1]
     assert "6 of 6 photos look like a noisy photo, so answers were drawn" in auto.warnings[-1]
@@ -111,16 +113,16 @@ def test_where_one_condition_dominates_the_answers_are_drawn_to_it_and_that_is_s
 
 
 def test_more_photos_than_asked_for_are_thinned_out(photos):
-    report = adapting.adapt(photos, AdaptOptions(passes=1, most=4))
+    report = adapt_recogniser.adapt(photos, AdaptOptions(passes=1, most=4))
     assert report.photos + report.skipped == 4
 
 
 def test_too_few_photos_and_a_missing_library_are_said(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="at least two and better 100, got 0"):
-        adapting.adapt(tmp_path)
-    monkeypatch.setattr(adapting, "find_spec", lambda _name: None)
+        adapt_recogniser.adapt(tmp_path)
+    monkeypatch.setattr(adapt_recogniser, "find_spec", lambda _name: None)
     with pytest.raises(MissingExtra, match=r"fourfold\[torch\]"):
-        adapting.adapt(tmp_path)
+        adapt_recogniser.adapt(tmp_path)
 
 
 def test_the_command_adapts_tells_and_goes_back(photos, capsys):
