@@ -54,7 +54,8 @@ def fetch(folder: Path) -> None:
                         if member.isfile() and path.suffix.lower() in SUFFIXES:
                             stream = opened.extractfile(member)
                             assert stream is not None
-                            flat = f"{name}-{'-'.join(path.parts[-2:])}"
+                            stem = "-".join([name, *path.parts[-2:]]).replace(".", "_")  # no two of one stem
+                            flat = stem + path.suffix
                             (folder / flat).write_bytes(stream.read())
 
 

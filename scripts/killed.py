@@ -32,13 +32,13 @@ def begin(folder: Path, task: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "fourfold", *words], stderr=subprocess.PIPE, start_new_session=True)
 
 
-def wrong(folder: Path, process: subprocess.Popen[bytes], sent: int) -> list[str]:
+def wrong(folder: Path, task: str, process: subprocess.Popen[bytes], sent: int) -> list[str]:
     """What is not as it should be after a run that was sent a signal."""
     _, said = process.communicate(timeout=120)
     found = ["a traceback"] if b"Traceback" in said else []
-    if process.returncode not in (0, 130, -sent):
+    if process.returncode not in (0, 130, -sent, -signal.SIGINT):  # the last is how Python itself may end then
         found.append(f"it ended with {process.returncode}")
-    if process.returncode == 130 and (left := [*folder.rglob("*.part")]):
+    if process.returncode in (130, -signal.SIGINT) and (left := [*(folder / task).rglob("*.part")]):
         found.append(f"{len(left)} parts left by an orderly end")
     whole = (4 * SIDE, 4 * SIDE)
     return found + [f"{made} is not whole" for made in folder.rglob("*_x4.png") if files.read(made).size != whole]
@@ -58,7 +58,7 @@ def main(moments: int) -> int:
             process = begin(folder, task)
             time.sleep(rng.random() * LONGEST)
             os.kill(process.pid, sent)
-            found = wrong(folder, process, sent)
+            found = wrong(folder, task, process, sent)
             bad += bool(found)
             print(number, task, signal.Signals(sent).name, process.returncode, *found, flush=True)
         for task in ("upscale", "batch"):

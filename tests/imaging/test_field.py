@@ -278,3 +278,10 @@ def test_the_shape_of_pixels_turns_with_the_picture() -> None:
     extra = [(b"pHYs", b"\0\0\0\x64\0\0\0\xc8\0"), (b"eXIf", charts.exif("<", 6))]
     picture = files.read(charts.png_file(odd_files.levels(9, 14, 3), 8, 2, extra))
     assert picture.metadata.dpi == pytest.approx((144, 72))
+
+
+def test_rare_bmps_are_not_called_damaged() -> None:
+    plain = odd_files.bmp(odd_files.levels(7, 5, 4), 32, masks=(0xFF, 0xFF00, 0xFF0000, 0))
+    for odd in (plain[:30] + b"\4" + plain[31:], plain[:54] + b"\x0f" + plain[55:]):  # a JPEG inside; odd masks
+        with pytest.raises(PictureError, match=r"got a rare one, which is not read here\. Convert it"):
+            files.probe(odd)

@@ -107,7 +107,7 @@ class Names:
         try:
             parts = list(Formatter().parse(self.template))
         except ValueError as error:
-            raise UsageError(f"--name {self.template!r}: {error}") from error
+            raise UsageError(f"--name {self.template!r} is no template: {error}. Give one as {TEMPLATE}") from error
         for text, name, spec, conversion in parts:
             if name is not None and (name not in FIELDS or spec or conversion):
                 known = ", ".join(f"{{{one}}}" for one in FIELDS)

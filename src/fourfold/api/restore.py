@@ -166,9 +166,10 @@ def _reason(source: str, error: Exception) -> FourfoldError:
     """What an error that nobody expected means for an input: the system refused, or fourfold has a bug."""
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        kind, advice = (NotEnough, "Make room") if full else (PictureError, "Check names, folders and permissions")
+        kind = NotEnough if full else PictureError
         reason: FourfoldError = kind(
-            f"{source}: expected to read and write files, the system refused ({error.strerror or error}). {advice}"
+            f"{source}: expected to read and write files, the system refused ({error.strerror or error}). Check its "
+            "name, the folder, permissions and room"
         )
     else:
         reason = Unexpected(source, error)

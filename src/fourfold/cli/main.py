@@ -26,6 +26,7 @@ from fourfold.cli import (
     train,
     workflow,
 )
+from fourfold.cli.progress import ending
 from fourfold.cli.restore import Restore
 from fourfold.core.errors import FourfoldError
 from fourfold.core.options import TASKS
@@ -109,20 +110,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
     """Being told to end, or losing the terminal, is an interruption: nothing half done is left behind."""
+    ending.clear()
     before = {}
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and threading.current_thread() is threading.main_thread():
             found = signal.getsignal(number)
-            if found is signal.SIG_DFL:  # one that is ignored, as under nohup, stays so
+            if found in (signal.SIG_DFL, signal.default_int_handler):  # one that is ignored, as under nohup, stays so
                 before[number] = found
                 signal.signal(number, _interrupt)
+    hook, sys.unraisablehook = sys.unraisablehook, _quiet
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, found in before.items():
             signal.signal(number, found)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    """Raise ``KeyboardInterrupt``; where a library swallows it, ``cli.progress`` sees the mark between two tiles."""
+    ending.set()
     raise KeyboardInterrupt
+
+
+def _quiet(failure: "sys.UnraisableHookArgs") -> None:
+    if not issubclass(failure.exc_type, KeyboardInterrupt):  # which may come in the midst of tidying up
+        sys.__unraisablehook__(failure)

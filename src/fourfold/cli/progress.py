@@ -1,6 +1,7 @@
 """Progress of many pictures: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from fourfold.workflow.engine import Event
 
 T = TypeVar("T")
+
+ending = threading.Event()
+"""Set once the process has been told to end."""
 
 
 class Progress:
@@ -68,6 +72,8 @@ class Step:
 
     def __call__(self, done: int, total: int) -> None:
         """Show how many of the tiles are done; a finished picture's bar disappears."""
+        if ending.is_set():
+            raise KeyboardInterrupt
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, visible=done < total)
 
@@ -91,6 +97,8 @@ def follow(
     with Progress(quiet) as progress:
         try:
             for outcome in outcomes(progress):
+                if ending.is_set():
+                    raise KeyboardInterrupt
                 if isinstance(outcome, Failure):
                     failed.append(outcome)
                     progress.say(f"fourfold: {outcome.error}", error=True)

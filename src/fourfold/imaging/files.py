@@ -140,7 +140,9 @@ def _opened(
         except FourfoldError:
             raise
         except MemoryError as error:
-            raise NotEnough(f"{label}: not enough memory to decode it") from error
+            raise NotEnough(
+                f"{label}: expected memory to decode it, there is none left. Close other programs"
+            ) from error
         except Exception as error:  # decoders raise anything on damaged files
             reason = f" ({error})" if isinstance(error, Damaged) else ""
             raise PictureError(
@@ -185,7 +187,8 @@ class Spec:
         row = FORMATS.get(self.format)
         if row is None:
             raise UsageError(
-                f"expected a format as FORMATS names it, got {self.format!r}.{near(self.format, [*FORMATS])}"
+                f"expected a format as FORMATS names it, got {self.format!r}. Give one of them."
+                f"{near(self.format, [*FORMATS])}"
             )
         if self.channels not in (1, 2, 3, 4) or self.depth not in (8, 16) or min(self.height, self.width) < 1:
             raise InvalidInput(
@@ -209,7 +212,7 @@ class Spec:
                 f"{self.height * self.width / 1e6:.0f}: use --format png"
             )
         if self.quality is not None and not 1 <= self.quality <= 100:
-            raise UsageError(f"expected a quality from 1 to 100, got {self.quality}")
+            raise UsageError(f"expected a quality from 1 to 100, got {self.quality}. Give one of these")
         if self.profile and (reason := color.usable(self.profile, 1 if self.channels < 3 else 3)):
             raise InvalidInput(f"the colour profile does not fit the pixels: {reason}")
 
@@ -300,7 +303,9 @@ class Writer:
         except FourfoldError:
             raise
         except MemoryError as error:
-            raise NotEnough(f"{label}: not enough memory for {self._spec.width}×{self._spec.height} pixels") from error
+            raise NotEnough(
+                f"{label}: expected memory for {self._spec.width}×{self._spec.height} pixels. Close other programs"
+            ) from error
         except FileExistsError as error:
             raise taken(label) from error
         except OSError as error:
@@ -308,7 +313,9 @@ class Writer:
                 raise NotEnough(f"{label}: {_space(self._target, self._spec)}") from error
             raise unwritable(label, error) from error
         except (RuntimeError, ValueError) as error:
-            raise PictureError(f"{label}: the {self._spec.format} encoder failed ({error})") from error
+            raise PictureError(
+                f"{label}: the {self._spec.format} encoder failed ({error}). Give another --format"
+            ) from error
 
 
 def _space(target: Path | BinaryIO, spec: Spec) -> str:
@@ -334,8 +341,7 @@ def open_writer(target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) 
 
     PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
     replaces what is at its place only when it is complete, and nothing is left behind otherwise; without ``overwrite``
-    it replaces nothing, also if something has come to its place in the meantime. A stream need not
-    be seekable: a PNG flows into it, any other format is handed over at the end.
+    it replaces nothing, whenever that came. A stream need not be seekable: a PNG flows into it, the rest at the end.
 
     Raises:
         PictureError: the file cannot be made there.

@@ -16,8 +16,8 @@ def open_file(path: Path) -> io.BufferedReader:
         return path.open("rb")
     except FileNotFoundError as error:
         beside = islice(path.parent.iterdir(), 1000) if path.parent.is_dir() else ()
-        hint = near(path.name, [other.name for other in beside]) or " Check its name"
-        raise PictureError(f"{path}: expected a picture file, there is no such file.{hint}") from error
+        hint = near(path.name, [other.name for other in beside])
+        raise PictureError(f"{path}: expected a picture file, there is no such file. Check its name.{hint}") from error
     except IsADirectoryError as error:
         raise PictureError(f"{path}: expected a picture file, got a folder. Name the files in it") from error
     except OSError as error:
