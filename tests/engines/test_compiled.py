@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import platformdirs
@@ -63,10 +64,11 @@ def test_a_network_from_the_folder_answers_with_the_same_levels(folder: Path, pr
     kept = list(folder.iterdir())
     assert kept
     with monkeypatch.context() as patched:  # from here on nothing can be compiled
-        patched.setattr(openvino, "_with_levels", None)
+        importing = SimpleNamespace(import_model=openvino._core().import_model)
+        patched.setattr(openvino, "_core", lambda: importing)
         again = engines.load(CARD, **options)
         np.testing.assert_array_equal(again.levels(tiles), expected)
-        assert again.precision == first.precision
+        assert (again.precision, again.reruns) == (first.precision, 0)
     for path in kept:
         path.write_bytes(os.urandom(1000))
     np.testing.assert_array_equal(engines.load(CARD, **options).levels(tiles), expected)

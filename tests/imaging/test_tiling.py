@@ -49,7 +49,24 @@ def test_every_pixel_is_kept_once_and_has_its_halo(size, halo, side):
         assert right + halo <= tile.window[1] + plan.shape[1]
     assert (kept == 1).all()
     if side is None:
-        assert max(plan.shape) <= tiling.LARGEST
+        assert plan.shape[0] * plan.shape[1] <= 432**2
+        assert plan.shape[0] <= tiling.LARGEST or len(plan.rows[0]) == 1
+
+
+@given(st.tuples(st.integers(1, 3000), st.integers(1, 3000)), st.integers(0, 20))
+@settings(max_examples=200, deadline=None)
+def test_no_more_is_computed_than_in_the_fewest_squares(size, halo):
+    counts = [-(-length // (tiling.LARGEST - 2 * halo)) for length in size]
+    sides = [-(-(-(-length // n) + 2 * halo) // 8) * 8 for length, n in zip(size, counts, strict=True)]
+    plan = tiling.plan(size, halo)
+    assert plan.count * np.prod(plan.shape) <= np.prod(counts) * np.prod(sides) + 1500 * np.prod(counts)
+
+
+@pytest.mark.parametrize(("size", "count"), [((320, 480), 1), ((816, 1224), 8), ((2828, 4242), 72)])
+def test_little_is_computed_twice(size, count):
+    plan = tiling.plan(size, 10)
+    assert plan.count == count
+    assert plan.count * np.prod(plan.shape) <= 1.14 * np.prod(size)
 
 
 def test_a_small_picture_is_one_small_tile():

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from fourfold.core.errors import InvalidInput
 
 LARGEST = 288
+"""Pixels a side of a square window, and the height of windows in several columns: bands of them are held in memory."""
+
+_AREA = 432**2  # pixels of a window at most: larger ones compute less twice, but an engine holds more for them
+_CALL = 1500  # pixels that an engine computes in the time that it takes to call it
 _GRANULE = 8
 
 
@@ -67,8 +71,7 @@ def plan(size: tuple[int, int], halo: int, side: int | None = None) -> Plan:
     Args:
         size: ``(height, width)`` of the picture, each at least 1.
         halo: pixels to read around each kept part.
-        side: window side to use; by default the fewest tiles of at most 288 pixels, of equal shape, so that little
-            is computed twice.
+        side: window side to use; by default the windows of one shape that take least time together.
 
     Raises:
         InvalidInput: the picture is empty, or the side leaves nothing between the halos.
@@ -77,8 +80,26 @@ def plan(size: tuple[int, int], halo: int, side: int | None = None) -> Plan:
         raise InvalidInput(f"expected a picture of at least 1×1, got {size[0]}×{size[1]}")
     if side is not None and side <= 2 * halo:
         raise InvalidInput(f"expected a tile larger than twice the halo of {halo} pixels, got {side}")
-    (height, tops), (width, lefts) = (_cuts(length, halo, side, LARGEST) for length in size)
+    counts = _cheapest(size, halo) if side is None else [_fewest(length, halo, side) for length in size]
+    height, width = (side or _side(length, halo, count) for length, count in zip(size, counts, strict=True))
+    tops, lefts = (_equal(length, count) for length, count in zip(size, counts, strict=True))
     return Plan(size, (height, width), halo, _rows(halo, tops, lefts))
+
+
+def _cheapest(size: tuple[int, int], halo: int) -> tuple[int, int]:
+    """Rows and columns of the windows that an engine computes soonest: by their area, and by how many they are."""
+    least = _fewest(size[0], halo, LARGEST)
+    found = []
+    for rows in {1, *range(least, least + 4)}:
+        height = _side(size[0], halo, rows)
+        width = _AREA // height // _GRANULE * _GRANULE
+        if width <= 2 * halo:
+            continue
+        columns = _fewest(size[1], halo, width)
+        if rows >= least or columns == 1:
+            cost = rows * columns * (height * _side(size[1], halo, columns) + _CALL)
+            found.append((cost, rows, columns))
+    return min(found)[1:]
 
 
 def finer(coarse: Plan, halo: int, largest: int) -> Plan:
@@ -89,10 +110,11 @@ def finer(coarse: Plan, halo: int, largest: int) -> Plan:
         halo: pixels to read around each kept part; largest: window side to stay within.
     """
     spans = [row[0].kept[:2] for row in coarse.rows]
-    height, rows = _cuts(max(bottom - top for top, bottom in spans), halo, None, largest)
-    tops = [(top + y, top + y2) for top, bottom in spans for y, y2 in _equal(bottom - top, len(rows))]
-    width, lefts = _cuts(coarse.size[1], halo, None, largest)
-    return Plan(coarse.size, (height, width), halo, _rows(halo, tops, lefts))
+    tallest, across = max(bottom - top for top, bottom in spans), coarse.size[1]
+    rows, columns = _fewest(tallest, halo, largest), _fewest(across, halo, largest)
+    tops = [(top + y, top + y2) for top, bottom in spans for y, y2 in _equal(bottom - top, rows)]
+    shape = _side(tallest, halo, rows), _side(across, halo, columns)
+    return Plan(coarse.size, shape, halo, _rows(halo, tops, _equal(across, columns)))
 
 
 def _rows(halo: int, tops: list[tuple[int, int]], lefts: list[tuple[int, int]]) -> tuple[tuple[Tile, ...], ...]:
@@ -102,11 +124,14 @@ def _rows(halo: int, tops: list[tuple[int, int]], lefts: list[tuple[int, int]]) 
     )
 
 
-def _cuts(length: int, halo: int, side: int | None, largest: int) -> tuple[int, list[tuple[int, int]]]:
-    """Window side of one axis, and the kept spans, equal to within a pixel: as few as cover it."""
-    count = -(-length // ((side or largest) - 2 * halo))
-    window = side or -(-(-(-length // count) + 2 * halo) // _GRANULE) * _GRANULE
-    return window, _equal(length, count)
+def _fewest(length: int, halo: int, side: int) -> int:
+    """How many windows of a side at most cover one axis."""
+    return -(-length // (side - 2 * halo))
+
+
+def _side(length: int, halo: int, count: int) -> int:
+    """Side of the windows of one axis, if they are so many."""
+    return -(-(-(-length // count) + 2 * halo) // _GRANULE) * _GRANULE
 
 
 def _equal(length: int, count: int) -> list[tuple[int, int]]:
