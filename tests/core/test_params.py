@@ -1,3 +1,4 @@
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ KNOWN = parameters(UpscaleOptions)
 
 
 def test_every_option_is_described():
-    assert set(KNOWN) == set(UpscaleOptions.__dataclass_fields__)
+    assert set(KNOWN) == {one.name for one in fields(UpscaleOptions)}
     assert next(iter(KNOWN)) == "scale"  # its own before those of every method
     assert all(p.param.help.endswith(".") for p in KNOWN.values())
 

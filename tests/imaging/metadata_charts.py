@@ -148,8 +148,8 @@ def box(kind: bytes, content: bytes) -> bytes:
 
 
 def gif_with_xmp(data: bytes, packet: bytes) -> bytes:
-    """A GIF with an application extension before its first picture."""
-    at = data.index(b"\x2c", 13 + 3 * 2 ** (1 + (data[10] & 7)))
+    """A GIF with an application extension after its palette."""
+    at = 13 + 3 * 2 ** (1 + (data[10] & 7))
     trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
     return data[:at] + b"\x21\xff\x0bXMP DataXMP" + packet + trailer + data[at:]
 

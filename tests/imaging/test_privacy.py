@@ -231,9 +231,16 @@ class Maker:
     def avif(self) -> bytes:
         return made.avif(exif=self.exif(), xmp=self.xmp())
 
+    def heif(self) -> bytes:
+        return charts.file_of("HEIF", exif=b"Exif\0\0" + self.exif(), xmp=self.xmp())
+
+    def gif(self) -> bytes:
+        comment = self.chance.choice((self.coordinates, lambda: self.word(self.harmless)))()
+        return made.gif_with_xmp(charts.file_of("GIF", comment=comment.encode()), self.xmp())
+
     def content(self) -> Content:
         kind = self.chance.choice(
-            (self.jpeg, self.jpeg, self.jpeg, self.png, self.png, self.webp, self.tiff, self.avif)
+            (self.jpeg, self.jpeg, self.jpeg, self.png, self.png, self.webp, self.tiff, self.avif, self.heif, self.gif)
         )
         return Content(kind(), self.secret, self.harmless)
 

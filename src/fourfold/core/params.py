@@ -140,8 +140,9 @@ def parameters(owner: Callable[..., object]) -> dict[str, Parameter]:
 def _defaults(owner: Callable[..., object]) -> Iterator[tuple[str, object]]:
     """Names and defaults, ``MISSING`` where there is none."""
     if isinstance(owner, type) and is_dataclass(owner):
-        own = inspect.get_annotations(owner)
-        yield from ((one.name, one.default) for one in sorted(fields(owner), key=lambda one: one.name not in own))
+        defaults = {one.name: one.default for one in fields(owner)}
+        own = [name for name in inspect.get_annotations(owner) if name in defaults]
+        yield from ((name, defaults[name]) for name in dict.fromkeys([*own, *defaults]))
     else:
         for name, parameter in inspect.signature(owner).parameters.items():
             yield name, MISSING if parameter.default is parameter.empty else parameter.default

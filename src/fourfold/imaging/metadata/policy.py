@@ -73,8 +73,6 @@ def for_output(metadata: Metadata, policy: MetadataPolicy, size: tuple[int, int]
     """
     if policy == "strip":
         return Metadata()
-    if policy == "strip-location":
-        metadata = privacy.without_places(metadata)
     exif, packet = metadata.exif, metadata.xmp
     if exif:
         try:
@@ -86,7 +84,8 @@ def for_output(metadata: Metadata, policy: MetadataPolicy, size: tuple[int, int]
             packet = xmp.renewed(packet, size)
         except xmp.FAILURES:
             packet = b""
-    return replace(metadata, exif=exif, xmp=packet)
+    renewed = replace(metadata, exif=exif, xmp=packet)
+    return privacy.without_places(renewed) if policy == "strip-location" else renewed
 
 
 def with_recipe(metadata: Metadata, recipe: Mapping[str, Any]) -> Metadata:

@@ -31,6 +31,7 @@ _INTEROPERABILITY = {1, 2}
 _LONGEST_NUMBER = 48  # bytes of six fractions, the longest that the standard has
 _UNDEFINED = 7
 _USER_COMMENT = 0x9286
+_OTHER_TEXT = {_USER_COMMENT, *range(0x9C9B, 0x9CA0)}  # in an encoding of its own, in UTF-16
 
 _NAMES = {
     xmp.DUBLIN: "contributor creator date description format identifier language publisher relation rights subject"
@@ -80,7 +81,6 @@ _NAMES = {
     "http://www.dji.com/drone-dji/1.0/": "CamReverse CameraSerialNumber DroneModel DroneSerialNumber FlightPitchDegree"
     " FlightRollDegree FlightYawDegree GimbalPitchDegree GimbalReverse GimbalRollDegree GimbalYawDegree ImageSource"
     " ProductName ShutterCount ShutterType WhiteBalanceCCT",
-    xmp.TEXT: "texts keyword text language",
 }
 _SPACES = {*_NAMES, xmp.RDF}
 _RDF_ELEMENTS = {(xmp.RDF, name) for name in ("Description", "Bag", "Seq", "Alt", "li", "value")}
@@ -182,7 +182,7 @@ def _sound(tag: int, entry: ifd.Entry) -> bool:
     if tag not in _TEXT:
         short = len(entry.data) <= (4 if entry.kind in (1, 2, _UNDEFINED) else _LONGEST_NUMBER)
         return short and not (tag > 2 and entry.kind == 2)
-    if entry.kind not in (1, 2, _UNDEFINED):
+    if entry.kind != 2 and not (tag in _OTHER_TEXT and entry.kind in (1, _UNDEFINED)):
         return False
     text = entry.data[8:] if tag == _USER_COMMENT else entry.data
     wide = ("utf-16-le", "utf-16-be")
