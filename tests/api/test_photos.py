@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import sys
 import tracemalloc
 from pathlib import Path
@@ -352,3 +353,20 @@ def test_a_session_keeps_a_few_networks():
     for side in (20, 60, 120, 60):
         session.upscale(np.zeros((side, side, 3), np.uint8))
     assert len(session.networks._runners) == 2
+
+
+@pytest.mark.parametrize("times", ["now", "keep"])
+@pytest.mark.parametrize("work", ["upscale", "deblur"])
+def test_a_result_is_dated_now_or_as_its_input(photo, work, times):
+    os.utime(photo, ns=(10**18, 10**18 + 5))
+    result = getattr(fourfold, work)(photo, times=times, threads=1, **({"scale": 1} if work == "upscale" else {}))
+    assert (result.stat().st_mtime_ns == 10**18 + 5) == (times == "keep")
+
+
+def test_a_date_that_cannot_be_kept_is_said(photo, monkeypatch):
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.utime", refuses)
+    (done,) = run(photo, options=OPTIONS.changed(times="keep"))
+    assert any("not permitted" in note for note in done.warnings)

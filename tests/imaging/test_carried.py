@@ -98,8 +98,20 @@ def test_texts_in_either_encoding_are_read(raw: bytes) -> None:
     "chunk", [(b"zTXt", b"Title\0\0rubbish"), (b"iTXt", b"Title"), (b"tEXt", b""), (b"iTXt", b"a\0\1")]
 )
 def test_damaged_text_chunks_fail_nothing(chunk: tuple[bytes, bytes]) -> None:
-    result, _ = written(made.png([chunk]), "PNG")
+    result, notes = written(made.png([chunk]), "PNG")
     assert files.read(result).size == (16, 24)
+    assert bool(notes) == (chunk[0] == b"zTXt")
+
+
+def test_texts_that_are_packed_to_fill_the_memory_are_named() -> None:
+    bombs = [made.text_chunk(b"zTXt", f"bomb {number}", "x" * 9_000_000) for number in range(3)]
+    picture = files.read(made.png([*bombs, made.text_chunk(b"tEXt", "Title", "kept")]))
+    assert [text.keyword for text in picture.metadata.texts] == ["bomb 0", "Title"]
+    assert any("bomb 1, bomb 2" in note for note in picture.notes)
+
+
+def test_other_raw_profiles_of_imagemagick_are_named() -> None:
+    assert any("generic" in note for note in files.read(made.png([(b"tEXt", b"Raw profile type generic\0\n")])).notes)
 
 
 def test_what_xmp_says_otherwise_is_kept_beside_it() -> None:

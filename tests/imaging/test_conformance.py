@@ -174,6 +174,9 @@ With `--metadata strip-location` only what is known to tell no place is carried 
 namespace, maker's note, second block or chunk, goes, and a note names it. Captions, titles, keywords and comments stay,
 unless they read as coordinates or as the address of a map: what else a person wrote in them about the place cannot be
 known. Times keep their time zone.
+
+The file of a result is dated now, as by `cp` and ImageMagick; with `--times keep` it has the date of its input. Objects
+in a store are dated when they are stored.
 """
 
 

@@ -31,6 +31,18 @@ def test_extreme_shapes(name: str, height: int, width: int, tmp_path: Path) -> N
     assert np.abs(charts.levels_of(back) - charts.levels_of(charts.image_of(height, width))).mean() < 3
 
 
+def test_a_png_is_the_same_picture_where_isal_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = charts.gradient(500, 30, 3)
+    for hidden in (False, True):
+        if hidden:
+            monkeypatch.setitem(sys.modules, "isal", None)
+        target = io.BytesIO()
+        with files.open_writer(target, files.Spec("PNG", 500, 30, 3)) as writer:
+            writer.write(levels)
+        with Pillow.open(target) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), levels)
+
+
 @pytest.mark.parametrize("name", WRITABLE)
 @pytest.mark.parametrize("rows", [1, 7, 300, 500])
 def test_bands_of_any_height_make_the_same_file(name: str, rows: int) -> None:

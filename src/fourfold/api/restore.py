@@ -219,7 +219,7 @@ class _Way:
         else:
             notes += image.notes + self._write(prepared, spec, to, progress)
         if path is not None:
-            self.targets.wrote(path)
+            notes += self.targets.wrote(path, source)
         notes += prepared.notes(kind.name if kind.lossy and (kind.name, spec.quality) != ("WEBP", 100) else "")
         names = {"input": source, "output": "-" if path is None else str(path)}
         return prepared.report(names | common_figures(image, prepared, started, notes))

@@ -14,8 +14,8 @@ from fourfold.api.names import SHORTENED, TEMPLATE, Names, listing, was_shortene
 from fourfold.core.atomic import replacing
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError, UsageError
 from fourfold.core.options import RestoreOptions
-from fourfold.imaging import files
 from fourfold.imaging.formats import Format, format_of, sniff, writable_like
+from fourfold.imaging.source import taken, unwritable
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Targets:
             raise PictureError(f"{source}: {path} was just written from another input; give the inputs other names")
         try:
             if path.exists() and not self.overwrite:
-                raise files.taken(f"{source}: {path}")
+                raise taken(f"{source}: {path}")
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PictureError(
@@ -163,9 +163,21 @@ class Targets:
             return ()
         return (SHORTENED.format(path.name),)
 
-    def wrote(self, path: Path) -> None:
-        """Remember a result, which no other input of this run may replace."""
+    def wrote(self, path: Path, source: str) -> tuple[str, ...]:
+        """Remember a result, which no other input of this run may replace, and date it as the options say.
+
+        Returns:
+            A note if the date of its input cannot be kept.
+        """
         self._written.add(path.resolve())
+        if self.options.times == "now" or is_pipe(source):
+            return ()
+        try:
+            found = Path(source).stat()
+            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+        except OSError as error:
+            return (f"The date of the input was not kept: {error.strerror}.",)
+        return ()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -193,8 +205,8 @@ def copy(data: Path | bytes, target: Path | BinaryIO, *, overwrite: bool) -> Non
             with replacing(target, overwrite=overwrite) as file:
                 file.write(content)
     except FileExistsError as error:
-        raise files.taken(str(target)) from error
+        raise taken(str(target)) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise NotEnough(f"{target}: the disk is full. Make room or choose another folder") from error
-        raise files.unwritable(str(target), error) from error
+        raise unwritable(str(target), error) from error

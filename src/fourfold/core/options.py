@@ -9,7 +9,7 @@ from fourfold.core.size import Size, sized
 
 Metadata = Literal["keep", "strip", "strip-location"]
 
-OF_THE_FILE = frozenset({"format", "quality", "metadata"})
+OF_THE_FILE = frozenset({"format", "quality", "metadata", "times"})
 """The options of restoring that are about the file that is written."""
 
 OF_READING = frozenset({"damaged"})
@@ -61,7 +61,16 @@ class RestoreOptions(Options):
     quality: Annotated[
         int | None, Param("Quality of a lossy result; auto is 95 for JPEG.", 1, 100, short="q", auto=True)
     ] = None
-    metadata: Annotated[Metadata, Param("What to do with EXIF and XMP.")] = "keep"
+    metadata: Annotated[
+        Metadata,
+        Param(
+            "What to do with EXIF, XMP, IPTC, texts and comments; strip-location leaves out all that may tell where a "
+            "photo was taken."
+        ),
+    ] = "keep"
+    times: Annotated[
+        Literal["keep", "now"], Param("Date of the file of the result: that of the input's, or now, as other tools do.")
+    ] = "now"
     damaged: Annotated[
         Literal["refuse", "accept"], Param("What to do with a JPEG more than half of whose pixels are damaged.")
     ] = "refuse"

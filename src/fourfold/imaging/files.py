@@ -24,7 +24,7 @@ from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
 from fourfold.imaging.formats import FORMATS, Format, format_of
 from fourfold.imaging.metadata.exif import oblong
-from fourfold.imaging.source import open_file, recognised
+from fourfold.imaging.source import open_file, recognised, taken, unwritable
 
 __all__ = [
     "FORMATS", "Format", "Header", "Spec", "Writer", "digest", "format_of", "open_writer", "probe", "read", "write",
@@ -287,7 +287,7 @@ class Writer:
             if self._rows != self._spec.height:
                 raise InvalidInput(f"expected {self._spec.height} rows in all, got {self._rows}")
             self._encoder.finish()
-            if isinstance(self._encoder, encode.Encoder):
+            if isinstance(self._encoder, encode.Encoder | encode.JpegEncoder):
                 self.notes += self._encoder.notes
             if self._pipe is not None:
                 if self._copied is not None:
@@ -333,13 +333,15 @@ def _encoder(stream: BinaryIO, spec: Spec) -> _Encoder:
     if spec.format == "TIFF":
         return tiff.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
     quality = spec.quality or FORMATS[spec.format].quality or 0
+    if spec.format == "JPEG":
+        return encode.JpegEncoder(stream, shape, quality, spec.profile, spec.metadata)
     return encode.Encoder(stream, spec.format, shape, quality, spec.profile, spec.metadata)
 
 
 def open_writer(target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) -> Writer:
     """A writer for ``with``: bands go in from top to bottom, the file appears when the block ends well.
 
-    PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
+    JPEG, PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
     replaces what is at its place only when it is complete, and nothing is left behind otherwise; without ``overwrite``
     it replaces nothing, whenever that came. A stream need not be seekable: a PNG flows into it, the rest at the end.
 
@@ -348,16 +350,6 @@ def open_writer(target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) 
         NotEnough: disk or memory do not suffice.
     """
     return Writer(target, spec, overwrite=overwrite)
-
-
-def taken(label: str) -> PictureError:
-    """The refusal to replace a file."""
-    return PictureError(f"{label} exists already; give --overwrite to replace it, or another --output")
-
-
-def unwritable(label: str, error: OSError) -> PictureError:
-    """The refusal of a file that cannot be written, and why."""
-    return PictureError(f"{label}: the file cannot be written ({error.strerror or error}). Choose another --output")
 
 
 def default_quality(name: str, came_as: str, *, lossy: bool) -> int | None:

@@ -56,6 +56,7 @@ FORMATS: dict[str, Format] = {
             True,
             65500,
             quality=95,
+            streams=True,
             iptc=True,
             texts="comment",
             dpi=True,

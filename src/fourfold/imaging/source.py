@@ -1,4 +1,4 @@
-"""Where a picture comes from: a file that can be opened, and whose start announces a format that is read."""
+"""Files of pictures as the system has them: opened and recognised, or refused with what to do."""
 
 import errno
 import io
@@ -34,3 +34,13 @@ def recognised(stream: BinaryIO, label: str) -> str:
     if name is None:
         raise PictureError(f"{label}: {refusal(start)}")
     return name
+
+
+def taken(label: str) -> PictureError:
+    """The refusal to replace a file."""
+    return PictureError(f"{label} exists already; give --overwrite to replace it, or another --output")
+
+
+def unwritable(label: str, error: OSError) -> PictureError:
+    """The refusal of a file that cannot be written, and why."""
+    return PictureError(f"{label}: the file cannot be written ({error.strerror or error}). Choose another --output")

@@ -278,7 +278,7 @@ def features(
 @node(version=1, writes=True)
 def save(
     image: Annotated[Picture, Port("What to save.")],
-    options: Annotated[RestoreOptions, Options(only=OF_THE_FILE)],
+    options: Annotated[RestoreOptions, Options(only=OF_THE_FILE - {"times"})],
     context: Context,
     recipe: Annotated[
         Literal["embed", "leave-out"],

@@ -20,6 +20,7 @@ from fourfold.imaging.metadata.fields import COMMENT
 _EXIF, _XMP, _EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _ICC, _PHOTOSHOP, _MULTI = b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"MPF\0"
 _APP1, _APP2, _APP13, _COM, _START, _END, _SCAN = 0xE1, 0xE2, 0xED, 0xFE, 0xD8, 0xD9, 0xDA
+_FRAMES, _RESTARTS = (0xC0, 0xC1), 0xDD
 _ALONE = (_START, 0x01)
 _LONGEST = 65533
 Segment = tuple[int, bytes]
@@ -221,3 +222,19 @@ def _xmp_segments(packet: bytes) -> Iterator[bytes]:
 
 def _segment(marker: int, content: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def split(content: bytes) -> tuple[bytes, bytes, bytes]:
+    """A JPEG of one scan, as Pillow writes it: what stands before the scan, the scan's header, and its coded blocks."""
+    _, start = _segments(content)
+    end = start + 2 + int.from_bytes(content[start + 2 : start + 4], "big")
+    return content[:start], content[start:end], content[end:-2]
+
+
+def with_restarts(head: bytes, height: int, blocks: int) -> bytes:
+    """What stands before a scan, for a picture of another height whose scan restarts after so many blocks."""
+    at = 2
+    while head[at + 1] not in _FRAMES:
+        at += 2 + int.from_bytes(head[at + 2 : at + 4], "big")
+    frame = head[at : at + 5] + height.to_bytes(2, "big")
+    return head[:at] + frame + head[at + 7 :] + struct.pack(">BBHH", 0xFF, _RESTARTS, 4, blocks)

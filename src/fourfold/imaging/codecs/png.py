@@ -26,6 +26,7 @@ from fourfold.imaging.metadata.iptc import IPTC, resource, resources
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP_KEYWORD, _PROFILE_KEYWORD = "XML:com.adobe.xmp", "Raw profile type "
+_PROFILES = ("exif", "APP1", "xmp", "iptc", "8bim", _XMP_KEYWORD)
 _LONGEST_PROFILE = 1 << 24
 _KNOWN = {
     *(b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"cHRM", b"cICP", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"bKGD"),
@@ -75,27 +76,23 @@ def read_start(stream: BinaryIO) -> Start:
         ValueError: the file is damaged or ends within these parts.
     """
     chunks: dict[bytes, bytes] = {}
-    texts: list[Text] = []
-    profiles: dict[str, bytes] = {}
+    found: list[tuple[bytes, bytes]] = []
     for kind, data in _chunks(stream, pixels=False):
         chunks.setdefault(kind, data)
         if kind in (b"iTXt", b"zTXt", b"tEXt"):
-            text = _text(kind, data)
-            if text.keyword == _XMP_KEYWORD or text.keyword.startswith(_PROFILE_KEYWORD):
-                profiles.setdefault(text.keyword.removeprefix(_PROFILE_KEYWORD), text.text.encode())
-            else:
-                texts.append(text)
+            found.append((kind, data))
     if len(chunks.get(b"IHDR", b"")) != 13:
         raise Damaged("there is no header chunk")
     width, height, bits, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
     if colour not in (0, 2, 3, 4, 6) or bits not in (1, 2, 4, 8, 16) or 0 in (width, height):
         raise Damaged("the header chunk makes no sense")
-    notes = _not_carried(stream, chunks)
+    texts, profiles, lost = _texts(found)
+    notes = (*_not_carried(stream, chunks), *lost)
     exif = chunks.get(b"eXIf") or _raw_profile(profiles.get("exif", b"") or profiles.get("APP1", b""))
     packet = profiles.get(_XMP_KEYWORD) or _raw_profile(profiles.get("xmp", b""))
-    fields = _raw_profile(profiles.get("iptc", b""))
+    fields = _raw_profile(profiles.get("iptc", b"") or profiles.get("8bim", b""))
     fields = next((content for number, content in resources(fields) if number == IPTC), fields)
-    return Start(height, width, bits, colour, chunks, exif, packet, fields, tuple(texts), notes)
+    return Start(height, width, bits, colour, chunks, exif, packet, fields, texts, notes)
 
 
 def read_pixels(stream: BinaryIO, start: Start) -> Levels:
@@ -179,9 +176,38 @@ def _deep(data: bytes, colour: int) -> NDArray[np.uint16]:
     return levels
 
 
-def _text(kind: bytes, data: bytes) -> Text:
-    """A text chunk. Some programs write UTF-8 where Latin-1 is due; what cannot be unpacked is empty."""
-    keyword, _, rest = data.partition(b"\0")
+def _texts(found: list[tuple[bytes, bytes]]) -> tuple[tuple[Text, ...], dict[str, bytes], list[str]]:
+    """Texts, profiles that stand as texts (by their kind, XMP too), and a note about what cannot be read."""
+    texts, lost, room = [], [], _LONGEST_PROFILE
+    profiles: dict[str, bytes] = {}
+    for kind, data in found:
+        keyword, _, rest = data.partition(b"\0")
+        name = keyword.decode("latin-1")
+        profile = name.removeprefix(_PROFILE_KEYWORD)
+        try:
+            text, language = _text(kind, rest, room)
+        except (zlib.error, ValueError):
+            lost.append(name)
+            continue
+        room -= len(text)
+        if name == profile != _XMP_KEYWORD:
+            texts.append(Text(name, text, language))
+        elif profile in _PROFILES:
+            profiles.setdefault(profile, text.encode())
+        else:
+            lost.append(name)
+    note = f"Texts that are damaged, too long or of an unknown kind are not carried over: {', '.join(lost)}."
+    return tuple(texts), profiles, [note] if lost else []
+
+
+def _text(kind: bytes, rest: bytes, room: int) -> tuple[str, str]:
+    """What follows the keyword of a text chunk: the text and its language.
+
+    Some programs write UTF-8 where Latin-1 is due.
+
+    Raises:
+        zlib.error: it cannot be unpacked. ValueError: it is longer than ``room`` bytes.
+    """
     language = b""
     packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
     if kind == b"iTXt":
@@ -189,15 +215,14 @@ def _text(kind: bytes, data: bytes) -> Text:
         rest = rest.partition(b"\0")[2]
     elif kind == b"zTXt":
         rest = rest[1:]
-    try:
-        rest = _inflated(rest) if packed else rest
-    except zlib.error:
-        rest = b""
+    rest = zlib.decompressobj().decompress(rest, room + 1) if packed else rest
+    if len(rest) > room:
+        raise ValueError(f"expected a text of at most {room} bytes")
     try:
         text = rest.decode("utf-8")
     except UnicodeDecodeError:
         text = rest.decode("latin-1")
-    return Text(keyword.decode("latin-1"), text, language.decode("latin-1"))
+    return text, language.decode("latin-1")
 
 
 def _raw_profile(text: bytes) -> bytes:
@@ -268,8 +293,7 @@ def _inch(per_metre: bytes) -> float:
 class Encoder:
     """Writes a PNG band by band; never seeks.
 
-    Rows are predicted from the row above and packed with run lengths and Huffman codes only: on enlarged photos no
-    other filter and strategy of zlib of like speed gave smaller files.
+    Rows are predicted from the row above, and packed by ISA-L in a third of the time of zlib at its fastest.
     """
 
     def __init__(
@@ -283,7 +307,7 @@ class Encoder:
         self._stream = stream
         height, width, channels = shape
         colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-        self._packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+        self._packer = _packer()
         self._above: NDArray[np.uint8] = np.zeros((1, width * channels * depth // 8), np.uint8)
         stream.write(SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)))
         if profile:
@@ -338,6 +362,15 @@ def _text_chunk(text: Text) -> bytes:
     if not text.language and value.isascii():
         return _chunk(b"tEXt", keyword + b"\0" + value.encode())
     return _chunk(b"iTXt", keyword + b"\0\0\0" + text.language.encode("ascii", "ignore") + b"\0\0" + value.encode())
+
+
+def _packer() -> Any:
+    """What compresses into a zlib stream; without ISA-L by run lengths and Huffman codes only, zlib's quickest way."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    return isal_zlib.compressobj(2, zlib.DEFLATED, 15)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
