@@ -80,7 +80,7 @@ def test_reach_is_how_far_one_pixel_is_seen(card: Card, network: nn.Module) -> N
 
 
 def test_weights_are_as_stated(card: Card) -> None:
-    always = {"onnx", "safetensors"}
+    always = {"onnx"}
     routed = {"onnx-int8"} if card.task == "image-to-image/super-resolution" else set()
     assert {w.format for w in card.weights} == always | routed
     for stated in card.weights:

@@ -40,11 +40,11 @@ def test_weights_are_found_in_each_folder(absent: Card, tmp_path: Path, folder: 
 
 
 def test_one_changed_bit_is_refused(absent: Card, tmp_path: Path) -> None:
-    content = bytearray(weights.read(load.all_cards()[0], "safetensors"))
+    content = bytearray(weights.read(load.all_cards()[0], "onnx"))
     content[-1] ^= 1
-    damaged = tmp_path / "one" / "other.safetensors"
+    damaged = tmp_path / "one" / "other.onnx"
     damaged.write_bytes(content)
-    stated = absent.stored("safetensors")
+    stated = absent.stored("onnx")
     with pytest.raises(ModelError, match=f"expected sha256 {stated.sha256} .* got [0-9a-f]{{64}}") as caught:
         weights.state(absent)
     assert str(damaged) in str(caught.value)

@@ -82,6 +82,14 @@ def _dpi(found: Metadata) -> bool:
     return found.dpi is not None and abs(found.dpi[0] - 300) < 0.1
 
 
+def _wide_tiff() -> bytes:
+    return made.tiff({282: ifd.rational(2), 283: ifd.rational(1), 296: ifd.short(1)})
+
+
+def _aspect(found: Metadata) -> bool:
+    return found.aspect == (2, 1)
+
+
 EXIF, XMP = _word(lambda found: found.exif), _word(lambda found: found.xmp)
 IPTC, TEXTS = _word(lambda found: found.iptc), _word(lambda found: found.texts)
 
@@ -106,6 +114,7 @@ CASES = (
     Case("IPTC", "JPEG", lambda: made.jpeg([made.photoshop_segment((0x0404, _iptc()))]), IPTC),
     Case("comment", "JPEG", lambda: made.jpeg([(0xFE, WORD.encode())]), TEXTS),
     Case("dpi", "JPEG", lambda: charts.file_of("JPEG", dpi=(300, 300)), _dpi),
+    Case("pixel aspect", "JPEG", lambda: made.jpeg_with_density(2, 1), _aspect),
     Case("gain map", "JPEG", _gained, _never),
     Case("motion photo's video", "JPEG", lambda: made.jpeg((), MOVIE), _never),
     Case("data after the end", "JPEG", lambda: made.jpeg((), b"SEFH" + bytes(range(1, 99))), _never),
@@ -119,6 +128,7 @@ CASES = (
     Case("Title, Author …", "PNG", lambda: _text("Author"), TEXTS),
     Case("other text chunks", "PNG", lambda: _text("parameters"), TEXTS),
     Case("dpi", "PNG", lambda: charts.file_of("PNG", dpi=(300, 300)), _dpi),
+    Case("pixel aspect", "PNG", lambda: made.png([(b"pHYs", bytes([0, 0, 0, 2, 0, 0, 0, 1, 0]))]), _aspect),
     Case("program's own chunk", "PNG", lambda: made.png([(b"prVt", b"x")]), _never),
     Case("EXIF", "WEBP", lambda: made.webp((), exif=_exif()), EXIF),
     Case("XMP", "WEBP", lambda: made.webp((), xmp=_xmp()), XMP),
@@ -127,6 +137,7 @@ CASES = (
     Case("XMP", "TIFF", lambda: made.tiff({700: ifd.block(_xmp())}), XMP),
     Case("IPTC", "TIFF", lambda: made.tiff({33723: ifd.block(_iptc())}), IPTC),
     Case("dpi", "TIFF", lambda: charts.file_of("TIFF", dpi=(300, 300)), _dpi),
+    Case("pixel aspect", "TIFF", _wide_tiff, _aspect),
     Case("layers", "TIFF", lambda: made.tiff({37724: ifd.block(b"Adobe Photoshop Document Data Block\0")}), _never),
     Case("program's own field", "TIFF", lambda: made.tiff({34737: made.ascii_entry("WGS 84|")}), _never),
     Case("EXIF", "AVIF", lambda: made.avif(exif=_exif()), EXIF),

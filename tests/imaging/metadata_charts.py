@@ -44,6 +44,13 @@ def jpeg(segments: Sequence[Segment] = (), behind: bytes = b"", size: tuple[int,
     return plain[:2] + b"".join(segment(*one) for one in segments) + plain[2:] + behind
 
 
+def jpeg_with_density(across: int, down: int, *segments: Segment) -> bytes:
+    """A JPEG that states pixels that are not square, and no unit."""
+    plain = charts.file_of("JPEG", charts.gradient(24, 16, 3))
+    head = plain[:13] + struct.pack(">BHH", 0, across, down) + plain[18:20]
+    return head + b"".join(segment(*one) for one in segments) + plain[20:]
+
+
 def segment(marker: int, content: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 

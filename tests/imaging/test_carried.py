@@ -384,3 +384,28 @@ def test_exif_fields_without_a_place_in_tiff_are_named() -> None:
     assert written(made.jpeg([made.exif_segment(block)]), "JPEG")[1] == ()
     (note,) = written(made.jpeg([made.exif_segment(block)]), "TIFF")[1]
     assert "LocalizedCameraModel;" in note
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_pixels_that_are_not_square_stay_so(orientation: int, tmp_path: Path) -> None:
+    turn = made.exif_segment(made.block({0x0112: ifd.short(orientation)}))
+    picture = files.read(made.jpeg_with_density(2, 1, turn))
+    wanted = (1, 2) if orientation == 6 else (2, 1)
+    assert picture.metadata.aspect == wanted
+    for name in WRITABLE:
+        notes = files.write(picture, tmp_path / f"a{FORMATS[name].suffixes[0]}", name)
+        assert bool(notes) == (name in ("WEBP", "AVIF"))
+    tags = made.exiftool(tmp_path)
+    for key, file in (
+        ("JFIF:XResolution", "a.jpg"),
+        ("IFD0:XResolution", "a.tif"),
+        ("PNG-pHYs:PixelsPerUnitX", "a.png"),
+    ):
+        assert tags[file][key] == wanted[0]
+    assert tags["a.jpg"]["JFIF:ResolutionUnit"] == 0
+    assert metadata.for_output(picture.metadata, "strip", (4, 4)).aspect == wanted
+
+
+@pytest.mark.parametrize("pair", [(1, 1), (72, 72), (0, 0), (0, 5), (65535, 1), None])
+def test_square_pixels_and_nonsense_are_no_aspect(pair: tuple[int, int] | None) -> None:
+    assert metadata.received(b"", b"", None, aspect=pair)[0].aspect is None

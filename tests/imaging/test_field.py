@@ -239,47 +239,6 @@ def test_python_itself_never_speaks() -> None:
         assert "expected a whole" in str(caught.value)
 
 
-# --- pixels that are not square ----------------------------------------------------------------------------------
-
-
-def oblong(name: str) -> bytes:
-    """A picture whose pixels are twice as wide as high: there are 100 across for 200 down, to no known unit."""
-    target = io.BytesIO()
-    if name == "JPEG":
-        PHOTO.save(target, name, dpi=(100, 200))
-        data = bytearray(target.getvalue())
-        data[data.index(b"JFIF\0") + 7] = 0
-        return bytes(data)
-    if name == "PNG":
-        return charts.png_file(odd_files.levels(9, 14, 3), 8, 2, [(b"pHYs", b"\0\0\0\x64\0\0\0\xc8\0")])
-    return odd_files.tiff([odd_files.tiff_page(odd_files.levels(9, 14, 3), 8, 2, _296=1, _282=(1, 2), _283=(1, 1))])
-
-
-@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF"])
-@pytest.mark.parametrize("result", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
-def test_the_shape_of_pixels_is_kept(name: str, result: str) -> None:
-    data = oblong(name)
-    if name == "TIFF":  # its writer knows no fractions: patched in
-        data = data.replace(b"\x1a\x01\x03\0\x02\0\0\0\x01\0\x02\0", b"\x1a\x01\x05\0\x01\0\0\0\x08\0\0\0")
-        data = data.replace(b"\x1b\x01\x03\0\x02\0\0\0\x01\0\x01\0", b"\x1b\x01\x05\0\x01\0\0\0\x10\0\0\0")
-        rational = b"\1\0\0\0\1\0\0\0" + b"\2\0\0\0\1\0\0\0"
-        data = data[:8] + rational + data[24:]
-    picture = files.read(data)
-    assert picture.metadata.dpi == pytest.approx((72, 144))
-    assert any("not square" in note for note in picture.notes)
-    target = io.BytesIO()
-    files.write(picture, target, result)
-    back = files.read(target.getvalue()).metadata.dpi
-    assert back is not None
-    assert back[1] / back[0] == pytest.approx(2, rel=0.02)
-
-
-def test_the_shape_of_pixels_turns_with_the_picture() -> None:
-    extra = [(b"pHYs", b"\0\0\0\x64\0\0\0\xc8\0"), (b"eXIf", charts.exif("<", 6))]
-    picture = files.read(charts.png_file(odd_files.levels(9, 14, 3), 8, 2, extra))
-    assert picture.metadata.dpi == pytest.approx((144, 72))
-
-
 def test_rare_bmps_are_not_called_damaged() -> None:
     plain = odd_files.bmp(odd_files.levels(7, 5, 4), 32, masks=(0xFF, 0xFF00, 0xFF0000, 0))
     for odd in (plain[:30] + b"\4" + plain[31:], plain[:54] + b"\x0f" + plain[55:]):  # a JPEG inside; odd masks

@@ -240,8 +240,9 @@ def _deblurrer(options: DeblurOptions) -> blurring.Deblur:
 
 
 def _costs(card: Card) -> Iterator[blurring.Cost]:
-    from fourfold.convert import export, importing
+    from fourfold.convert import export
     from fourfold.engines import onnxruntime, openvino
+    from fourfold.engines.pytorch import macs
     from fourfold.networks.mssnet import SIZES, MSSNet  # PyTorch only for who measures
 
     threads = available()
@@ -261,7 +262,7 @@ def _costs(card: Card) -> Iterator[blurring.Cost]:
         yield blurring.Cost(
             f"MSSNet {name}",
             sum(parameter.numel() for parameter in network.parameters()),
-            importing.macs_per_pixel(network) / 1e6,
+            round(macs(network, 64)) / 1e6,
             blurring.seconds_per_megapixel(runner, _TILE),
         )
 

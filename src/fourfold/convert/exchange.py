@@ -30,7 +30,7 @@ try:
 
     from fourfold.convert.export import TOLERANCE
     from fourfold.engines.pytorch import build, fill
-    from fourfold.networks.upscaler import Upscaler
+    from fourfold.networks.upscaler import LEAKY_SLOPE, Upscaler
 except ImportError as missing:
     raise MissingExtra("exporting networks", "torch") from missing
 
@@ -136,7 +136,7 @@ def compact(network: Upscaler) -> dict[str, Tensor]:
             bias = torch.cat([bias, torch.zeros(channels)])
         made[f"body.{2 * place}.weight"], made[f"body.{2 * place}.bias"] = kernel, bias
         if place < last:
-            slopes = state.get(f"acts.{place}.weight", torch.zeros(channels))  # of a ReLU
+            slopes = state.get(f"acts.{place}.weight", torch.full((channels,), LEAKY_SLOPE))
             made[f"body.{2 * place + 1}.weight"] = torch.cat([slopes, slopes if place == 0 else torch.ones(channels)])
     return made
 

@@ -18,6 +18,7 @@ from fourfold.catalog import load
 from fourfold.catalog.card import Card, Entry, Format, Shipped, SizeRule, Weights, parse
 from fourfold.core.errors import MissingExtra, ModelError
 from fourfold.engines.onnxruntime import OnnxRunner
+from fourfold.engines.weights import onnx_state
 
 try:
     import safetensors.numpy
@@ -109,9 +110,8 @@ def checked(network: nn.Module, scale: int, size: SizeRule) -> dict[Format, byte
     Raises:
         ModelError: the network cannot be exported, or an export differs from it.
     """
-    blobs: dict[Format, bytes] = {"onnx": to_onnx(network), "safetensors": to_safetensors(network)}
+    blobs: dict[Format, bytes] = {"onnx": to_onnx(network)}
     check_onnx(network, blobs["onnx"], scale, size)
-    check_safetensors(network, blobs["safetensors"])
     return blobs
 
 
@@ -133,24 +133,16 @@ def to_safetensors(network: nn.Module) -> bytes:
     return bytes(safetensors.numpy.save({name: exact(value) for name, value in sorted(network.state_dict().items())}))
 
 
-def check_safetensors(network: nn.Module, content: bytes) -> None:
-    """Compare a safetensors file with the network it was made from.
-
-    Raises:
-        ModelError: a tensor differs.
-    """
-    stored = safetensors.numpy.load(content)
-    for name, tensor in network.state_dict().items():
-        if name not in stored or not np.array_equal(stored[name].astype(np.float32), tensor.numpy()):
-            raise ModelError(f"the safetensors export differs from the network in {name}; it was not written")
-
-
 def check_onnx(network: nn.Module, model: bytes, scale: int, size: SizeRule) -> None:
-    """Compare an ONNX file with the network it was made from, on random tiles of several accepted sizes.
+    """Compare an ONNX file with the network it was made from: its weights, and its answers to tiles of several sizes.
 
     Raises:
-        ModelError: an answer differs by more than ``TOLERANCE``.
+        ModelError: a weight differs at all, or an answer by more than ``TOLERANCE``.
     """
+    own = network.state_dict()
+    different = [name for name, value in onnx_state(model).items() if not np.array_equal(value, own[name].numpy())]
+    if different:
+        raise ModelError(f"the ONNX export differs from the network in {', '.join(different)}; it was not written")
     rng = np.random.default_rng(0)
     for sides in _TILES:
         tile = size.padded(sides[0]), size.padded(sides[1])
@@ -193,7 +185,7 @@ class _Traced:
             "output": self._output,
             nn.Conv2d: self._conv,
             nn.PReLU: self._prelu,
-            nn.ReLU: self._relu,
+            nn.LeakyReLU: self._leaky_relu,
             nn.Upsample: self._upsample,
             nn.PixelUnshuffle: self._pixel_unshuffle,
             operator.add: self._sum,
@@ -235,12 +227,12 @@ class _Traced:
     def _prelu(self, node: fx.Node) -> int:
         source = _name(node.args[0])
         slope = exact(self._modules[str(node.target)].weight)
-        self.graph.add("PRelu", [source, self.graph.weight(f"{node.target}.slope", slope[:, None, None])], node.name)
+        self.graph.add("PRelu", [source, self.graph.weight(f"{node.target}.weight", slope[:, None, None])], node.name)
         return self._channels[source]
 
-    def _relu(self, node: fx.Node) -> int:
+    def _leaky_relu(self, node: fx.Node) -> int:
         source = _name(node.args[0])
-        self.graph.add("Relu", [source], node.name)
+        self.graph.add("LeakyRelu", [source], node.name, alpha=self._modules[str(node.target)].negative_slope)
         return self._channels[source]
 
     def _sum(self, node: fx.Node) -> int:
@@ -277,7 +269,7 @@ class _Traced:
         channels, picked = self._channels[source], factor**2
         kernel = np.tile(np.eye(picked, dtype=np.float16).reshape(picked, 1, factor, factor), (channels, 1, 1, 1))
         self.graph.add(
-            "Conv", [source, self.graph.weight(f"{node.name}.weight", kernel)], node.name,
+            "Conv", [source, self.graph.weight(f"{node.name}.kernel", kernel)], node.name,
             kernel_shape=[factor] * 2, strides=[factor] * 2, group=channels,
         )  # fmt: skip
         return channels * picked
@@ -296,7 +288,7 @@ class _Traced:
         channels = self._channels[source]
         kernel = np.repeat(np.eye(channels, dtype=np.float16), times, axis=0)[:, :, None, None]
         self.graph.add(
-            "Conv", [source, self.graph.weight(f"{node.name}.weight", kernel)], node.name, kernel_shape=[1, 1]
+            "Conv", [source, self.graph.weight(f"{node.name}.kernel", kernel)], node.name, kernel_shape=[1, 1]
         )
         return channels * times
 

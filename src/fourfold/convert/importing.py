@@ -8,16 +8,9 @@ import json
 from pathlib import Path
 
 from fourfold.catalog.card import Card, SizeRule, Weights
-from fourfold.core.errors import MissingExtra, ModelError
-
-try:
-    import torch
-    from torch import nn
-except ImportError as missing:
-    raise MissingExtra("importing networks", "torch") from missing
-
 from fourfold.convert import export, third_party
-from fourfold.engines.pytorch import read_state
+from fourfold.core.errors import ModelError
+from fourfold.engines.pytorch import macs, read_state
 from fourfold.networks.mssnet import MULTIPLE, REACH, MSSNet
 
 _CARD = """\
@@ -91,25 +84,8 @@ def _card(path: Path, licence: str, identifier: str, network: MSSNet, stored: li
         provenance=json.dumps(f"Imported from {name} (sha256 {digest}).", ensure_ascii=False),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         reach=REACH,
-        macs=macs_per_pixel(network),
+        macs=round(macs(network, 64)),
         multiple=MULTIPLE,
         weights=export.weights_tables(stored),
         **network.arguments,
     )
-
-
-def macs_per_pixel(network: nn.Module, side: int = 64) -> int:
-    """Multiply-accumulates of the convolutions for each pixel of a ``side×side`` input, rounded."""
-    counted = 0
-
-    def count(conv: nn.Module, _: object, output: torch.Tensor) -> None:
-        nonlocal counted
-        assert isinstance(conv, nn.Conv2d)
-        counted += output[0].numel() * conv.weight[0].numel()
-
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
-    with torch.inference_mode():
-        network(torch.zeros(1, 3, side, side))
-    for hook in hooks:
-        hook.remove()
-    return round(counted / side**2)

@@ -38,7 +38,7 @@ def to_int8(model: bytes, tiles: Sequence[Floats]) -> bytes:
     """
     graph = onnx.load_from_string(model).graph
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    activated = {node.input[0] for node in graph.node if node.op_type in ("PRelu", "Relu")}
+    activated = {node.input[0] for node in graph.node if node.op_type in ("PRelu", "LeakyRelu")}
     linear = [node.name for node in convolutions if node.output[0] not in activated]
     wanted = [_answers(model, tile) for tile in tiles]
 

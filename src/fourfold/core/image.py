@@ -36,6 +36,8 @@ class Metadata:
         dpi: horizontal and vertical resolution in dots per inch, if the file stated one.
         iptc: an IPTC-IIM stream; empty if none.
         texts: text chunks and comments, in their order.
+        aspect: pixels on the same length across and down, where the file states no resolution but pixels that are not
+            square; whole numbers up to 65535.
         notes: sentences for the person about what was left out of it.
     """
 
@@ -44,6 +46,7 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     iptc: bytes = b""
     texts: tuple[Text, ...] = ()
+    aspect: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -1,5 +1,6 @@
 """PyTorch: the reference runtime, and the reading of networks' states."""
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
@@ -55,7 +56,7 @@ class TorchRunner:
 
 
 def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> TorchRunner:
-    """A runner for the card's network and safetensors weights.
+    """A runner for the card's network and weights.
 
     Raises:
         ModelError: weights missing or damaged; InvalidInput: a precision other than auto and fp32.
@@ -83,6 +84,9 @@ def build(network: Network | None) -> nn.Module:
 def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     """Give a network its weights; every tensor must fit, and none may be missing or left over.
 
+    A parameter that layers share need only stand under one of its names, and what a network names in ``training_only``
+    may be missing.
+
     Args:
         network: changed in place.
         state: tensors by name.
@@ -91,10 +95,35 @@ def fill(network: nn.Module, state: dict[str, Tensor], name: str) -> None:
     Raises:
         ModelError: they do not fit.
     """
+    own = network.state_dict(keep_vars=True)
+    given = {id(own[key]) for key in state if key in own}
+    spared = tuple(getattr(network, "training_only", ()))
+    missing = [key for key in own if id(own[key]) not in given and not key.startswith(spared)]
     try:
-        network.load_state_dict(state)
+        if missing:
+            raise RuntimeError(f"missing {', '.join(missing)}")
+        unexpected = network.load_state_dict(state, strict=False).unexpected_keys
+        if unexpected:
+            raise RuntimeError(f"unexpected {', '.join(unexpected)}")
     except RuntimeError as error:
         raise ModelError(f"{name}: the weights do not fit the network the card describes: {error}") from error
+
+
+def macs(network: nn.Module, side: int, forward: Callable[[Tensor], object] | None = None) -> float:
+    """Multiply-accumulates of the convolutions for each pixel of a ``side×side`` input that ``forward`` runs."""
+    counted = 0
+
+    def count(conv: nn.Module, _given: object, output: Tensor) -> None:
+        nonlocal counted
+        assert isinstance(conv, nn.Conv2d)
+        counted += output.numel() * conv.weight[0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    with torch.inference_mode():
+        (forward or network)(torch.zeros(1, 3, side, side))
+    for hook in hooks:
+        hook.remove()
+    return counted / side**2
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

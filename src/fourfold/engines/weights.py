@@ -59,13 +59,35 @@ def check(content: bytes, stated: Weights, path: Path) -> None:
 
 
 def state(card: Shipped) -> dict[str, NDArray[np.float32]]:
-    """The network's tensors by name, from the verified ``.safetensors`` file, as ``float32``.
+    """The network's tensors by name as ``float32``, from its verified ``.safetensors`` file or, without one, ``.onnx``.
 
     Raises:
-        ModelError: missing or damaged; MissingExtra: safetensors is not installed.
+        ModelError: missing or damaged; MissingExtra: what reads such files is not installed.
     """
+    if not card.offers("safetensors"):
+        return onnx_state(read(card, "onnx"))
     try:
         from safetensors.numpy import load
     except ImportError as error:
         raise MissingExtra("reading .safetensors weights", "torch") from error
     return {name: tensor.astype(np.float32) for name, tensor in load(read(card, "safetensors")).items()}
+
+
+def onnx_state(content: bytes) -> dict[str, NDArray[np.float32]]:
+    """The network's tensors by name as ``float32``, from an ONNX file of ``convert.export``.
+
+    Of what training alone needs it holds nothing, and a parameter that layers share stands under one name only.
+
+    Raises:
+        MissingExtra: onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtra("reading weights out of .onnx files", "torch") from error
+    found = {}
+    for stored in onnx.load_from_string(content).graph.initializer:
+        name, value = stored.name.removesuffix(".fp16"), onnx.numpy_helper.to_array(stored).astype(np.float32)
+        if name.endswith((".weight", ".bias")):
+            found[name] = value.ravel() if value.ndim == 3 else value  # slopes lie there as C×1×1
+    return found

@@ -23,7 +23,6 @@ from fourfold.imaging import color, metadata
 from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
 from fourfold.imaging.formats import FORMATS, Format, format_of
-from fourfold.imaging.metadata.exif import oblong
 from fourfold.imaging.source import open_file, recognised, taken, unwritable
 
 __all__ = [
@@ -107,8 +106,7 @@ def read(
             notes.append(_HDR.format(kind.upper()))
         elif kind == "linear":
             notes.append("The picture's values are linear in light, which the networks were not trained on.")
-        carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts)
-        more += oblong(carried.dpi)
+        carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts, found.aspect)
         colours = 1 if grey else 3
         top = np.float32(np.iinfo(found.levels.dtype).max)
         pixels: NDArray[np.float32] = np.divide(found.levels[..., :colours], top, dtype=np.float32)

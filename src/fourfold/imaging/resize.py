@@ -17,8 +17,8 @@ from fourfold.core.errors import InvalidInput
 from fourfold.imaging.blas import one_thread
 
 _ROWS, _MORE = 4, 16  # made by one small product, in BLAS: fewest zeros where rows are shrunk, else fewer products
-_LONGEST = 64  # outputs of one product at most
-_WORKING = 1 << 20  # values made of a band at a time, so that they stay in the processor's cache
+_LONGEST = 16  # outputs after which weights have to repeat for one product to serve them all
+_WORKING = 1 << 20  # values made of a band at a time where it grows, so that they stay in the processor's cache
 _REACH = 16  # samples beyond which the inverse of an enlargement shrunk again has faded to 1e-8 …
 _REACH_NEAR_ONE = 64  # … and for scales below 1.05, where it fades more slowly
 
@@ -83,7 +83,7 @@ class Resizer:
         integers = self._rounding and np.issubdtype(band.dtype, np.integer)
         top = np.iinfo(band.dtype).max if integers else None
         growth = max(1, self._target[0] / self._size[0]) * max(1, self._target[1] / self._size[1])
-        step = max(1, int(_WORKING / growth) // math.prod(band.shape[1:]))
+        step = max(1, int(_WORKING / growth) // math.prod(band.shape[1:])) if growth > 1 else max(1, len(band))
         with one_thread():
             parts = [self._push(band[row : row + step], top) for row in range(0, max(1, len(band)), step)]
         out = [part.astype(band.dtype) for part in parts] if integers else parts
@@ -122,7 +122,7 @@ class Resizer:
         channels = rows[:, None] if rows.ndim == 2 else rows.transpose(0, 2, 1)
         lines = np.ascontiguousarray(channels, real).reshape(len(rows) * channels.shape[1], rows.shape[1])
         out = np.empty((len(lines), width), real)
-        weights, starts = _blocks(self._axes[1], _MORE, real)
+        weights, starts = _blocks(self._axes[1], _MORE if 4 * width >= rows.shape[1] else _MORE // 2, real)
         column = 0
         for matrix, start in zip(weights, starts, strict=True):
             samples = lines[:, start : start + matrix.shape[1]]

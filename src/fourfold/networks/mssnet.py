@@ -176,8 +176,10 @@ class MSSNet(nn.Module):
             ``SIZES`` for the published ones.
 
     Attributes:
-        arguments: of the constructor, by name.
+        arguments: of the constructor, by name; training_only: what evaluation does not use.
     """
+
+    training_only = ("tail1_1", "tail2_1", "tail2_2", "tail3_1", "tail3_2")
 
     def __init__(self, wf: int = 54, scale: int = 42, vscale: int = 42) -> None:
         super().__init__()

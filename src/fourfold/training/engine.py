@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fourfold.core import atomic
+from fourfold.engines.pytorch import macs
 from fourfold.training.muon import Muon
 from fourfold.training.recipe import ImageRecipe, Stage
 
@@ -198,20 +199,9 @@ class Run:
 
     def _macs(self) -> float:
         """Multiply-accumulates of one forward pass of a batch, in convolutions."""
-        counted = 0
-
-        def count(conv: nn.Module, _given: object, output: Tensor) -> None:
-            nonlocal counted
-            assert isinstance(conv, nn.Conv2d)
-            counted += output.numel() * conv.weight[0].numel()
-
         network, stage = self.averaged(), self._stage
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(count)
-        with torch.inference_mode():
-            self._objective.outputs(network, stage, torch.zeros(1, 3, stage.patch, stage.patch))
-        return float(counted * stage.batch)
+        a_pixel = macs(network, stage.patch, lambda given: self._objective.outputs(network, stage, given))
+        return a_pixel * stage.batch * stage.patch**2
 
     def averaged(self) -> nn.Module:
         """The network with the running mean of its weights, in evaluation mode on the processor."""

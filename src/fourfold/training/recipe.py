@@ -148,7 +148,7 @@ class UpscalerRecipe(ImageRecipe):
     stages: tuple[UpscalerStage, ...]
     channels: int = 32
     depth: int = 8
-    activation: str = "relu"
+    activation: str = "leaky"
     start: str = ""
     teacher: str = ""
     windows: int = 1_000

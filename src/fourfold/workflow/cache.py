@@ -182,6 +182,7 @@ def _taken(entry: Path, output: str, stored: Mapping[str, Any]) -> Any:
     given, meta = stored["carried"], stored["carried"]["metadata"]
     beside: dict[str, Any] = {name: _unpacked(meta[name]) for name in _BLOCKS}
     beside |= {"dpi": tuple(meta["dpi"]) if meta["dpi"] else None, "notes": tuple(meta["notes"])}
+    beside |= {"aspect": tuple(meta["aspect"]) if meta["aspect"] else None}
     beside |= {"texts": tuple(Text(**text) for text in meta["texts"])}
     carried = Carried(
         **given

@@ -29,8 +29,7 @@ from fourfold.core.errors import MissingExtra, PictureError
 from fourfold.core.image import Text
 from fourfold.imaging import color
 from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, png, tiff, tiff_pages
-from fourfold.imaging.metadata import block_of, dpi_of, orientation
-from fourfold.imaging.metadata.exif import shape
+from fourfold.imaging.metadata import aspect_of, block_of, dpi_of, orientation
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
@@ -62,6 +61,7 @@ class Decoded:
         notes: sentences about what had to be changed.
         iptc: an IPTC-IIM stream as found; empty if none.
         texts: text chunks and comments.
+        aspect: pixels on the same length across and down, as found.
     """
 
     levels: Levels
@@ -73,6 +73,7 @@ class Decoded:
     notes: tuple[str, ...] = ()
     iptc: bytes = b""
     texts: tuple[Text, ...] = ()
+    aspect: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,9 @@ def upright(levels: Levels, turned: int) -> Levels:
     return flipped if flipped.flags.c_contiguous else flipped.copy()
 
 
-def _across(dpi: tuple[float, float] | None, turned: int) -> tuple[float, float] | None:
-    """The resolution of the upright picture."""
-    return dpi if dpi is None or turned < 5 else dpi[::-1]
+def _turned(pair: tuple[float, float] | None, turned: int) -> tuple[float, float] | None:
+    """Values across and down, of a picture that an EXIF orientation turns upright."""
+    return pair[::-1] if pair and turned >= 5 else pair
 
 
 def _png(stream: BinaryIO) -> Opened:
@@ -152,8 +153,8 @@ def _png(stream: BinaryIO) -> Opened:
         levels = upright(png.read_pixels(stream, start), turned)
         profile, code = png.profile_of(start.chunks, grey=start.channels < 3)
         notes = (*((_FRAMES,) if b"acTL" in start.chunks else ()), *start.not_carried)
-        dpi = _across(png.dpi_of(start.chunks), turned)
-        return Decoded(levels, profile, code, start.exif, start.xmp, dpi, notes, start.iptc, start.texts)
+        dpi, aspect = (_turned(pair(start.chunks), turned) for pair in (png.dpi_of, png.aspect_of))
+        return Decoded(levels, profile, code, start.exif, start.xmp, dpi, notes, start.iptc, start.texts, aspect)
 
     return Opened(*size, start.channels, 16 if start.bits == 16 else 8, False, decode)
 
@@ -172,8 +173,8 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
     notes = [*([_FRAMES] if page is None and len(pages) > 1 else []), *beside]
 
     def decoded(profile: bytes | None, levels: Levels, more: tuple[str, ...]) -> Decoded:
-        dpi = _across(dpi_of(chosen), turned)
-        return Decoded(levels, profile, None, block_of(chosen), xmp, dpi, (*notes, *more), fields)
+        dpi, aspect = (_turned(pair(chosen), turned) for pair in (dpi_of, aspect_of))
+        return Decoded(levels, profile, None, block_of(chosen), xmp, dpi, (*notes, *more), fields, (), aspect)
 
     def plain() -> Decoded:
         levels, more = tiff.to_levels(tiff.read_samples(stream, layout), layout)
@@ -284,20 +285,13 @@ def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Ope
             notes.append("The picture would be transparent everywhere, as its file says; it was taken as opaque.")
         if any(kind == b"av1C" and len(content) > 2 and content[2] & 0x40 for kind, content in boxes):
             notes.append("The file holds more than 8 bits a channel; 8 were read.")
-        bare = name == "JPEG" and not info.get("jfif_unit")
-        dpi = shape(*info.get("jfif_density", (1, 1))) if bare else info.get("dpi")
+        square = info.get("jfif_unit") or name != "JPEG"
+        dpi, aspect = (info.get("dpi"), None) if square else (None, info.get("jfif_density"))
         notes += [*found, *more, *beside.notes, *more_notes]
         return Decoded(
-            upright(levels, turned),
-            kept,
-            _nclx(boxes),
-            exif,
-            packet,
-            _across(dpi, turned),
-            tuple(notes),
-            beside.iptc,
-            beside.texts,
-        )
+            upright(levels, turned), kept, _nclx(boxes), exif, packet, _turned(dpi, turned), tuple(notes),
+            beside.iptc, beside.texts, _turned(aspect, turned),
+        )  # fmt: skip
 
     lossy = name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream))
     return Opened(*size, _channels(picture), 8, lossy, decode, pages)

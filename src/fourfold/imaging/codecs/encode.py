@@ -45,8 +45,10 @@ class JpegEncoder:
         self._rows = 8 * max(1, min(_STRIP // (8 * shape[1]), _INTERVAL // self._blocks))
         self._held: Levels = np.empty((0, *shape[1:]), np.uint8)
         self._options: dict[str, Any] = {"quality": quality, "subsampling": 0}
+        across, down = dpi or metadata.aspect or (0, 0)
+        self._unitless = dpi is None
         self._first: dict[str, Any] = {
-            "dpi": (round(dpi[0]), round(dpi[1])) if dpi else (0, 0), "icc_profile": profile,
+            "dpi": (round(across), round(down)), "icc_profile": profile,
             "exif": _EXIF_PREFIX + exif if exif else b"", "extra": extra,
         }  # fmt: skip
 
@@ -72,6 +74,7 @@ class JpegEncoder:
         if self._strips:
             self._stream.write(bytes([0xFF, 0xD0 + (self._strips - 1) % 8]))
         else:
+            head = jpeg.without_unit(head) if self._unitless else head
             self._stream.write(jpeg.with_restarts(head, self._height, self._blocks * self._rows // 8) + scan)
         self._stream.write(blocks)
         self._strips += 1

@@ -189,6 +189,11 @@ def _unknown(found: list[Segment]) -> list[str]:
     return extras.of_names("Segments", names)
 
 
+def without_unit(head: bytes) -> bytes:
+    """The start of a file whose first segment (JFIF) states densities, with these as a mere ratio."""
+    return head[:13] + b"\0" + head[14:] if head[6:11] == b"JFIF\0" else head
+
+
 def segments(metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     """The segments that hold XMP, IPTC and comments, and notes about what does not fit into a JPEG."""
     out, notes = bytearray(), []

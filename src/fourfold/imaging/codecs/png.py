@@ -20,7 +20,6 @@ from fourfold.core.errors import Damaged
 from fourfold.core.image import Metadata, Text
 from fourfold.imaging.codecs import extras
 from fourfold.imaging.color import SRGB_CHROMATICITIES, CodePoints, simple_profile
-from fourfold.imaging.metadata.exif import shape
 from fourfold.imaging.metadata.fields import keyword_of
 from fourfold.imaging.metadata.iptc import IPTC, resource, resources
 
@@ -267,13 +266,15 @@ def profile_of(chunks: dict[bytes, bytes], *, grey: bool) -> tuple[bytes | None,
 
 
 def dpi_of(chunks: dict[bytes, bytes]) -> tuple[float, float] | None:
-    """Resolution of a ``pHYs`` chunk in dots per inch, None if it has no unit and says that pixels are square."""
+    """Resolution of a ``pHYs`` chunk in dots per inch, None if it has no unit."""
     data = chunks.get(b"pHYs", b"")
-    if len(data) != 9:
-        return None
-    if data[8] == 1:
-        return round(_inch(data[:4]), 2), round(_inch(data[4:8]), 2)
-    return shape(*struct.unpack(">II", data[:8]))
+    return (round(_inch(data[:4]), 2), round(_inch(data[4:8]), 2)) if len(data) == 9 and data[8] == 1 else None
+
+
+def aspect_of(chunks: dict[bytes, bytes]) -> tuple[float, float] | None:
+    """Pixels on the same length across and down, of a ``pHYs`` chunk without a unit."""
+    data = chunks.get(b"pHYs", b"")
+    return struct.unpack(">II", data[:8]) if len(data) == 9 and data[8] == 0 else None
 
 
 def _not_carried(stream: BinaryIO, kinds: Iterable[bytes]) -> tuple[str, ...]:
@@ -315,6 +316,8 @@ class Encoder:
         if metadata.dpi:
             x, y = (round(value / 0.0254) for value in metadata.dpi)
             stream.write(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        elif metadata.aspect:
+            stream.write(_chunk(b"pHYs", struct.pack(">IIB", *metadata.aspect, 0)))
         if metadata.exif:
             stream.write(_chunk(b"eXIf", metadata.exif))
         if metadata.xmp:

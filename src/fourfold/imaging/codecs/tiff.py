@@ -328,6 +328,9 @@ class Encoder:
             page.entries[338] = ifd.short(2)
         if metadata.dpi:
             page.entries |= {282: ifd.rational(metadata.dpi[0]), 283: ifd.rational(metadata.dpi[1]), 296: ifd.short(2)}
+        elif metadata.aspect:
+            x, y = metadata.aspect
+            page.entries |= {282: ifd.rational(x), 283: ifd.rational(y), 296: ifd.short(1)}
         if metadata.iptc:
             page.entries[IPTC] = ifd.block(metadata.iptc)
         if metadata.xmp:

@@ -1,6 +1,6 @@
 """What travels beside the pixels: EXIF, XMP, IPTC and texts, made true again for the picture that is written."""
 
-from fourfold.imaging.metadata.exif import block_of, descriptive, dpi_of, without_orientation
+from fourfold.imaging.metadata.exif import aspect_of, block_of, descriptive, dpi_of, without_orientation
 from fourfold.imaging.metadata.fields import held
 from fourfold.imaging.metadata.policy import (
     MetadataPolicy,
@@ -13,6 +13,6 @@ from fourfold.imaging.metadata.policy import (
 from fourfold.imaging.metadata.xmp import LONGEST_RECIPE
 
 __all__ = [
-    "LONGEST_RECIPE", "MetadataPolicy", "block_of", "descriptive", "dpi_of", "for_output", "held", "orientation",
-    "received", "recipe_of", "with_recipe", "without_orientation",
+    "LONGEST_RECIPE", "MetadataPolicy", "aspect_of", "block_of", "descriptive", "dpi_of", "for_output", "held",
+    "orientation", "received", "recipe_of", "with_recipe", "without_orientation",
 ]  # fmt: skip

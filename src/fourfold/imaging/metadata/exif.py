@@ -39,10 +39,6 @@ def orientation(exif: bytes) -> int | None:
     return value if 1 <= value <= 8 else None
 
 
-_SQUARE = 0.02
-"""Difference of two resolutions, relative to the smaller, that makes no pixel oblong."""
-
-
 def resolution(exif: bytes) -> tuple[float, float] | None:
     """Horizontal and vertical resolution in dots per inch, None if the block states none."""
     try:
@@ -53,30 +49,23 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
 
 
 def dpi_of(page: ifd.Directory) -> tuple[float, float] | None:
-    """Resolution of a directory in dots per inch, None if it states none, or no unit and square pixels."""
-    scale = {2: 1.0, 3: 2.54}.get(page.number(0x0128, 2))
+    """Resolution of a directory in dots per inch, None if it states none or no unit."""
+    scale, densities = {2: 1.0, 3: 2.54}.get(page.number(0x0128, 2)), _densities(page)
+    return (densities[0] * scale, densities[1] * scale) if scale and densities else None
+
+
+def _densities(page: ifd.Directory) -> tuple[float, float] | None:
     found = [page.entries[tag].data for tag in (0x011A, 0x011B) if tag in page.entries and page.entries[tag].kind == 5]
     if len(found) < 2:
         return None
     (x, x_per), (y, y_per) = (struct.unpack("<II", data[:8]) if len(data) >= 8 else (0, 0) for data in found)
-    if not (x_per and y_per):
-        return None
-    return shape(x / x_per, y / y_per) if scale is None else (x / x_per * scale, y / y_per * scale)
+    return (x / x_per, y / y_per) if x_per and y_per else None
 
 
-def shape(x: float, y: float) -> tuple[float, float] | None:
-    """Pixels to an unknown unit, as a resolution of 72 dots per inch and more; None if pixels are square."""
-    least = min(x, y)
-    if least <= 0 or abs(x - y) < _SQUARE * least:
-        return None
-    return 72 * x / least, 72 * y / least
-
-
-def oblong(dpi: tuple[float, float] | None) -> tuple[str, ...]:
-    """A note about pixels that are not square."""
-    if dpi is None or shape(*dpi) is None:
-        return ()
-    return (f"The pixels are not square; the resolution of {dpi[0]:.0f}×{dpi[1]:.0f} dpi says so of the result, too.",)
+def aspect_of(page: ifd.Directory) -> tuple[float, float] | None:
+    """Pixels on the same length across and down, of a directory that states them without a unit."""
+    unit = page.entries.get(0x0128)
+    return _densities(page) if unit and unit.numbers[:1] == (1,) else None
 
 
 def repaired(exif: bytes) -> tuple[bytes, tuple[str, ...]]:

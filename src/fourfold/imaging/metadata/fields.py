@@ -82,6 +82,10 @@ def _translated(metadata: Metadata, kind: Format) -> Metadata:
     block = metadata.exif
     if metadata.dpi and not kind.dpi:
         block = exif.with_resolution(block, metadata.dpi)
+    if metadata.aspect and not kind.dpi:
+        notes.append(
+            f"{kind.name} has no place for pixels that are not square ({'×'.join(map(str, metadata.aspect))})."
+        )
     if kind.name == "TIFF":
         names = ", ".join(exif.not_in_tiff(block))
         notes += [f"TIFF has no place for the EXIF fields {names}; they were left out."] if names else []

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Literal
 
 from fourfold.core.image import Metadata, Text
@@ -29,6 +30,7 @@ def received(
     dpi: tuple[float, float] | None,
     iptc: bytes = b"",
     texts: tuple[Text, ...] = (),
+    aspect: tuple[float, float] | None = None,
 ) -> tuple[Metadata, tuple[str, ...]]:
     """What a file carried, for a picture that is upright by now.
 
@@ -38,6 +40,7 @@ def received(
         dpi: resolution as found, possibly nonsense.
         iptc: an IIM stream as found; empty if none.
         texts: text chunks and comments.
+        aspect: pixels on the same length across and down as found, possibly nonsense.
 
     Returns:
         The metadata with orientation 1, and a note about each part that was damaged and had to be dropped.
@@ -57,7 +60,16 @@ def received(
             packet = b""
             notes += ("The XMP packet is damaged and was dropped.",)
     dpi = next((each for each in (dpi, exif_blocks.resolution(exif)) if each and _sound(each)), None)
-    return Metadata(exif, packet, dpi and (float(dpi[0]), float(dpi[1])), iptc, texts), notes
+    shape = None if dpi else _ratio(aspect)
+    return Metadata(exif, packet, dpi and (float(dpi[0]), float(dpi[1])), iptc, texts, shape), notes
+
+
+def _ratio(aspect: tuple[float, float] | None) -> tuple[int, int] | None:
+    """In small whole numbers; None if pixels are square, or the file states nonsense."""
+    if not aspect or not (0.01 < aspect[0] / max(aspect[1], 1e-9) < 100):
+        return None
+    ratio = Fraction(aspect[0] / aspect[1]).limit_denominator(500)
+    return None if ratio == 1 else (ratio.numerator, ratio.denominator)
 
 
 def _sound(dpi: tuple[float, float]) -> bool:
@@ -72,7 +84,7 @@ def for_output(metadata: Metadata, policy: MetadataPolicy, size: tuple[int, int]
     for byte. A damaged block is left out.
     """
     if policy == "strip":
-        return Metadata()
+        return Metadata(aspect=metadata.aspect)
     exif, packet = metadata.exif, metadata.xmp
     if exif:
         try:

@@ -6,8 +6,9 @@ Claim:    to be measured.
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
-recipe = UpscalerRecipe(name="big", channels=64, depth=12, teacher="dat-light", stages=(
-    UpscalerStage(steps=10_000),
+recipe = UpscalerRecipe(name="big", channels=64, depth=14, stages=(
+    UpscalerStage(steps=12_000, batch=8, patch=64, margin=6, graphics=0.06, lr=1.5e-3, muon=0.01, floor=1.0),
+    UpscalerStage(steps=3_000, batch=8, patch=64, margin=6, graphics=0.06, lr=1.5e-3, muon=0.01),
 ))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ Claim:    to be measured.
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 recipe = UpscalerRecipe(name="little", channels=32, depth=8, stages=(
-    UpscalerStage(steps=10_000, batch=16, patch=48, margin=4, muon=0.012, warmup=100),
+    UpscalerStage(steps=8_000, margin=4, graphics=0.06, muon=0.015),
 ))  # fmt: skip
 
 
