@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 import fourfold
@@ -104,8 +105,8 @@ def test_with_a_photo_the_answer_is_done_and_every_figure_is_of_that_run(brief, 
     run = json.loads(Path("out/manifest.json").read_text())["runs"][0]
     markdown = Path("out/answer.md").read_text()
     assert guard(document | {"markdown": markdown}, parse(BRIEF), run) == []
-    assert len(document["measured"]) >= 7
-    assert "SR-EDSR-DIV2K is not installed here" in markdown
+    assert len(document["measured"]) >= 4
+    assert "**SR-EDSR-DIV2K** was not run: it is not installed here." in markdown
     assert "outside the brief" in markdown
     page = Path("out/answer.html").read_text()
     shown = dict(re.findall(r"<code>([\w.-]+)</code></dt><dd>([^<]*)</dd>", page))
@@ -115,7 +116,7 @@ def test_with_a_photo_the_answer_is_done_and_every_figure_is_of_that_run(brief, 
     for field, text in shown.items():
         assert html.unescape(text) == measured.shown(field, measured.lookup(run, field))
     for sentence in document["measured"]:
-        assert html.escape(sentence["text"]) in page
+        assert html.escape(sentence["text"].split("*")[-1]) in page
     assert page.count("data:image/jpeg") == 5  # two pairs, and the photo under its tiles
 
 
@@ -146,6 +147,9 @@ DEBLUR = "How can I remove the motion blur from my shaken photo?"
 
 def test_briefs_for_two_tasks_do_not_share_a_picture(brief, photo):
     Path("briefs").mkdir()
+    sharp = skimage.data.coffee()[:120, :160].astype(float)
+    moved = np.mean([sharp[:, at : at + 148] for at in range(13)], axis=0)
+    Image.fromarray(moved.astype(np.uint8)).save(photo)
     Path("briefs/a.txt").write_text(BRIEF)
     Path("briefs/b.txt").write_text(re.sub('"How can .*"', f'"{DEBLUR}"', BRIEF))
     assert main(["ask", "briefs", "--photo", str(photo), "-o", "out", "--quiet"]) == 0
@@ -164,7 +168,7 @@ def test_a_photo_keeps_its_place_and_date_out_of_the_page(brief, photo):
 def test_a_task_that_nothing_here_does_is_answered_without_a_run(brief, photo):
     brief.write_text(BRIEF.replace("make my 300 pixel wide holiday photo four times as large", "translate my letters"))
     assert main(["ask", str(brief), "--photo", str(photo), "-o", "out", "--quiet"]) == 0
-    assert "Nothing was run on the photo" in Path("out/answer.md").read_text()
+    assert "Nothing was run on your photo" in Path("out/answer.md").read_text()
     assert "data:image" not in Path("out/answer.html").read_text()
     assert not Path("out/manifest.json").exists()
 
@@ -193,4 +197,4 @@ def test_a_language_model_beside_a_run_changes_none_of_its_figures(brief, photo)
     assert main(["ask", str(brief), "--photo", str(photo), "-o", "out", *words]) == 0
     markdown = Path("out/answer.md").read_text()
     assert "It gave no usable answer" in markdown
-    assert "Done on your photo" in markdown
+    assert "Tried on your photo" in markdown

@@ -24,11 +24,7 @@ You want **it** as `a-b`.
 As a diagram:
 
 ```text
-a small picture ──▶ [ Some-Net ] ──▶ a large picture   ✗ does not fit
-```
-
-```mermaid
-flowchart LR
+a small picture ──▶ [ ? no net ] ──▶ a large picture
 ```
 
 ### Done on your photo
@@ -37,9 +33,11 @@ flowchart LR
 
 ## 3. Sources
 
-- **Some Net** — About this.
-  - It shows “a <b>thing</b>”.
-  - Links: http://example.org/a.pdf  http://example.org/a.pdf.evil  javascript:alert(1)
+**Some Net** is *about* this. It shows “a <b>thing</b>”. It is short.
+
+| Source | Links |
+|---|---|
+| Some Net | http://example.org/a.pdf http://example.org/a.pdf.evil javascript:alert(1) |
 """
 ANSWER = AnswerPage(
     language="en",
@@ -77,9 +75,17 @@ def test_every_mark_shows_its_evidence():
     page = html(ANSWER)
     assert marks(page) == [
         ("measured", "measured", "restored.report.seconds manifest.json"),
-        ("cited", "cited", "“Some Net” http://example.org/a.pdf"),
         ("cited", "cited", "“a &lt;b&gt;thing&lt;/b&gt;” Some Net"),
     ]
+
+
+def test_a_mark_stands_right_after_its_sentence():
+    assert re.search(r"a &lt;b&gt;thing&lt;/b&gt;”\. <details .*?</details> It is short\.", html(ANSWER))
+
+
+def test_the_short_answer_stands_before_the_pictures():
+    made = html(replace(ANSWER, markdown=f"**Short answer.** Yes.\n\n{MARKDOWN}"))
+    assert made.index("Short answer.") < made.index('class="pair"') < made.index("1. The task")
 
 
 def test_tiles_lie_on_the_photo_where_they_are():
@@ -105,9 +111,9 @@ def test_parts_pictures_workflow_tiles_and_figures_are_there():
     assert len(page.all("section")) == 2 + 1 + 3
     assert sum(one.get("class") == "edge" for one in page.all("path")) == 3
     assert [one["class"] for one in page.all("rect") if "class" in one] == ["little", "big", "little", "odd"]
-    assert "flowchart" not in text
     assert "──▶" not in text
-    assert "✗ does not fit" in text
+    assert '<b class="lacking">no net</b>' in html(ANSWER)
+    assert "<em>about</em>" in html(ANSWER)
 
 
 def test_what_was_done_stands_under_its_heading():

@@ -48,7 +48,7 @@ def test_seed_is_honest(briefs):
     assert made.task.id == "image-to-image/super-resolution"
     assert made.models == (("Deblur-MSSNet-GoPro", "no"),)
     assert {gap.kind for gap in made.gaps} >= {"no_matching_model"}
-    assert "Deblur-MSSNet-GoPro offers deblurring" in made.markdown
+    assert "**Deblur-MSSNet-GoPro** does deblurring" in made.markdown
     assert "coarse-to-fine" not in made.markdown
 
 
@@ -58,8 +58,9 @@ def test_three_numbered_parts_gaps_and_notes(question):
     text = answer(brief).markdown
     for number in (1, 2, 3):
         assert len(re.findall(rf"(?m)^## {number}\. ", text)) == 1
-    assert len(re.findall(r"(?m)^## ", text)) == 5
-    assert "```mermaid" in text
+    assert len(re.findall(r"(?m)^## ", text)) == 4
+    assert text.startswith("**")
+    assert text.count("```text") == 1
     assert guard(answer(brief), brief) == []
 
 
@@ -69,7 +70,7 @@ def test_three_numbered_parts_gaps_and_notes(question):
         (ENLARGE, "en", "Not covered by the provided sources"),
         ("작은 사진을 크게 확대하고 싶어요", "ko", "제공된 자료에서 다루지 않는 것"),
         ("Quiero ampliar una foto pequeña", "es", "No está cubierto por las fuentes dadas"),
-        ("Wie kann ich ein winziges Bild vergrößern?", "de", "Prose for the language “de” is not available yet"),
+        ("Wie kann ich ein winziges Bild vergrößern?", "de", "Nicht von den Quellen abgedeckt"),
     ],
 )
 def test_language_of_the_question(question, language, word):
@@ -85,7 +86,7 @@ def test_quotes_stand_at_their_offsets():
     for claim in made.claims:
         source = sources[claim.source]
         if claim.start < 0:
-            assert claim.quote in (source.name, *source.links)
+            assert any(claim.quote in text for text in (source.name, *source.links))
         else:
             assert source.summary[claim.start :].startswith(claim.quote)
         assert " ".join(claim.quote.split()) in claim.text
@@ -105,7 +106,7 @@ def test_a_link_that_would_be_cut_short_is_not_shown_but_named(link):
     brief = Brief(ENLARGE, (DEBLUR,), (source,))
     made = answer(brief)
     assert "a.example" not in made.markdown
-    assert "another link of it holds a bracket" in made.markdown
+    assert "another link holds a bracket" in made.markdown
     assert SR.repositories[0] in made.markdown
     assert guard(made, brief) == []
 
@@ -163,7 +164,8 @@ def test_empty_briefs_have_an_answer(brief):
 def test_chain_is_shown():
     sources = (Source("model", "OCR-TrOCR-IAM"), Source("model", "MT-MarianMT-DeEn"))
     assert (
-        "OCR-TrOCR-IAM → MT-MarianMT-DeEn" in answer(Brief("Translate German letters into English.", sources)).markdown
+        "*OCR-TrOCR-IAM* → *MT-MarianMT-DeEn*"
+        in answer(Brief("Translate German letters into English.", sources)).markdown
     )
 
 

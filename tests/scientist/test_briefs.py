@@ -217,7 +217,9 @@ def test_the_same_brief_gives_the_same_answer(name, outcomes):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_completeness_is_never_claimed(name, outcomes):
-    assert not re.search(r"(?i)left out|nothing .* missing|no falta nada|빠진 것은 없", outcomes[name].markdown)
+    assert not re.search(
+        r"(?i)left out|nothing (?:is |else is )?missing|no falta nada|빠진 것은 없", outcomes[name].markdown
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

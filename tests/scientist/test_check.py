@@ -1,11 +1,11 @@
-"""The citation guard: what it lets pass, every disguise it must not, and what is left after cleaning."""
+"""The citation guard: what it lets pass, and every disguise it must not."""
 
 import importlib.util
 from dataclasses import replace
 
 import pytest
 
-from fourfold.scientist.check import clean, guard
+from fourfold.scientist.check import guard, permits
 from fourfold.scientist.tasks import leaves
 from fourfold.scientist.values import Answer, Brief, Claim, Gap, Source, Task
 
@@ -52,7 +52,7 @@ def test_the_task_ids_are_no_repositories(id_):
 def test_a_good_answer_passes():
     assert guard(ANSWER, BRIEF) == []
     assert guard(ANSWER.markdown, BRIEF) == []
-    assert clean(ANSWER, BRIEF) is ANSWER
+    assert permits(BRIEF)(GOOD)
 
 
 @pytest.mark.parametrize(
@@ -256,26 +256,8 @@ def test_a_source_called_like_part_of_a_link_hides_nothing():
         assert guard(text, brief), text
 
 
-def test_clean_keeps_what_holds_and_states_what_is_gone():
-    bad = replace(GOOD, quote="invented words here", start=-1)
-    kept = clean(replace(ANSWER, claims=(GOOD, bad)), BRIEF)
-    assert kept.claims == (GOOD,)
-    assert kept.gaps == ANSWER.gaps
-    assert kept.markdown == ""
-    none = clean(replace(ANSWER, claims=(bad,), language="es"), BRIEF)
-    assert none.claims == ()
-    assert [gap.kind for gap in none.gaps] == ["no_matching_model", "no_relevant_source"]
-    assert none.gaps[1].text.startswith("No está cubierto")
-    foreign = clean(replace(ANSWER, models=(("ESRGAN", "yes"),), gaps=(), sources=(("X", "relevant"),)), BRIEF)
-    assert (foreign.models, foreign.sources) == ((), ())
-    assert [gap.kind for gap in foreign.gaps] == ["no_matching_model", "no_related_papers"]
-    for answer in (kept, none, foreign):
-        assert guard(answer, BRIEF) == []
-        assert clean(answer, BRIEF) == answer
-
-
-def test_clean_says_a_gap_again_whose_words_fail():
-    answer = replace(ANSWER, gaps=(Gap("out_of_scope", "See http://evil.example for it."),))
-    cleaned = clean(answer, BRIEF)
-    assert [gap.kind for gap in cleaned.gaps] == ["out_of_scope"]
-    assert guard(cleaned, BRIEF) == []
+def test_a_claim_is_permitted_only_as_the_guard_would_let_it_pass():
+    permitted = permits(BRIEF)
+    assert not permitted(replace(GOOD, quote="invented words here", start=-1))
+    assert not permitted(replace(GOOD, source="ESRGAN"))
+    assert not permitted(replace(GOOD, text="See http://evil.example for it."))

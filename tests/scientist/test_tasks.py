@@ -1,5 +1,6 @@
 """What a question asks for, told from its words alone, in many languages."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from fourfold.scientist import tasks
 from fourfold.scientist.lexicon import Phrases, fold, language, table
 from fourfold.scientist.tasks import leaves, read
+from fourfold.scientist.wording import languages
 
 HERE = Path(__file__).parent
 CONTRASTS: list[list[str]] = tomllib.loads((HERE / "contrasts.toml").read_text(encoding="utf-8"))["contrasts"]
@@ -99,19 +101,33 @@ def test_phrases_are_folded_and_said_once(name, kinds):
 
 
 def test_types_and_names_are_complete():
-    types = set(table("prose.toml")["en"]["types"])
+    types = set(table("prose/en.toml")["types"])
     for leaf in leaves().values():
         assert {*leaf.input, *leaf.output} <= types
-        assert set(leaf.names) == {"en", "ko", "es"}
-        assert all(name and meaning for name, meaning in leaf.names.values())
+        assert all(leaf.named(code) and leaf.meaning(code) for code in languages())
 
 
 def test_prose_says_the_same_in_every_language():
-    english = table("prose.toml")["en"]
-    for code, said in table("prose.toml").items():
-        for part in (english, english["types"], english["shapes"]):
-            other = said if part is english else said["types" if part is english["types"] else "shapes"]
-            assert set(other) == set(part), code
+    english = table("prose/en.toml")
+    assert len(languages()) == 8
+    for code in languages():
+        said = table(f"prose/{code}.toml")
+        assert set(said) == set(english), code
+        for name, value in english.items():
+            if isinstance(value, dict):
+                assert set(said[name]) == set(value), (code, name)
+            else:
+                holes = [sorted(set(re.findall(r"\{[\w.]+\}", text))) for text in (value, said[name])]
+                assert not set(holes[1]) - set(holes[0]), (code, name)
+
+
+def test_every_idea_has_its_sentences():
+    for name, idea in table("ideas.toml").items():
+        re.compile(idea["regex"])
+        for code in languages():
+            prose = table(f"prose/{code}.toml")
+            assert (name in prose["plainly"]) == idea.get("gloss", False), (code, name)
+            assert (name in prose["carried"]) == idea.get("carry", False), (code, name)
 
 
 def test_phrases_bridge_words_and_respect_borders():
@@ -188,5 +204,6 @@ def test_reading_is_deterministic_and_bounded():
 
 def test_tables_are_small():
     assert (
-        sum(len(repr(table(name))) for name in ("taxonomy.toml", "words.toml", "slots.toml", "prose.toml")) < 1_000_000
+        sum(len(repr(table(name))) for name in ("taxonomy.toml", "words.toml", "slots.toml", "prose/en.toml"))
+        < 1_000_000
     )

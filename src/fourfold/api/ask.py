@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 from fourfold.catalog import load as catalog
 from fourfold.core.atomic import write_text
 from fourfold.core.errors import FourfoldError, PictureError, RuntimeFailure, UsageError
-from fourfold.scientist.answer import answer, to_json
+from fourfold.scientist.answer import to_json, written
 from fourfold.scientist.brief import parse
 from fourfold.scientist.check import guard
 from fourfold.scientist.llm import Advice, Refusal, Settings, advise
 from fourfold.scientist.measured import Record
+from fourfold.scientist.plan import Plan, plan
 from fourfold.scientist.run import Run
 from fourfold.scientist.tasks import leaves
 from fourfold.scientist.values import Answer, Brief
 
 if TYPE_CHECKING:
-    from fourfold.api.doing import Doer
+    from fourfold.api.photo_answer import PhotoRunner
     from fourfold.api.workflows import Watch
 
 
@@ -60,20 +61,26 @@ def ask_as_html(text: str | bytes) -> tuple[Answer, str]:
     Raises:
         UsageError, RuntimeFailure: as for ``ask``.
     """
-    from fourfold.api.doing import Done
+    from fourfold.api.photo_answer import PhotoAnswer
 
     brief = parse(text)
     made = _answered(brief, None)
-    return made, Done().part(brief, made)
+    return made, PhotoAnswer().part(brief, made)
 
 
-def _answered(brief: Brief, llm: Settings | None, run: Run | None = None) -> Answer:
-    made = _passed(answer(brief, run), brief, run.record if run else None)
+def _answered(brief: Brief, llm: Settings | None, run: Run | None = None, planned: Plan | None = None) -> Answer:
+    planned, record = planned or plan(brief), run.record if run else None
+    made = _passed(written(brief, planned, run), brief, record)
     if llm is None:
         return made
-    advised = _advised(made, advise(brief, tuple(leaves()), llm))
-    added = replace(advised, markdown=advised.markdown.removeprefix(made.markdown), measured=())
-    return made if guard(added, brief) else advised
+    asks = [met.wanted.text for met in planned.met]
+    advice = advise(brief, tuple(leaves()), llm, asks)
+    if isinstance(advice, Advice) and advice.answers:
+        better = written(brief, planned, run, advice.answers)
+        made = made if guard(better, brief, record) else better
+    advised = _advised(made, advice)
+    added = advised.markdown.removeprefix(made.markdown)
+    return made if guard(added, brief) or guard(replace(advised, markdown="", measured=()), brief) else advised
 
 
 def explain(question: str, report: Mapping[str, Any], photo: Path, result: Path) -> tuple[Answer, str]:
@@ -90,7 +97,7 @@ def explain(question: str, report: Mapping[str, Any], photo: Path, result: Path)
     Raises:
         UsageError: there is no question. PictureError: a picture cannot be read.
     """
-    from fourfold.api.doing import already_done
+    from fourfold.api.photo_answer import already_done
 
     try:
         brief = parse(question)
@@ -144,18 +151,18 @@ def ask_files(
         briefs = sorted(path for path in source.iterdir() if path.suffix == ".txt" and path.is_file())
         if not briefs:
             raise UsageError(f"{source}: expected briefs (.txt) in this folder, found none")
-    doer = None
+    runner = None
     if photo is not None:
-        from fourfold.api.doing import Doer  # numpy and all it takes to run a network only where one is run
+        from fourfold.api.photo_answer import PhotoRunner  # numpy and the networks only where one is run
 
-        doer = Doer(photo, folder, watch, overwrite)
+        runner = PhotoRunner(photo, folder, watch, overwrite)
     for brief in briefs if source.is_dir() else [source]:
         try:
             name = brief.stem if source.is_dir() else "answer"
-            files = tuple(folder / f"{name}.{kind}" for kind in ("md", "json", *(["html"] if doer else [])))
+            files = tuple(folder / f"{name}.{kind}" for kind in ("md", "json", *(["html"] if runner else [])))
             if brief.resolve() in {file.resolve() for file in files}:
                 raise UsageError(f"{brief}: the answer would replace its own brief; give another --output folder")
-            made, texts = _one(brief, llm, doer)
+            made, texts = _one(brief, llm, runner)
             _write(files, texts)
         except FourfoldError as error:
             yield Unanswered(brief, error)
@@ -163,7 +170,7 @@ def ask_files(
             yield Answered(brief, made, files)
 
 
-def _one(path: Path, llm: Settings | None, doer: "Doer | None") -> tuple[Answer, list[str]]:
+def _one(path: Path, llm: Settings | None, runner: "PhotoRunner | None") -> tuple[Answer, list[str]]:
     """A brief's answer, and what is written of it: markdown, JSON and, where it was carried out, the page."""
     try:
         text = path.read_bytes()
@@ -173,8 +180,9 @@ def _one(path: Path, llm: Settings | None, doer: "Doer | None") -> tuple[Answer,
         brief = parse(text)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    done = doer.carry_out(brief) if doer else None
-    made = _answered(brief, llm, done.run if done else None)
+    planned = plan(brief)
+    done = runner.run(planned) if runner else None
+    made = _answered(brief, llm, done.run if done else None, planned)
     texts = [made.markdown, json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"]
     return made, [*texts, done.page(brief, made)] if done else texts
 
@@ -193,7 +201,10 @@ def _passed(made: Answer, brief: Brief, record: Record | None) -> Answer:
         return made
     lines = [line for line in made.markdown.split("\n") if not guard(line, brief)]
     note = "- Lines that repeated links or markup planted in the brief were left out."
-    shorter = replace(made, markdown="\n".join([*lines, note, ""]))
+    markdown = "\n".join([*lines, note, ""])
+    kept = tuple(one for one in made.inferences if one.text in markdown)
+    measured = tuple(one for one in made.measured if one.text in markdown)
+    shorter = replace(made, markdown=markdown, inferences=kept, measured=measured)
     still = guard(shorter, brief, record)
     if still:
         raise RuntimeFailure(f"the answer did not pass the citation guard ({still[0].kind}: {still[0].text!r})")
@@ -217,7 +228,8 @@ def _advised(made: Answer, advice: Advice | Refusal) -> Answer:
         for name, verdict in (*advice.models, *advice.sources)
         if ours.get(name) not in (None, verdict)
     ]
-    lines += [f"- {claim.text} ({claim.source}: “{claim.quote}”)" for claim in advice.claims]
+    said = {claim.text for claim in made.claims}
+    lines += [f"- {claim.text} ({claim.source}: “{claim.quote}”)" for claim in advice.claims if claim.text not in said]
     if advice.dropped:
         lines.append(
             f"- Sentences of it that the sources do not support and that were left out: {len(advice.dropped)}."

@@ -103,7 +103,7 @@ def html(answer: AnswerPage) -> str:
 
 
 def main(answer: AnswerPage) -> str:
-    """The page without what stands around the answer, to be shown within another page.
+    """The page without what stands around the answer, to be shown within another page: the short answer comes first.
 
     Raises:
         InvalidInput: a picture is of none of the formats.
@@ -111,9 +111,10 @@ def main(answer: AnswerPage) -> str:
     words = answer.words
     names = words["before"], words["after"], words["slide"]
     pairs = [comparison(pair, number, names) for number, pair in enumerate(answer.pairs)]
+    first, *others = _sections(answer)
     return f"""<main lang="{answer.language}">
-{"".join(pairs)}{_headlines(answer)}<p class="note">{escape(words["legend"])}</p>
-{"".join(_sections(answer))}
+{first.replace('class="part"', 'class="part lead"', 1)}{"".join(pairs)}{_headlines(answer)}{"".join(others)}
+<p class="note">{escape(words["legend"])}</p>
 </main>"""
 
 
@@ -131,41 +132,57 @@ def _sections(answer: AnswerPage) -> Iterator[str]:
     """The answer's parts; what was done stands under the heading that tells of it."""
     inside: list[str] = []
     marked: set[Mark] = set()
-    heading, title = False, ""
-    for token in MarkdownIt("zero").enable(["heading", "list", "fence"]).parse(answer.markdown):
+    heading = cell = False
+    title = ""
+    for token in MarkdownIt("zero").enable(["heading", "list", "fence", "table"]).parse(answer.markdown):
+        if token.type == "heading_open" and title == answer.section:
+            inside.append(_done(answer))
+            title = ""
         if token.type == "heading_open" and token.tag == "h2" and inside:
             yield f'<section class="part">{"".join(inside)}</section>\n'
             inside, marked = [], set()
         heading = token.type == "heading_open" or (heading and token.type != "heading_close")
+        cell = token.type in ("th_open", "td_open") or (cell and token.type not in ("th_close", "td_close"))
         title = token.content if heading else title
-        inside.append(_line(token.content, answer, marked) if token.type == "inline" else _token(token))
-        if token.type == "bullet_list_close" and not token.level and title == answer.section:
-            inside.append(_done(answer))
+        if token.type == "inline":
+            inside.append(_line(token.content, answer, None if cell else marked))
+        else:
+            inside.append(_token(token))
+    if title == answer.section:
+        inside.append(_done(answer))
     yield f'<section class="part">{"".join(inside)}</section>\n'
 
 
 def _token(token: Token) -> str:
     if token.type == "fence":
-        return "" if token.info == "mermaid" else "".join(map(_flow, token.content.splitlines()))
+        return "".join(map(_flow, token.content.splitlines()))
     tag = {"p": "div"}.get(token.tag, token.tag)
     if token.nesting == 1:
         return '<div class="line">' if tag == "div" else f"<{tag}>"
     return f"</{tag}>"
 
 
-def _line(text: str, answer: AnswerPage, marked: set[Mark]) -> str:
-    """One line of the answer with its marks, the weak ones once in a part; it may hold **bold** and `code`."""
+def _line(text: str, answer: AnswerPage, marked: set[Mark] | None) -> str:
+    """One line of the answer, each sentence with its mark; weak marks once in a part, none if ``marked`` is None.
+
+    It may hold **bold**, *italic* and `code`.
+    """
+    strong = [mark for mark in answer.marks if not mark.weak and mark.text in text] if marked is not None else []
+    weak = [mark for mark in answer.marks if mark.weak and mark.text in text][:1] if marked is not None else []
+    found = list(dict.fromkeys(strong or [mark for mark in weak if mark not in (marked or ())]))
+    (marked if marked is not None else set()).update(found)
+    for number, mark in enumerate(found):
+        at = text.find(mark.text) + len(mark.text) if not mark.weak else len(text)
+        at += len(text[at:]) - len(text[at:].lstrip(".。"))
+        text = f"{text[:at]}\x00{number}\x01{text[at:]}"
     shown = escape(text)
     shown = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", shown)
+    shown = re.sub(r"(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])", r"<em>\1</em>", shown)
     shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", shown)
     links = [re.escape(escape(one)) for one in sorted(answer.links, key=len, reverse=True) if one.startswith("http")]
     if links:
         shown = re.sub(rf"(?<![\w/])(?:{'|'.join(links)})(?=[.,;:)]?(?:\s|$))", r'<a href="\g<0>">\g<0></a>', shown)
-    strong = [mark for mark in answer.marks if not mark.weak and mark.text in text]
-    weak = [mark for mark in answer.marks if mark.weak and mark.text in text][:1]
-    found = dict.fromkeys(strong or [mark for mark in weak if mark not in marked])
-    marked.update(found)
-    return shown + "".join(_mark(mark, answer.words) for mark in found)
+    return re.sub("\x00(\\d+)\x01", lambda match: _mark(found[int(match[1])], answer.words), shown)
 
 
 def _mark(mark: Mark, words: Mapping[str, str]) -> str:
@@ -182,12 +199,11 @@ def _flow(line: str) -> str:
     parts = [part.strip() for part in line.split("──▶")]
     if len(parts) != 3:
         return f"<pre>{escape(line)}</pre>"
-    last, _, warning = parts[2].partition("✗")
-    told = f'<p class="miss">✗ {escape(warning.strip())}</p>' if warning else ""
     model = parts[1].removeprefix("[").removesuffix("]").strip()
+    lacking = ' class="lacking"' if model.startswith("? ") else ""
     return (
-        f'<div class="flow"><span>{escape(parts[0])}</span><b>{escape(model)}</b>'
-        f"<span>{escape(last.strip())}</span></div>{told}"
+        f'<div class="flow"><span>{escape(parts[0])}</span><b{lacking}>{escape(model.removeprefix("? "))}</b>'
+        f"<span>{escape(parts[2])}</span></div>"
     )
 
 

@@ -32,12 +32,13 @@ _COMMON_WORDS = {
     "preciso tenho queremos cada seus este esta pode posso sao",
 }
 _MARKS = {"es": "[¿¡ñ]", "pt": "[ãõ]|ção|ções", "de": "[ßäöü]", "fr": "[çèêœ]|\\b[ldjnmsc]['’]"}
+_CLUSTER = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|.[\u0300-\u036f\u3099\u309a]*", re.DOTALL)
 _QUOTES = str.maketrans("’‘“”„«»`´–—", '\'\'"""""\'\'--')
 
 
 @cache
 def table(name: str) -> dict[str, Any]:
-    """One of the data files beside this module, read once."""
+    """One of the data files beside this module, or of those in ``prose``, read once."""
     return tomllib.loads(resources.files("fourfold.scientist").joinpath(name).read_text(encoding="utf-8"))
 
 
@@ -48,6 +49,19 @@ def fold(text: str) -> str:
         return text
     bare = "".join(c for c in unicodedata.normalize("NFD", text) if not "\u0300" <= c <= "\u036f")
     return unicodedata.normalize("NFC", bare)
+
+
+def aligned(text: str) -> tuple[str, list[int]] | None:
+    """The text folded, and the offset in the text of each of its letters and of its end.
+
+    None where letters change with those around them, so that no offsets can be told.
+    """
+    folded, offsets = "", []
+    for cluster in _CLUSTER.finditer(text):
+        piece = fold(cluster.group())
+        folded += piece
+        offsets += [cluster.start()] * len(piece)
+    return (folded, [*offsets, len(text)]) if folded == fold(text) else None
 
 
 def flat(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fourfold.scientist.lexicon import table
-from fourfold.scientist.trust import normal
+from fourfold.scientist.trust import ELLIPSIS, QUOTED, normal, quoted
 from fourfold.scientist.values import Measured
 
 Record = Mapping[str, Any]
@@ -19,9 +19,9 @@ Record = Mapping[str, Any]
 CONSTANT = "constant"
 
 _FIGURE = re.compile(r"(?<![A-Za-z\d])\d+(?:[.,]\d+)*(?![A-Za-z_\d])")  # "3D" and "x4" are words
-_HEADING = re.compile(r"(?m)^#+ \d\. ")
+_HEADING = re.compile(r"(?m)^\W*\d\.(?=\W)")
+_CALL = re.compile(r"(?m)^- Asked once, [\d.]+ s(?:, \d+ tokens read, \d+ written)?\.$")  # of a language model
 _FENCE = re.compile(r"(?ms)^```.*?^```")
-_QUOTE = re.compile(r"“([^“”]*)”")
 
 
 def lookup(record: Record, field: str) -> Any:
@@ -74,6 +74,25 @@ _UNITS = {
 }
 
 
+def keeps_size(task: str) -> bool:
+    """Whether the picture that comes out of a task has the size of the one that goes in."""
+    return task.startswith("image-to-image/") and task != "image-to-image/super-resolution"
+
+
+def mismatch(record: Record, task: str) -> str:
+    """What a run gave that its task does not give: a picture of another size; "" if it is as it should be."""
+    sizes = [
+        output["size"] for step in record["steps"].values() for output in step["outputs"].values() if "size" in output
+    ]
+    saved = [step["outputs"]["report"] for step in record["steps"].values() if step.get("node") == "save"]
+    if not sizes or not saved or "output_size" not in saved[-1]:
+        return ""
+    first, last = list(sizes[0]), list(saved[-1]["output_size"])
+    larger = all(after > before for before, after in zip(first, last, strict=True))
+    wrong = (keeps_size(task) and last != first) or (task == "image-to-image/super-resolution" and not larger)
+    return f"{shown('size', first)} pixels became {shown('size', last)}" if wrong else ""
+
+
 def faults(sentence: Measured, record: Record) -> Iterator[str]:
     """What in a measured sentence the run does not give, in the order of the sentence."""
     rest, at = sentence.text, 0
@@ -92,6 +111,11 @@ def faults(sentence: Measured, record: Record) -> Iterator[str]:
     yield from (f"no figure of the run is {digits}" for digits in _FIGURE.findall(rest))
 
 
+def _holds(quotable: str, quote: str) -> bool:
+    """Whether a text holds a quote, or every piece of one that leaves something out."""
+    return all(normal(piece) in quotable for piece in ELLIPSIS.split(quote))
+
+
 def stray(markdown: str, permitted: Iterable[str], names: Iterable[str], quotable: str) -> list[str]:
     """Figures in a text that no permitted passage, no source's name and no quote holds.
 
@@ -106,6 +130,6 @@ def stray(markdown: str, permitted: Iterable[str], names: Iterable[str], quotabl
         text = text.replace(passage, " ") if passage else text
     named = set(_FIGURE.findall(" ".join(names)))
     inside = {figure for fence in _FENCE.findall(text) for figure in _FIGURE.findall(fence)} - named
-    text = _HEADING.sub("", _FENCE.sub("", text))
-    text = _QUOTE.sub(lambda quote: " " if normal(quote[1]) in quotable else quote[0], text)
+    text = _CALL.sub("", _HEADING.sub("", _FENCE.sub("", text)))
+    text = QUOTED.sub(lambda quote: " " if _holds(quotable, quoted(quote)) else quote[0], text)
     return [*sorted(inside), *_FIGURE.findall(text)]

@@ -1,86 +1,19 @@
-"""The plan of an answer: which sources fit, which words of theirs say so, and the workflow that types allow."""
+"""The plan of an answer: which sources fit, which words of theirs say so, and how each thing asked is answered."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Literal
 
-from fourfold.scientist.index import Profile, Sentence, bm25, profiles, terms_in
-from fourfold.scientist.lexicon import Phrases, Span, flat, fold, mentioned, table
+from fourfold.scientist.asks import Wanted, asked, numbers, sayable, terms
+from fourfold.scientist.evidence import Quote, about, cut, mechanism, phrase
+from fourfold.scientist.index import Profile, profiles
+from fourfold.scientist.lexicon import Phrases, Span, flat, table
 from fourfold.scientist.tasks import NONE, Leaf, Reading, leaves, read
-from fourfold.scientist.values import Brief, Match, Relevance
+from fourfold.scientist.values import Brief, Claim, Match, Relevance, Status
 
-_LONGEST = 30
-_SHORTEST = 8
-_REST = 3
-_NEAR = {
-    "zero-shot-object-detection": {"object-detection"},
-    "object-detection": {"zero-shot-object-detection"},
-    "object-detection/face-detection": {"object-detection", "zero-shot-object-detection"},
-    "zero-shot-image-classification": {"image-classification"},
-    "image-classification": {"zero-shot-image-classification"},
-    "image-segmentation/semantic-segmentation": {"image-segmentation/panoptic-segmentation", "mask-generation"},
-    "image-segmentation/panoptic-segmentation": {"image-segmentation/semantic-segmentation"},
-    "video-to-video/super-resolution": {"image-to-image/super-resolution"},
-    "document-question-answering": {"visual-question-answering"},
-    "visual-question-answering": {"document-question-answering"},
-}
-_KIN = (
-    ("object-detection", "zero-shot-object-detection", "object-detection/face-detection"),
-    ("object-detection", "video-object-tracking"),
-    ("object-detection/face-detection", "face-recognition"),
-    ("image-classification", "zero-shot-image-classification", "image-feature-extraction"),
-    ("mask-generation", "image-segmentation/matting", "image-segmentation/semantic-segmentation"),
-    ("mask-generation", "image-segmentation/panoptic-segmentation"),
-    ("image-to-image/inpainting", "mask-generation"),
-    ("image-to-image/super-resolution", "video-to-video/super-resolution"),
-    ("image-to-text/image-captioning", "visual-question-answering"),
-    ("document-question-answering", "visual-question-answering", "image-to-text/ocr"),
-    ("image-to-3d/novel-view-synthesis", "depth-estimation"),
-    ("optical-flow-estimation", "video-to-video/frame-interpolation"),
-    ("anomaly-detection/time-series", "time-series-forecasting"),
-    ("text-retrieval", "sentence-similarity"),
-)
-_FEEDS = {
-    "object-detection": {"video-object-tracking", "image-to-text/ocr", "image-classification"},
-    "object-detection/face-detection": {"face-recognition", "image-to-image/face-restoration"},
-    "automatic-speech-recognition": {
-        "translation",
-        "summarization",
-        "text-classification",
-        "token-classification/named-entity-recognition",
-        "text-retrieval",
-    },
-    "image-to-text/ocr": {
-        "translation",
-        "summarization",
-        "text-to-speech",
-        "token-classification/named-entity-recognition",
-        "document-question-answering",
-    },
-    "image-to-text/image-captioning": {"text-to-speech", "translation"},
-    "translation": {"text-to-speech", "summarization"},
-    "mask-generation": {"image-to-image/inpainting"},
-    "keypoint-detection/pose-estimation": {"text-to-image"},
-    "image-to-image/denoising": {"image-to-image/super-resolution"},
-    "image-to-image/deblurring": {"image-to-image/super-resolution", "image-to-text/ocr"},
-    "image-to-image/low-light-enhancement": {"object-detection"},
-    "audio-to-audio/source-separation": {"automatic-speech-recognition"},
-    "text-retrieval": {"text-generation"},
-    "optical-flow-estimation": {"video-to-video/frame-interpolation"},
-}
-_NO_TONGUE = {
-    "text-to-image",
-    "text-to-audio/music-generation",
-    "audio-classification",
-    "audio-to-audio/source-separation",
-}
-_NO_TONGUE |= {
-    "zero-shot-object-detection",
-    "zero-shot-image-classification",
-    "image-text-to-image/instruction-editing",
-}
 _MODALITY = {
     "image": r"\bimage|vision|visual|photo|pictur|pixel|\bViT",
     "images": r"\bimage|vision|visual|photo|view",
@@ -90,36 +23,50 @@ _MODALITY = {
     "table": r"tabular|table|structured",
     "time-series": r"time.series|temporal|sensor|forecast",
 }
-_VERBS = "propose|introduce|present|develop|describe|show|demonstrate|find|investigate|study|explore|design"
-_CLAIM = re.compile(
-    r"\b(?:we|this paper|the paper|this work|this article|the authors|they)\s+(?:\w+ly\s+|also\s+|then\s+)?"
-    rf"(?P<verb>{_VERBS})(?:s|es|ed)?\s+(?P<that>that\s+)?(?=[\w\"'])",
-    re.IGNORECASE,
+_ON_METHOD = ("detail", "on_device", "real_time", "speed", "no_training", "few_examples", "long_input")
+"""Slots that a source about another task, or about no task, may still say something on."""
+
+_SAME_SIZE = (
+    "deblurring",
+    "denoising",
+    "dehazing",
+    "low-light-enhancement",
+    "inpainting",
+    "colorization",
+    "face-restoration",
 )
-_BOUNDARY = re.compile(r"[,;:]\s|\s[–—-]\s|\s(?=(?:which|while|whereas|because|without)\s)")
+_BY_TASK = {
+    "short_answer": {
+        "image-to-text/image-captioning", "visual-question-answering", "document-question-answering", "summarization",
+        "text-classification", "audio-classification", "image-classification", "table-question-answering",
+    },
+    "own_labels": {"zero-shot-object-detection", "zero-shot-image-classification"},
+    "occlusion": set(),
+}  # fmt: skip
+"""Slots that a task answers by what it is."""
 
 Why = str
 """Why a paper stands where it does: "task", "backbone", "mention", "kin", "wish", or "none"."""
 
-
-@dataclass(frozen=True)
-class Quote:
-    """A verbatim span of a source's summary: its text, its offset, and the verb the authors give it, "" if none."""
-
-    text: str
-    start: int
-    verb: str = ""
+How = Literal["quote", "type", "arithmetic", "question", "each", "name", "verdict", "advice", ""]
+"""By what an ask is answered, "advice" by a language model's sentence on a quote; "" where it is open."""
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A related paper in the plan: its verdict, why, the task or wish it is about, and what it says."""
+    """A related paper in the plan: its verdict, why, the task or slot it is about, and what it says.
+
+    Attributes:
+        quotes: on its own subject, or on the task if it is about the task, and then on how it works.
+        phrase: a few words with the name of the task, if it is about the task.
+    """
 
     profile: Profile
     relevance: Relevance
     why: Why
     about: str
     quotes: tuple[Quote, ...]
+    phrase: Quote | None = None
 
 
 @dataclass(frozen=True)
@@ -133,12 +80,21 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Something the question asks for beyond the task, and the source and quote that speak of it, if one does."""
+class Met:
+    """Something asked, and what became of it.
 
-    name: str
+    Attributes:
+        wanted: the ask; status: whether it is answered, inferred from a source on something else, or open.
+        how: by what; source, quote: that speaks of it; figures: of an enlargement (from, to, factor),
+            or a part of a name.
+    """
+
+    wanted: Wanted
+    status: Status
+    how: How = ""
     source: str = ""
     quote: Quote | None = None
+    figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,74 +102,214 @@ class Plan:
     """Everything an answer says, before it is put in words.
 
     Attributes:
-        reading: the question's task; models, papers: the sources with verdicts; wishes: beyond the task.
+        reading: the question's task; models, papers: the sources with verdicts; met: everything asked.
         chains: names of two sources where the first one's output is the second one's input, and it ends at the task.
     """
 
     reading: Reading
     models: tuple[Model, ...]
     papers: tuple[Paper, ...]
-    wishes: tuple[Wish, ...]
+    met: tuple[Met, ...]
     chains: tuple[tuple[str, str], ...]
+
+    @property
+    def fitting(self) -> tuple[Model, ...]:
+        """The recommended models that do the task."""
+        return tuple(model for model in self.models if model.match == "yes")
+
+    def ranked(self, *labels: Relevance) -> tuple[Paper, ...]:
+        """The papers of some labels, first those that describe a fitting model."""
+        served = {model.profile.served for model in self.fitting}
+        found = [paper for paper in self.papers if paper.relevance in labels]
+        return tuple(sorted(found, key=lambda paper: paper.profile.source not in served))
 
 
 def plan(brief: Brief) -> Plan:
-    """Reads the question, profiles the sources, and judges each of them against the task."""
+    """Reads the question, profiles the sources, judges them against the task, and answers each thing asked."""
     known = profiles(brief)
     offered = Counter(id_ for profile in known.values() if profile.served is None for id_ in profile.does)
     reading = read(brief.question, offered)
-    wanted = wishes_of(brief.question, reading)
-    papers = tuple(_paper(known[source.name], reading.leaf, wanted, brief.question) for source in brief.papers)
+    wanted = tuple(one for one in asked(brief.question, reading) if sayable(one))
+    slots = tuple(dict.fromkeys(one.name for one in wanted if one.kind == "wish"))
+    papers = tuple(_paper(known[source.name], reading.leaf, slots, brief.question) for source in brief.papers)
     models = tuple(_model(known[source.name], reading.leaf) for source in brief.models)
-    met = tuple(_wish(name, papers) for name in wanted)
+    judge = _Judge(brief.question, reading, models, papers)
+    met = tuple(judge.meets(one) for one in wanted)
     return Plan(reading, models, papers, met, _chains(models, papers, reading.leaf))
+
+
+def advised(made: Plan, answers: Mapping[str, Claim]) -> Plan:
+    """A plan in which a language model's sentences, by the words of asks, answer what they were given for."""
+    labels = {paper.profile.source.name: paper.relevance for paper in made.papers}
+    met = [
+        Met(one.wanted, "answered" if labels.get(claim.source) == "relevant" else "inferred", "advice", claim.source,
+            Quote(claim.quote, claim.start))
+        if (claim := answers.get(one.wanted.text)) and claim.source in labels and not one.wanted.main
+        else one
+        for one in made.met
+    ]  # fmt: skip
+    return replace(made, met=tuple(met))
 
 
 @cache
 def _sources_say() -> Phrases:
-    """What sources say when they speak of a wish, by wish; of a language, its English name."""
+    """What sources say when they speak of a slot, by slot; of a language, its English name."""
     slots = ((name, slot["met"]) for name, slot in table("slots.toml").items())
     tongues = ((f"language:{code}", words["en"]) for code, words in table("tongues.toml").items())
     return Phrases((*slots, *tongues))
 
 
-def _met(name: str, text: str) -> Span | None:
-    """Where a text of a source first speaks of a wish."""
+def _said(name: str, text: str) -> list[Span]:
+    """Where a text of a source speaks of a slot or language."""
     spans = _sources_say().find(flat(text)).get(name, [])
     if marks := table("slots.toml").get(name, {}).get("met_regex"):
         spans = sorted([*spans, *(match.span() for match in re.finditer(marks, text, re.IGNORECASE))])
-    return spans[0] if spans else None
+    return spans
 
 
-def wishes_of(question: str, reading: Reading) -> tuple[str, ...]:
-    """The slots of slots.toml that a question fills, in their order, then ``language:`` and codes it asks for."""
-    if reading.leaf.id == NONE:
-        return ()
-    folded = fold(question)[:3000]
-    asked = mentioned("slots.toml", folded, reading.language)
-    found = [
-        name
-        for name, slot in table("slots.toml").items()
-        if name in asked and reading.leaf.id in slot.get("tasks", reading.leaf.id).split("|")
-    ]
-    if {"text", "audio", "documents", "spans"} & {*reading.leaf.input, *reading.leaf.output}:
-        named = mentioned("tongues.toml", folded, reading.language)
-        codes = [code for code in table("tongues.toml") if code in named]
-        if not codes and reading.language in table("tongues.toml") and reading.leaf.id not in _NO_TONGUE:
-            codes = [reading.language]
-        found += [f"language:{code}" for code in codes]
-    return tuple(found)
+class _Judge:
+    """Answers what was asked from the sources that were found to bear on the task."""
+
+    def __init__(self, question: str, reading: Reading, models: tuple[Model, ...], papers: tuple[Paper, ...]) -> None:
+        self.question, self.reading, self.leaf = question, reading, reading.leaf
+        self.models = models
+        self.papers = [paper for label in ("relevant", "partial") for paper in papers if paper.relevance == label]
+
+    def meets(self, one: Wanted) -> Met:
+        """What becomes of an ask."""
+        if self.leaf.id == NONE or not self.reading.listed:
+            return Met(one, "open")
+        if one.kind == "refused":
+            return Met(one, "answered", "question")
+        if one.kind in ("task", "model"):
+            return self._verdict(one)
+        if one.kind in ("how", "why"):
+            return self._explained(one)
+        if one.kind == "factor":
+            return (
+                self._factor(one)
+                or self._quoted(one, "scale")
+                or self._named(one, r"[x×]\d|\d[x×]")
+                or Met(one, "open")
+            )
+        if one.kind == "language":
+            return self._quoted(one, f"language:{one.name}") or self._several(one) or Met(one, "open")
+        if one.kind == "wish":
+            return self._wish(one)
+        return self._by_words(one) or Met(one, "open")
+
+    def _verdict(self, one: Wanted) -> Met:
+        known = [model for model in self.models if model.offers is not None]
+        relevant = [paper for paper in self.papers if paper.relevance == "relevant"]
+        if one.kind == "model" and not known:
+            return Met(one, "open")
+        if known or relevant:
+            source = known[0].profile.source.name if known else relevant[0].profile.source.name
+            return Met(one, "answered", "verdict", source)
+        return Met(one, "answered", "verdict") if not self.models else Met(one, "open")
+
+    def _explained(self, one: Wanted) -> Met:
+        """A how or why: by its own words, else by how a source on the task works, or by one that bears on it."""
+        if not one.main and (found := self._by_words(one)):
+            return found
+        for paper in self.papers:
+            if paper.relevance == "relevant" and paper.quotes:
+                return Met(one, "answered", "quote", paper.profile.source.name, paper.quotes[-1])
+        for paper in self.papers:
+            if paper.quotes:
+                return Met(one, "inferred", "quote", paper.profile.source.name, paper.quotes[-1])
+        return Met(one, "open")
+
+    def _factor(self, one: Wanted) -> Met | None:
+        found = factor_of(self.question)
+        return Met(one, "answered", "arithmetic", figures=found) if found else None
+
+    def _wish(self, one: Wanted) -> Met:
+        if (
+            one.name == "keep_rest"
+            and self.leaf.id.partition("/")[2] in _SAME_SIZE
+            and re.search(_SIZE, one.text.casefold())
+        ):
+            return Met(one, "answered", "type")
+        if self.leaf.id in _BY_TASK.get(one.name, ()):
+            return Met(one, "answered", "type")
+        found = self._quoted(one, one.name)
+        if found is None and one.name == "on_device":
+            found = self._named(one, r"(?i)mobile|tiny|lite|small|nano|little|mini")
+        if found is None and one.name == "every_file":
+            found = Met(one, "inferred", "each") if self.models else None
+        return found or self._by_words(one) or Met(one, "open")
+
+    def _quoted(self, one: Wanted, name: str) -> Met | None:
+        """The sentence of a source that speaks of a slot or language, of those that bear on the task most."""
+        own = {word[:6] for word in re.findall(r"[a-z]{4,}", one.text.casefold())}
+        best: tuple[float, Met] | None = None
+        for rank, paper in enumerate(self.papers):
+            for sentence in paper.profile.sentences:
+                spans = _said(name, sentence.text)
+                if not spans or sentence.background:
+                    continue
+                score = 3.0 * (paper.relevance == "relevant") + len(spans) + 0.6 * sentence.own - 0.1 * rank
+                score += sum(word in sentence.text.casefold() for word in own)
+                if best is None or score > best[0]:
+                    status: Status = "answered" if paper.relevance == "relevant" else "inferred"
+                    best = score, Met(one, status, "quote", paper.profile.source.name, cut(sentence, spans[0]))
+        return best[1] if best else None
+
+    def _several(self, one: Wanted) -> Met | None:
+        """A source that speaks of many languages without naming the one that is asked for."""
+        for paper in self.papers:
+            for sentence in paper.profile.sentences:
+                if match := re.search(
+                    r"multilingual|(?:\d+|many|several|multiple) languages", sentence.text, re.IGNORECASE
+                ):
+                    quote = cut(sentence, match.span())
+                    return Met(one, "inferred", "quote", paper.profile.source.name, quote)
+        return self._named(one, r"(?i)multi(?:lingual)?|mbart|xlm|nllb|m2m|mt5")
+
+    def _named(self, one: Wanted, pattern: str) -> Met | None:
+        for model in self.models:
+            if model.match == "yes" and (match := re.search(pattern, model.profile.source.name)):
+                return Met(one, "inferred", "name", model.profile.source.name, None, (match.group(),))
+        return None
+
+    def _by_words(self, one: Wanted) -> Met | None:
+        """A sentence of a source that holds most of an ask's own words, the task's words not counted."""
+        wanted = terms(one, self.reading.language)
+        common = {word[:6] for word in re.findall(r"[a-z]{4,}", f"{self.leaf.named('en')} {self.leaf.meaning('en')}")}
+        wanted = wanted - common
+        best: tuple[float, Met] | None = None
+        for paper in self.papers if wanted else ():
+            for sentence in paper.profile.sentences:
+                held = {word for word in wanted if re.search(rf"\b{re.escape(word)}", sentence.text, re.IGNORECASE)}
+                long = sum(len(word) >= 5 for word in held)
+                if not (len(held) >= 2 or (long and len(wanted) <= 3)):
+                    continue
+                status: Status = "answered" if paper.relevance == "relevant" else "inferred"
+                score = len(held) + 0.5 * long + 0.5 * (status == "answered")
+                if best is None or score > best[0]:
+                    start = min(sentence.text.casefold().find(word) for word in held)
+                    quote = cut(sentence, (start, start + 4))
+                    best = score, Met(one, status, "quote", paper.profile.source.name, quote)
+        return best[1] if best else None
 
 
-def _wish(name: str, papers: Iterable[Paper]) -> Wish:
-    order = {"relevant": 0, "partial": 1, "irrelevant": 2}
-    for paper in sorted(papers, key=lambda paper: order[paper.relevance]):
-        if paper.relevance == "irrelevant":
-            break
-        for sentence in paper.profile.sentences:
-            if not sentence.background and (hit := _met(name, sentence.text)):
-                return Wish(name, paper.profile.source.name, cut(sentence, hit))
-    return Wish(name)
+_SIZE = r"size|크기|tamano|tamaño|grosse|größe|taille|サイズ|大小"
+
+
+def factor_of(question: str) -> tuple[str, str, str] | None:
+    """Two numbers of a question that tell of an enlargement, and the whole factor between them, as written."""
+    plain = [number for number in numbers(question) if re.fullmatch(r"\d{1,6}", number)]
+    for first in plain:
+        for last in plain:
+            if (
+                int(first) >= 8
+                and int(last) > int(first)
+                and int(last) % int(first) == 0
+                and int(last) // int(first) <= 64
+            ):
+                return first, last, str(int(last) // int(first))
+    return None
 
 
 def _model(profile: Profile, leaf: Leaf) -> Model:
@@ -225,15 +321,19 @@ def _model(profile: Profile, leaf: Leaf) -> Model:
         return Model(profile, "yes", leaf, profile.told_by.get(leaf.id, ""))
     if leaf.id in profile.listed and profile.served is not None:
         return Model(profile, "partial", first, told)
-    near = _NEAR.get(leaf.id, set()) & set(profile.does)
+    near = {*table("neighbours.toml")["near"].get(leaf.id, ())} & set(profile.does)
     return Model(profile, "partial" if near else "no", first, told)
 
 
 def _paper(profile: Profile, leaf: Leaf, wanted: Iterable[str], question: str) -> Paper:
-    relevance, why, about = _relevance(profile, leaf, wanted)
+    relevance, why, subject = _relevance(profile, leaf, wanted)
     aim = leaf if relevance != "irrelevant" and why in ("task", "backbone", "mention") else profile.first or leaf
-    quotes = _evidence(profile, aim, question, 2 if relevance == "relevant" else 1)
-    return Paper(profile, relevance, why, about, quotes)
+    first = about(profile, aim, question)
+    said = [first] if first else []
+    if relevance == "relevant" and (how := mechanism(profile, said)):
+        said.append(how)
+    few = phrase(profile, leaf) if relevance == "relevant" else None
+    return Paper(profile, relevance, why, subject, tuple(said), few)
 
 
 def _relevance(profile: Profile, leaf: Leaf, wanted: Iterable[str]) -> tuple[Relevance, Why, str]:
@@ -254,7 +354,7 @@ def _relevance(profile: Profile, leaf: Leaf, wanted: Iterable[str]) -> tuple[Rel
         kinds = [_MODALITY[kind] for kind in leaf.input if kind in _MODALITY]
         if any(re.search(kind, text, re.IGNORECASE) for kind in kinds):
             for name in wanted:
-                if name in ("detail", "on_device", "real_time", "no_training", "long_input") and _met(name, text):
+                if name in _ON_METHOD and _said(name, text):
                     return "partial", "wish", name
     return "irrelevant", "none", first.id if first else ""
 
@@ -264,7 +364,7 @@ def _kin(one: Leaf, other: Leaf) -> bool:
         return False
     if (one.input, one.output) == (other.input, other.output):
         return True
-    return any(one.id in group and other.id in group for group in _KIN)
+    return any(one.id in group and other.id in group for group in table("neighbours.toml")["kin"])
 
 
 def _chains(models: Iterable[Model], papers: Iterable[Paper], leaf: Leaf) -> tuple[tuple[str, str], ...]:
@@ -274,71 +374,7 @@ def _chains(models: Iterable[Model], papers: Iterable[Paper], leaf: Leaf) -> tup
     starts = [
         profile
         for profile in sources
-        if leaf.id not in profile.does and any(leaf.id in _FEEDS.get(id_, ()) for id_ in profile.does)
+        if leaf.id not in profile.does
+        and any(leaf.id in table("neighbours.toml")["feeds"].get(id_, ()) for id_ in profile.does)
     ]
     return tuple((start.source.name, end.source.name) for start in starts[:1] for end in ends[:1])
-
-
-def _evidence(profile: Profile, leaf: Leaf, question: str, number: int) -> tuple[Quote, ...]:
-    """The sentences that say most about a task, best first, cut to 8 to 30 words, none telling the same again."""
-    texts = [sentence.text for sentence in profile.sentences]
-    ranks = bm25((leaf.named("en"), leaf.meaning("en"), question), texts)
-    top = max(ranks, default=0.0) or 1.0
-    scored = []
-    for sentence, rank in zip(profile.sentences, ranks, strict=True):
-        terms = terms_in(sentence.text, leaf.id)
-        words = len(sentence.text.split())
-        score = rank / top + 1.6 * bool(terms) + 0.9 * sentence.own - 0.6 * sentence.background - 1.5 * (words < 6)
-        scored.append((score, sentence, terms))
-    scored.sort(key=lambda entry: (-entry[0], entry[1].start))
-    chosen: list[Quote] = []
-    for score, sentence, terms in scored:
-        if len(chosen) == number or (chosen and score < 0.8):
-            break
-        quote = cut(sentence, terms[0] if terms else None)
-        if all(_overlap(quote.text, other.text) < 0.6 for other in chosen):
-            chosen.append(quote)
-    return tuple(chosen)
-
-
-def _overlap(one: str, other: str) -> float:
-    a, b = set(fold(one).split()), set(fold(other).split())
-    return len(a & b) / max(1, min(len(a), len(b)))
-
-
-def cut(sentence: Sentence, anchor: tuple[int, int] | None) -> Quote:
-    """A span of 8 to 30 words of a sentence that holds the anchor, from the object of "we propose" on where it can.
-
-    A rest of three words is not cut off.
-    """
-    text = sentence.text.rstrip(" .。")
-    start, verb = 0, ""
-    claim = _CLAIM.search(text)
-    if claim and len(text[claim.end() :].split()) >= _SHORTEST and (anchor is None or anchor[1] > claim.end()):
-        start, verb = claim.end(), claim["verb"].casefold() + (" that" if claim["that"] else "")
-    words = [(match.start(), match.end()) for match in re.finditer(r"\S+", text) if match.start() >= start]
-    if len(words) <= _LONGEST + _REST:
-        return Quote(text[start:], sentence.start + start, verb)
-    if anchor is not None and anchor[1] > words[_LONGEST - 1][1]:
-        start, verb = _clause_before(text, anchor), ""
-        words = [word for word in words if word[0] >= start]
-    end = _end(text, words, max(anchor[1] if anchor else 0, words[min(_SHORTEST, len(words)) - 1][1]))
-    return Quote(text[start:end].rstrip(" ,;:"), sentence.start + start, verb)
-
-
-def _clause_before(text: str, anchor: tuple[int, int]) -> int:
-    """Where the clause that holds the anchor begins, or eleven words before it if that is nearer."""
-    words = [match.start() for match in re.finditer(r"\S+", text) if match.start() <= anchor[0]]
-    earliest = words[max(0, len(words) - 12)]
-    starts = [match.end() for match in _BOUNDARY.finditer(text, earliest, anchor[0])]
-    return starts[0] if starts else earliest
-
-
-def _end(text: str, words: list[tuple[int, int]], least: int) -> int:
-    """The last clause end within the longest quote, or its last word."""
-    last = max(words[min(_LONGEST, len(words)) - 1][1], least) if words else len(text)
-    if last >= len(text):
-        return len(text)
-    ends = [match.start() for match in _BOUNDARY.finditer(text, least, last + 1)]
-    ends = [end for end in ends if end >= least]
-    return ends[-1] if ends else last

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
 from fourfold.catalog.card import Card, Entry, Reference
 from fourfold.scientist.lexicon import table
-from fourfold.scientist.measured import CONSTANT, Record, lookup, shown
+from fourfold.scientist.measured import CONSTANT, Record, keeps_size, lookup, shown
 from fourfold.scientist.plan import Plan
-from fourfold.scientist.tasks import NONE
+from fourfold.scientist.tasks import NONE, Leaf, leaves
 from fourfold.scientist.trust import key
 from fourfold.scientist.values import Measured, Source
 from fourfold.scientist.wording import Words
@@ -27,7 +27,8 @@ class Proposal:
         task: of the taxonomy; empty where nothing here carries it out.
         model: the network that the brief recommends and that is installed, by id, None to choose one of the catalog;
         name: what the brief calls it.
-        missing: recommended models that are not installed, each with the licence that is the reason, "" if unknown.
+        missing: recommended models that are not installed, each with the licence that is the reason, "" if unknown;
+            without those that do another task, unless the catalog knows them.
     """
 
     task: str
@@ -36,12 +37,23 @@ class Proposal:
     missing: tuple[tuple[str, str], ...]
 
 
+Outcome = Literal["done", "sharp", "nothing"]
+"""Whether a task was carried out, had nothing to do on the photo, or is done by nothing here."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """A proposal carried out: the record of its run, None if there was nothing to run."""
+    """A proposal carried out.
+
+    Attributes:
+        record: of its run, None if nothing ran; outcome: why not, "done" if it did.
+        suits: the condition of the photo that the workflow was chosen for, "" for any.
+    """
 
     proposal: Proposal
     record: Record | None
+    outcome: Outcome = "done"
+    suits: str = ""
 
 
 def propose(made: Plan, entries: Iterable[Entry], tasks: Iterable[str]) -> Proposal:
@@ -57,7 +69,7 @@ def propose(made: Plan, entries: Iterable[Entry], tasks: Iterable[str]) -> Propo
     missing = tuple(
         (model.profile.source.name, "" if entry is None else entry.licence)
         for model, entry in found
-        if not isinstance(entry, Card)
+        if not isinstance(entry, Card) and (model.match != "no" or entry is not None)
     )
     task = made.reading.leaf.id
     offered = task != NONE and task in tasks and any(isinstance(one, Card) and one.task == task for one in known)
@@ -78,49 +90,90 @@ def _entry(source: Source, entries: Iterable[Entry]) -> Entry | None:
 
 @dataclass(frozen=True)
 class Told:
-    """A run in words: a section of the answer, and the measured sentences in it."""
+    """A run in words: what it adds to the short answer, a section, and the measured sentences in both."""
 
+    lead: str
     markdown: str
     measured: tuple[Measured, ...]
 
 
-def told(run: Run, words: Words, task: str) -> Told:
-    """What was run, on whose recommendation, and what it showed; ``task`` is the name of the task in words."""
-    proposal, record = run.proposal, run.record
-    lines = [
-        words("run_known" if licence else "run_unknown", name=name, licence=licence)
+def told(run: Run, words: Words, asked: Leaf) -> Told:
+    """What was run for a task that was asked, on whose recommendation, and what it showed."""
+    says, proposal, record = words.table("run"), run.proposal, run.record
+    missing = [
+        words.filled(says["known" if licence else "unknown"], {"name": name, "licence": licence})
         for name, licence in proposal.missing
     ]
-    measured: tuple[Measured, ...] = ()
+    task = asked.named(words.spoken)
     if record is None:
-        lines.append(words("run_nothing", name=task))
-    else:
-        choice = "run_inside" if proposal.name else "run_outside"
-        models = tuple(_models(record))
-        network = " + ".join(shown(path, lookup(record, path)) for path in models)
-        first = Measured(words(choice, name=proposal.name, model=network, task=task), models)
-        measured = (first, *sentences(record, words))
-        lines += [one.text for one in measured]
-    bullets = "\n".join(f"- {line}" for line in lines)
-    return Told(f"### {words('run_heading')}\n\n{bullets}", measured)
+        nothing = words.filled(says["sharp" if run.outcome == "sharp" else "nothing"], {"task": task})
+        return Told(nothing, _section(says["heading"], missing) if missing else "", ())
+    models = tuple(_models(record))
+    network = words.listed(shown(path, lookup(record, path)) for path in models)
+    text = words.filled(says["inside" if proposal.name else "outside"], {"name": proposal.name, "model": network})
+    choice = Measured(text, models)
+    measured = sentences(record, words, proposal.task)
+    first, others = measured[:1], measured[1:]
+    lines = [*missing, choice.text]
+    if proposal.task != asked.id and proposal.task in leaves():
+        lines.insert(
+            0, words.filled(says["other"], {"done": leaves()[proposal.task].named(words.spoken), "task": task})
+        )
+    if run.suits == "enlarged":
+        lines.append(says["enlarged"])
+    lines += [one.text for one in others]
+    if "soft" in _blurs(record):
+        lines.append(says["soft"])
+    lines.append(says["guess_same" if keeps_size(proposal.task) else "guess"])
+    return Told(" ".join(one.text for one in first), _section(says["heading"], lines), (*first, choice, *others))
 
 
-def sentences(record: Record, words: Words) -> tuple[Measured, ...]:
-    """What a run shows, in words: every sentence of the prose whose figures the run has."""
+def _section(heading: str, lines: Iterable[str]) -> str:
+    return f"### {heading}\n\n{' '.join(lines)}"
+
+
+def sentences(record: Record, words: Words, task: str) -> tuple[Measured, ...]:
+    """What a run of a task shows, in words: first its size, then every sentence whose figures the run has."""
     fields = dict(_fields(record)) | {name: f"{CONSTANT}.{name}" for name in table("constants.toml")}
-    whole = _same(record, fields, "bicubic_psnr", "phone_psnr")
-    found = []
-    for name, template in words.table("measured").items():
-        if name == ("phone" if whole else "phone_whole"):
-            continue  # on a screen that shows all of it, both figures are one
-        wanted = [field for _, field, _, _ in Formatter().parse(template) if field]
-        paths = tuple(fields[field] for field in wanted if field in fields)
-        if len(paths) < len(wanted):
+    templates, found = words.table("measured"), []
+    for name in _chosen(record, fields, task):
+        wanted = [field for _, field, _, _ in Formatter().parse(templates[name]) if field]
+        if any(field not in fields for field in wanted):
             continue
+        paths = tuple(fields[field] for field in wanted)
         figures = {field: shown(fields[field], lookup(record, fields[field])) for field in wanted}
         if all(figures.values()) != name.endswith("_exact"):
-            found.append(Measured(words.filled(template, figures), paths))
+            found.append(Measured(words.filled(templates[name], figures), paths))
     return tuple(found)
+
+
+def _chosen(record: Record, fields: Mapping[str, str], task: str) -> Iterator[str]:
+    """The sentences that a run calls for, by name, in order."""
+    same = keeps_size(task)
+    yield "kept" if same else "size"
+    if "motion" in _blurs(record):
+        yield "blur" if same else "blur_first"
+    if same:
+        return
+    if "tiles.total" in fields:
+        yield "both" if "tiles.big" in fields else "little"
+    yield "consistency_low" if _low(record, fields, "consistency_psnr") else "consistency"
+    yield "consistency_exact"
+    plain = "phone_low" if _low(record, fields, "phone_psnr") else "phone"
+    yield "phone_whole" if _same(record, fields, "bicubic_psnr", "phone_psnr") else plain
+    yield "phone_exact"
+
+
+def _low(record: Record, fields: Mapping[str, str], name: str) -> bool:
+    """Whether a PSNR of a run is one at which a difference shows."""
+    value = lookup(record, fields[name]) if name in fields else None
+    least = float(table("constants.toml")["hardly_seen"]["text"].removesuffix(" dB"))
+    return value is not None and value < least
+
+
+def _blurs(record: Record) -> set[str]:
+    """The kinds of blur that steps of a run found."""
+    return {str(step["outputs"].get("report", {}).get("blur", "")) for step in record["steps"].values()}
 
 
 def _same(record: Record, fields: Mapping[str, str], one: str, other: str) -> bool:

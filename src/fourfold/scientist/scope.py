@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fourfold.scientist.lexicon import Span, phrases
 
-_CLAUSE_END = re.compile(
+CLAUSE_END = re.compile(
     r"[.;:!?。！？；\n,，、()]+|(?:지만|데|니까|아니라|아니고|말고|대신|(?<![라다])고)(?=[\s,])|(?:けど|ので|ではなく|じゃなく)"
 )
 _FEW_WORDS = re.compile(r"(?:\W*[^\W_]+){0,5}")
@@ -34,7 +34,7 @@ class Scope:
 def scopes(folded: str, code: str) -> list[Scope]:
     """Every stretch of a folded question of one language that is refused, lacking or done, in order."""
     found = phrases("scope.toml", code).find(folded)
-    ends = {match.end() for match in _CLAUSE_END.finditer(folded)} | {start for start, _ in found.get("turn", ())}
+    ends = {match.end() for match in CLAUSE_END.finditer(folded)} | {start for start, _ in found.get("turn", ())}
     cuts = [0, *sorted(ends), len(folded)]
     idioms = found.get("idiom", ())
     made = []

@@ -1,4 +1,4 @@
-"""Which task a question is about: 52 leaves, told by what people say and how often they say it for each task.
+"""Which task a question is about: its leaves, told by what people say and how often they say it for each task.
 
 A question is read as the set of concepts of words.toml that it states. taxonomy.toml grades how often each concept is
 said of each task; the task is the one under which the whole set is likeliest (naive Bayes with Bernoulli features).
@@ -13,7 +13,7 @@ from fourfold.scientist.lexicon import Phrases, fold, language, mentioned, table
 from fourfold.scientist.scope import Scope, scopes
 from fourfold.scientist.values import Task
 
-NONE = "none"
+NONE, OTHER = "none", "other"
 GRADES = {"always": 0.9, "often": 0.6, "some": 0.3, "rare": 0.12}
 UNGRADED = 0.03
 _LONGEST = 3000
@@ -22,6 +22,9 @@ _LONGEST = 3000
 _TERM = 3.0
 _EVERYDAY = 2.0
 _OFFERED = (0.0, 2.0, 6.0)
+_FLOOR = (2.0, 0.0)
+"""Least fit of a task that no source offers, and of one that one source does; two of them are never below it."""
+
 _MARGIN = 1.5
 _TELLING = 2.5
 
@@ -32,7 +35,7 @@ class Leaf:
 
     Attributes:
         id, origin: its id, and whether Hugging Face has it ("HF") or only we ("EXT").
-        input, output: types; names: language to ``(name, what it means)``.
+        input, output: types.
         said: how likely a question of this task states a concept, 0..1, for the concepts that are graded.
         tokens, nets, data: parts of model names that tell it.
     """
@@ -41,7 +44,6 @@ class Leaf:
     origin: str
     input: tuple[str, ...]
     output: tuple[str, ...]
-    names: dict[str, tuple[str, str]]
     said: dict[str, float]
     tokens: frozenset[str]
     nets: frozenset[str]
@@ -58,12 +60,21 @@ class Leaf:
         return self.parent == "method"
 
     def named(self, code: str) -> str:
-        """Its short name in a language, English where there is none."""
-        return self.names.get(code, self.names["en"])[0]
+        """Its short name in a language that answers are written in."""
+        return self._words(code)[0]
 
     def meaning(self, code: str) -> str:
-        """What it means in plain words of a language, English where there is none."""
-        return self.names.get(code, self.names["en"])[1]
+        """What it means in plain words of such a language."""
+        return self._words(code)[1]
+
+    def shape(self, code: str) -> tuple[str, str]:
+        """What goes in and what comes out in such a language, empty where its types say it."""
+        given, result = (*self._words(code)[2:], "", "")[:2]
+        return given, result
+
+    def _words(self, code: str) -> list[str]:
+        row: str = table(f"prose/{code}.toml")["tasks"][self.id]
+        return row.split(" | ")
 
     def log_likelihood(self, stated: Collection[str]) -> float:
         """Of a set of concepts, up to a constant that is the same for every task."""
@@ -79,16 +90,20 @@ class Reading:
     Attributes:
         leaf: the task; runner_up: the next one where the two are close, else None.
         language: of the question; stated: concepts it states, with the offsets in its folded text.
+        listed: whether the question's task is one of the list; if not, ``leaf`` is that of no task.
     """
 
     leaf: Leaf
     runner_up: Leaf | None
     language: str
     stated: Mapping[str, tuple[tuple[int, int], ...]]
+    listed: bool = True
 
     @property
     def task(self) -> Task:
-        """The task with its types."""
+        """The task with its types; that of the list's outside is "other"."""
+        if not self.listed:
+            return Task(OTHER, (), ())
         return Task(self.leaf.id, self.leaf.input, self.leaf.output)
 
     @property
@@ -115,13 +130,9 @@ def terms() -> Phrases:
 
 
 def _leaf(id_: str, entry: Mapping[str, str]) -> Leaf:
-    names = {}
-    for code in ("en", "ko", "es"):
-        name, _, meaning = entry[code].partition(": ")
-        names[code] = (name, meaning)
     said = {name: chance for grade, chance in GRADES.items() for name in entry[grade].split()}
     parts = {name: frozenset(entry[name].split("|")) - {""} for name in ("tokens", "nets", "data")}
-    return Leaf(id_, entry["origin"], tuple(entry["input"]), tuple(entry["output"]), names, said, **parts)
+    return Leaf(id_, entry["origin"], tuple(entry["input"]), tuple(entry["output"]), said, **parts)
 
 
 def read(question: str, offered: Mapping[str, int] | None = None) -> Reading:
@@ -142,13 +153,55 @@ def read(question: str, offered: Mapping[str, int] | None = None) -> Reading:
         if not leaf.is_method
     }
     known = offered or {}
-    scores = {id_: score + _OFFERED[min(2, known.get(id_, 0))] for id_, score in alone.items()}
+    refused = _refused(folded, code, stated)
+    scores = {
+        id_: score
+        + (
+            0.0
+            if _tells(leaves()[id_], refused) and not _tells(leaves()[id_], stated)
+            else _OFFERED[min(2, known.get(id_, 0))]
+        )
+        for id_, score in alone.items()
+    }
     first, second = sorted(scores, key=lambda id_: (-scores[id_], id_))[:2]
     other = max(alone, key=lambda id_: (alone[id_], id_))
     if other == first and scores[first] - scores[second] < _MARGIN:
         other = second
+    if not _fits(first, stated, known.get(first, 0)) and first not in named:
+        return Reading(leaves()[NONE], None, code, stated, listed=False)
     doubtful = other != first and NONE not in (other, first)
     return Reading(leaves()[first], leaves()[other] if doubtful else None, code, stated)
+
+
+@cache
+def _usual() -> dict[str, float]:
+    """How likely a question of any task states a concept."""
+    asked = [leaf for leaf in leaves().values() if not leaf.is_method]
+    return {
+        name: sum(leaf.said.get(name, UNGRADED) for leaf in asked) / len(asked)
+        for name in {name for leaf in asked for name in leaf.said}
+    }
+
+
+def _fits(id_: str, stated: Collection[str], offered: int) -> bool:
+    """Whether a question is so much likelier of a task than of any that it may be said to be of that task."""
+    if id_ == NONE or offered >= len(_FLOOR):
+        return True
+    usual = _usual()
+    any_ = sum(math.log(chance if name in stated else 1 - chance) for name, chance in usual.items())
+    fit = leaves()[id_].log_likelihood(stated) + len(usual) * math.log(1 - UNGRADED) - any_
+    return fit >= _FLOOR[offered]
+
+
+def _refused(folded: str, code: str, stated: Collection[str]) -> set[str]:
+    """The concepts that a question names only to refuse them, or as done."""
+    return {name for name in mentioned("words.toml", folded, code) if name not in stated}
+
+
+def _tells(leaf: Leaf, names: Collection[str]) -> bool:
+    """Whether one of the concepts is said of a task far more often than of others."""
+    usual = _usual()
+    return any(leaf.said.get(name, 0.0) >= max(GRADES["often"], _TELLING * usual.get(name, 1.0)) for name in names)
 
 
 def _stated(folded: str, code: str, limits: list[Scope]) -> dict[str, tuple[tuple[int, int], ...]]:

@@ -16,6 +16,12 @@ MentionKind = Literal["link", "arxiv", "doi", "domain", "repository"]
 HOLE = "\ufffc"
 """Stands for each character of a permitted link or name that `without` took out."""
 
+ELLIPSIS = re.compile(r"\[?(?:…|\.\.\.)\]?")
+"""Stands in a quote for what it leaves out."""
+
+QUOTED = re.compile(r"“([^“”\n]*)”|„([^„“\n]*)“|«([^«»\n]*)»|「([^「」\n]*)」")
+"""Words within the quotation marks of any language that answers are written in."""
+
 _TLDS = frozenset(
     [
         "com",
@@ -187,6 +193,11 @@ class Mention:
 def normal(text: str) -> str:
     """NFC, with every run of white space as one space: the form in which quotes are compared."""
     return re.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).strip()
+
+
+def quoted(match: re.Match[str]) -> str:
+    """What a match of ``QUOTED`` encloses."""
+    return next(group for group in match.groups() if group is not None).strip()
 
 
 def key(name: str) -> str:

@@ -7,6 +7,7 @@ Match = Literal["yes", "no", "partial", "unknown"]
 Relevance = Literal["relevant", "partial", "irrelevant"]
 GapKind = Literal["no_matching_model", "no_related_papers", "no_relevant_source", "out_of_scope"]
 Kind = Literal["model", "paper"]
+Status = Literal["answered", "inferred", "open"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class Source:
     def links(self) -> tuple[str, ...]:
         """Every link given for it, verbatim."""
         return self.papers + self.repositories
+
+    @property
+    def short(self) -> str:
+        """Its name up to a colon, as a sentence uses it."""
+        first, colon, _ = self.name.partition(":")
+        return first.strip() if colon and len(first.strip()) > 2 else self.name
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,48 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What an ask rests on.
+
+    Attributes:
+        by: "quote" of a source; "types" of input and output, or "verdict" on the models, which rest on them;
+            "arithmetic" with numbers of the question; "question", which does not want it or has it already; "name" of a
+            model; "repeat", one input after the other.
+        source: its name; quote, start: as of a ``Claim``; figures: of arithmetic, from, to and factor.
+    """
+
+    by: Literal["quote", "types", "verdict", "arithmetic", "question", "name", "repeat"]
+    source: str = ""
+    quote: str = ""
+    start: int = -1
+    figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing that the question asks.
+
+    Attributes:
+        text: the person's words; start, end: their offsets in the question.
+        status: answered from the sources, inferred from one on something else, or open; evidence: none if open.
+    """
+
+    text: str
+    start: int
+    end: int
+    status: Status
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A sentence of our own reasoning, marked as such in its text, and the sources that it leans on."""
+
+    text: str
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Gap:
     """Something the sources do not cover: which kind of gap, and the sentence that says so."""
 
@@ -112,6 +161,8 @@ class Answer:
         claims: every supported sentence; gaps: what the sources do not cover.
         markdown: the three parts, the gaps and the reading notes.
         measured: every sentence that a run supports, where the task was carried out on a photo.
+        asks: everything the question asks, in its order; inferences: every sentence of our own reasoning.
+        done: id of the task that was carried out on a photo, "" if none was.
     """
 
     language: str
@@ -122,3 +173,6 @@ class Answer:
     gaps: tuple[Gap, ...] = ()
     markdown: str = field(default="", repr=False)
     measured: tuple[Measured, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    inferences: tuple[Inference, ...] = ()
+    done: str = ""

@@ -1,7 +1,9 @@
-"""The sentences of answers in each language: prose.toml filled in, types and wishes in plain words."""
+"""The sentences of answers in each language: a file of ``prose`` filled in, types in plain words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from fourfold.scientist.lexicon import table
@@ -13,7 +15,17 @@ _PARTICLES = {
     "은(는)": ("은", "는"),
     "와(과)": ("과", "와"),
     "으로(로)": ("으로", "로"),
+    "(으)로": ("으로", "로"),
+    "(이)라는": ("이라는", "라는"),
+    "(이어서)": ("이어서", "여서"),
 }
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """ISO 639-1 codes of the languages that answers are written in."""
+    files = resources.files("fourfold.scientist").joinpath("prose").iterdir()
+    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
 class Words:
@@ -21,8 +33,8 @@ class Words:
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.spoken = code if code in table("prose.toml") else "en"
-        self._prose: Mapping[str, Any] = table("prose.toml")[self.spoken]
+        self.spoken = code if code in languages() else "en"
+        self._prose: Mapping[str, Any] = table(f"prose/{self.spoken}.toml")
 
     def __call__(self, sentence: str, /, **parts: str) -> str:
         """The sentence of that name, with the parts filled in."""
@@ -31,6 +43,7 @@ class Words:
     def filled(self, template: str, parts: Mapping[str, str]) -> str:
         """A template with its parts, whose names may hold dots, filled in."""
         text = re.sub(r"\{([\w.]+)\}", lambda match: parts[match[1]], template).strip()
+        text = re.sub(r" {2,}", " ", text)
         if self.spoken == "es":
             return re.sub(r"\b(de|a) el\b", lambda match: f"{match[1]}l", text)
         return _particles(text) if self.spoken == "ko" else text
@@ -40,29 +53,27 @@ class Words:
         found: Mapping[str, str] = self._prose[name]
         return found
 
+    def quoted(self, text: str) -> str:
+        """A text within the language's quotation marks."""
+        return str(self._prose["quote"]).replace("{}", " ".join(text.split()))
+
+    def listed(self, items: Iterable[str], *, last: str = "list_and") -> str:
+        """Items in a row: "a, b and c"."""
+        *first, end = tuple(items) or ("",)
+        comma = "、" if self.spoken in ("ja", "zh") else ", "
+        return f"{comma.join(first)}{self._prose[last]}{end}" if first else end
+
     def types(self, kinds: tuple[str, ...]) -> str:
         """Types in plain words: "a picture and text"."""
-        named = [str(self._prose["types"][kind]) for kind in dict.fromkeys(kinds)]
-        return str(self._prose["list_and"]).join(named)
+        return self.listed(str(self._prose["types"][kind]) for kind in dict.fromkeys(kinds))
 
     def given(self, leaf: Leaf) -> str:
         """What goes into a task."""
-        return self._shape(leaf, 0) or self.types(leaf.input)
+        return leaf.shape(self.spoken)[0] or self.types(leaf.input)
 
     def result(self, leaf: Leaf) -> str:
         """What comes out of a task."""
-        return self._shape(leaf, 1) or self.types(leaf.output)
-
-    def wish(self, name: str) -> str:
-        """A wish in plain words."""
-        if name.startswith("language:"):
-            tongue = table("tongues.toml")[name.removeprefix("language:")]
-            return self("language_wish", name=str(tongue[f"name_{self.spoken}"]))
-        return str(table("slots.toml")[name][f"name_{self.spoken}"])
-
-    def _shape(self, leaf: Leaf, side: int) -> str:
-        shape = self._prose["shapes"].get(leaf.id)
-        return str(shape).split("|")[side] if shape else ""
+        return leaf.shape(self.spoken)[1] or self.types(leaf.output)
 
 
 def _particles(text: str) -> str:

@@ -1,7 +1,6 @@
-"""Answering by doing: a brief's task carried out on a photo, and the page that shows it."""
+"""A brief's task run on a photo, and the page that shows the answer with it."""
 
 import io
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from fourfold.api.session import Session
 from fourfold.api.workflows import Watch, kept_in, manifest_of, run_workflow
 from fourfold.catalog import load as catalog
 from fourfold.core.contract import Levels
+from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.size import Size
 from fourfold.imaging import files
@@ -23,8 +23,9 @@ from fourfold.imaging.color import bleed
 from fourfold.imaging.resize import bicubic
 from fourfold.pages.answer import AnswerPage, Box, Figure, Mark, TileMap, html, main
 from fourfold.pages.report import BeforeAfter
-from fourfold.scientist.plan import plan
+from fourfold.scientist.plan import Plan, plan
 from fourfold.scientist.run import Proposal, Run, propose, rows
+from fourfold.scientist.trust import QUOTED, quoted
 from fourfold.scientist.values import Answer, Brief
 from fourfold.scientist.wording import Words
 from fourfold.workflow.graph import nodes_of
@@ -38,8 +39,8 @@ _SIDE, _CLOSER, _SMALL = 1600, 560, 480
 
 
 @dataclass(frozen=True)
-class Done:
-    """A brief's task, carried out or not.
+class PhotoAnswer:
+    """A brief's task, run on a photo or not.
 
     Attributes:
         run: what was proposed and the record of its run; None for a question without a photo.
@@ -62,7 +63,9 @@ class Done:
         table = words.table("page")
         links = tuple(link for source in brief.sources for link in source.links)
         marks = tuple(_marks(brief, answer, table))
-        text = AnswerPage(words.spoken, table, brief.question, answer.markdown, words("run_heading"), links, marks)
+        text = AnswerPage(
+            words.spoken, table, brief.question, answer.markdown, words.table("run")["heading"], links, marks
+        )
         if record is None or self.pictures is None:
             return text
         figures = tuple(Figure(name, one.text, one.fields[0]) for name, one in rows(record, words))
@@ -70,7 +73,7 @@ class Done:
         return replace(shown, tiles=_tiles(self.pictures[0], record), figures=figures)
 
 
-def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: Path) -> Done:
+def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: Path) -> PhotoAnswer:
     """A brief's task as it was carried out before by upscaling a photo: with the pictures and figures of that run.
 
     Args:
@@ -100,52 +103,68 @@ def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: P
         }
     }
     small, large = (Picture.of(files.read(path), ImageType()) for path in (photo, result))
-    return Done(Run(proposal, record), (small, large))
+    return PhotoAnswer(Run(proposal, record), (small, large))
 
 
-class Doer:
-    """Carries out tasks on one photo, each way of doing it once, and keeps networks loaded in between.
+class PhotoRunner:
+    """Runs tasks on one photo, each way of doing it once, and keeps networks loaded in between.
 
     Args:
         photo: the person's; watch: as of ``run_workflow``.
         overwrite: whether a picture may be replaced that is not of the very same run before.
-        folder: for the picture and the manifest of the first way of doing; those of others go into folders of their
-            names in it.
+        folder: for the picture and the manifest of the first workflow; those of others go into folders of their names
+            in it.
     """
 
     def __init__(self, photo: Path, folder: Path, watch: Watch | None = None, overwrite: bool = False) -> None:
         self._photo, self._folder, self._watch, self._overwrite = photo, folder, watch, overwrite
         self._session = Session()
-        self._done: dict[tuple[str, str | None], tuple[Mapping[str, Any], tuple[Picture, Picture] | None]] = {}
+        self._image: Image | None = None
+        self._run_before: dict[tuple[str, str | None], PhotoAnswer] = {}
 
-    def carry_out(self, brief: Brief) -> Done:
-        """Choose the workflow for a brief's task and the photo's condition, and run every step of it on the photo.
+    def run(self, made: Plan) -> PhotoAnswer:
+        """Choose the workflow for a plan's task and the photo's condition, and run every step of it on the photo.
 
         Raises:
             PictureError: the photo cannot be read, or the result cannot be written.
             ModelError, NotEnough: as the names say.
         """
         known = {one.answers: one for one in map(find, presets()) if one.answers and not one.suits}
-        proposal = propose(plan(brief), catalog.all_entries(), known)
+        proposal = propose(made, catalog.all_entries(), known)
         if not proposal.task:
             files.probe(self._photo)  # a photo that is none is said, whatever the question
-            return Done(Run(proposal, None))
-        way = proposal.task, proposal.model
-        if way not in self._done:
-            needed = self.needed(proposal.task)
-            fitting = suited(needed, self._session.condition(files.read(self._photo)).kind)
-            self._done[way] = self._run(find(fitting) if fitting else known[needed], proposal)
-        record, pictures = self._done[way]
-        return Done(Run(proposal, record), pictures)
+            return PhotoAnswer(Run(proposal, None, "nothing"))
+        key = proposal.task, proposal.model
+        if key not in self._run_before:
+            self._run_before[key] = self._first(proposal, known[proposal.task])
+        before = self._run_before[key]
+        return replace(before, run=replace(before.run, proposal=proposal) if before.run else None)
 
-    def needed(self, task: str) -> str:
-        """The task to carry out for one that was asked for: a blurred photo is deblurred before it is enlarged."""
-        photo = files.read(self._photo)
-        blurred = task == UpscaleOptions.catalog_task and estimate(bleed(photo.pixels, photo.alpha)).kind == "motion"
-        return DeblurOptions.catalog_task if blurred else task
+    def condition(self, task: str) -> str:
+        """What is the matter with the photo, where that decides how a task is run: a kind of ``methods.condition``."""
+        if self._image is None:
+            self._image = files.read(self._photo)
+        blur = estimate(bleed(self._image.pixels, self._image.alpha)).kind
+        if task == DeblurOptions.catalog_task:
+            return "sharp" if blur == "sharp" else ""
+        if blur == "motion":
+            return "motion-blurred"
+        found = self._session.condition(self._image).kind
+        return "" if found == "motion-blurred" else found
 
-    def _run(self, workflow: Workflow, proposal: Proposal) -> tuple[Mapping[str, Any], tuple[Picture, Picture] | None]:
-        folder = self._folder / workflow.source if self._done else self._folder
+    def _first(self, proposal: Proposal, usual: Workflow) -> PhotoAnswer:
+        condition = self.condition(proposal.task)
+        if proposal.task == DeblurOptions.catalog_task and condition == "sharp":
+            return PhotoAnswer(Run(proposal, None, "sharp"))
+        fitting = suited(proposal.task, condition)
+        record, pictures = self._workflow(find(fitting) if fitting else usual, proposal)
+        return PhotoAnswer(Run(proposal, record, "done", condition if fitting else ""), pictures)
+
+    def _workflow(
+        self, workflow: Workflow, proposal: Proposal
+    ) -> tuple[Mapping[str, Any], tuple[Picture, Picture] | None]:
+        again = any(one.run and one.run.record for one in self._run_before.values())
+        folder = self._folder / workflow.source if again else self._folder
         inputs: dict[str, Any] = {"photo": self._photo}
         if proposal.model is not None:
             named = [name for name, node in nodes_of(workflow, NODES) if node.catalog_task == proposal.task]
@@ -196,8 +215,8 @@ def _marks(brief: Brief, answer: Answer, table: Mapping[str, str]) -> Iterator[M
         yield Mark(sentence.text, "measured", ", ".join(sentence.fields), "manifest.json")
     for source in sorted(brief.sources, key=lambda source: len(source.name), reverse=True):
         yield Mark(source.name, "cited", source.name, ", ".join(source.links), weak=True)
-    for quote in dict.fromkeys(re.findall(r"“[^“”]+”", answer.markdown)):
-        if quote[1:-1] in brief.question:
+    for match in QUOTED.finditer(answer.markdown):
+        if (quote := match.group()) and quoted(match) in brief.question:
             yield Mark(quote, "cited", brief.question, table["question"], weak=True)
 
 

@@ -1,0 +1,342 @@
+"""What a question asks, piece by piece: the task itself, and every how, why, number, language and wish beside it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+from fourfold.scientist.lexicon import Span, aligned, mentioned, phrases, table
+from fourfold.scientist.scope import Scope, scopes
+from fourfold.scientist.tasks import NONE, Reading
+from fourfold.scientist.trust import hidden, mentions
+
+Kind = Literal["task", "model", "how", "why", "factor", "wish", "language", "refused", "other"]
+"""What an ask is: the task, whether the recommended model does it, how or why, an enlargement, an entry of slots.toml,
+a language to work in, something that is not wanted or done already, or anything else."""
+
+_LONGEST = 3000
+_MOST = 12
+_SENTENCE = re.compile(r"[.!?…]+(?=[\s\"'”’)\]]|$)|[。！？；]+|;\s|\n+")
+_COMMA = re.compile(r"[,，、:：]\s*|\s[–—-]\s")
+_QUOTED = re.compile(
+    r"\"[^\"\n]{1,120}\"|(?<!\w)'[^'\n]{1,120}'(?!\w)|“[^”\n]{1,120}”|「[^」\n]{1,120}」|„[^“\n]{1,120}“"
+)
+_NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?:\s?(?:x|×)\s?\d[\d.,]*)?")
+_WORD = re.compile(r"[^\s,.;:!?。，、！？；\"'“”()]+")
+_TRIMMED = " \t\n,.;:!?。，、！？；-–—()\"'“”"
+_LEADING = frozenset(
+    [
+        "on",
+        "in",
+        "at",
+        "with",
+        "without",
+        "for",
+        "from",
+        "to",
+        "by",
+        "as",
+        "of",
+        "into",
+        "under",
+        "over",
+        "sobre",
+        "en",
+        "con",
+        "sin",
+        "para",
+        "por",
+        "de",
+        "desde",
+        "a",
+        "auf",
+        "im",
+        "in",
+        "mit",
+        "ohne",
+        "für",
+        "fur",
+        "von",
+        "zu",
+        "als",
+        "sur",
+        "dans",
+        "avec",
+        "sans",
+        "pour",
+        "par",
+        "em",
+        "com",
+        "sem",
+        "do",
+        "da",
+        "no",
+        "na",
+    ]
+)
+_WIDE = ("ko", "ja", "zh")
+_KOREAN_CUT = re.compile(r"(?:지만|는데|은데|니까|면서|아니라)(?=[\s,])")
+_KEPT = ("keep_rest", "no_training", "realism", "detail", "licence", "privacy")
+"""Slots that may be asked for by refusing something: "nothing may be made up"."""
+_QUESTIONS = ("why", "how", "amount", "which", "can")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Something a question asks for.
+
+    Attributes:
+        text: the person's words for it; start, end: their offsets in the question.
+        kind: see ``Kind``; name: of the slot, or the code of the language; empty for other kinds.
+        main: whether it asks for the task itself; polar: whether yes or no would answer it.
+    """
+
+    text: str
+    start: int
+    end: int
+    kind: Kind
+    name: str = ""
+    main: bool = False
+    polar: bool = False
+
+
+@dataclass(frozen=True)
+class _Clause:
+    """A stretch of a folded question: what kinds of asking it holds, and how clearly it tells the task."""
+
+    start: int
+    end: int
+    asks: frozenset[str]
+    telling: int
+    refused: bool
+
+
+def asked(question: str, reading: Reading) -> tuple[Wanted, ...]:
+    """What a question asks, in the order of its words; the task itself first if nothing else can be told."""
+    text = question[:_LONGEST]
+    found = aligned(text)
+    if found is None or not text.strip():
+        return (Wanted(text.strip(), 0, len(text), "task", main=True),) if text.strip() else ()
+    folded, offsets = found
+    reader = _Reader(text, folded, offsets, reading)
+    wanted = sorted(dict.fromkeys(reader.wanted()), key=lambda one: (not one.main, one.start, one.end))
+    kept: list[Wanted] = []
+    for one in wanted:
+        same = [other for other in kept if (one.start, one.end) == (other.start, other.end)]
+        if len(kept) < _MOST and not any(other.kind == one.kind and other.name == one.name for other in same):
+            kept.append(one)
+    return tuple(sorted(kept, key=lambda one: (one.start, one.end, one.kind)))
+
+
+class _Reader:
+    """One question, folded, with the offsets of its letters."""
+
+    def __init__(self, text: str, folded: str, offsets: list[int], reading: Reading) -> None:
+        self.text, self.folded, self.offsets, self.reading = text, folded, offsets, reading
+        self.code = reading.language
+        self.asking = phrases("asks.toml", self.code).find(folded)
+        self.telling = [span for name in reading.telling for span in reading.stated[name]]
+        self.limits = scopes(folded, self.code)
+        self.clauses = list(self._clauses())
+        self.said: list[Span] = []
+
+    def wanted(self) -> Iterator[Wanted]:
+        main = self._main()
+        if main is not None:
+            one = self._ask(main.start, main.end, _kind(main), main=True)
+            yield replace(one, polar="can" in main.asks and not main.asks & {"which", "how", "why", "amount"})
+        for clause in self.clauses:
+            yield from self._beside(clause, clause is main)
+
+    def _beside(self, clause: _Clause, is_main: bool) -> Iterator[Wanted]:
+        """What a clause asks beside the task."""
+        if "cite" in clause.asks:
+            return
+        found = False
+        for name, span in self._slots(clause):
+            found = True
+            begin, end = self._phrase(span, clause)
+            self.said.append((begin, end))
+            yield self._ask(begin, end, "factor" if name == "scale" else "wish", name)
+        for code, span in self._languages(clause):
+            begin, end = self._phrase(span, clause)
+            yield self._ask(begin, end, "language", code)
+            found = True
+        for span in self._numbers(clause):
+            begin, end = self._phrase(span, clause)
+            if not any(begin < b and a < end for a, b in self.said):
+                yield self._ask(begin, end, "other")
+        if not is_main:
+            yield from self._itself(clause, found)
+
+    def _itself(self, clause: _Clause, found: bool) -> Iterator[Wanted]:
+        """What a clause asks as a whole; ``found``: whether something in it was taken for an ask already."""
+        if clause.refused and not found:
+            yield self._ask(clause.start, clause.end, "refused")
+        elif "model" in clause.asks and clause.asks & {"can", "which"}:
+            yield self._ask(clause.start, clause.end, "model")
+        elif clause.asks & {"how", "why"}:
+            yield self._ask(clause.start, clause.end, _kind(clause))
+        elif clause.telling and clause.asks and not clause.refused:
+            yield self._ask(clause.start, clause.end, "task")
+        elif clause.asks and not found and not clause.refused:
+            yield self._ask(clause.start, clause.end, "other")
+
+    def _main(self) -> _Clause | None:
+        """The clause that asks for the task: a question or a wish that tells it most clearly."""
+
+        def clear(one: _Clause) -> float:
+            asks = 2.5 * bool(one.asks & {*_QUESTIONS}) or 2.0 * bool(one.asks - {"model"})
+            return min(one.telling, 3) + asks - 3 * one.refused - 3 * ("cite" in one.asks) - ("model" in one.asks)
+
+        return max(self.clauses, key=lambda one: (clear(one), -one.start), default=None)
+
+    def _clauses(self) -> Iterator[_Clause]:
+        cover = _QUOTED.sub(lambda quote: "_" * len(quote.group()), self.folded)
+        at = 0
+        for stop in [*_SENTENCE.finditer(cover), None]:
+            end = stop.start() if stop else len(cover)
+            if cover[at:end].strip(_TRIMMED):
+                question = bool(stop and re.search("[?？]", stop.group())) or self._ends_asking(cover[at:end])
+                yield from self._parts(cover, at, end, question)
+            at = stop.end() if stop else end
+
+    def _ends_asking(self, sentence: str) -> bool:
+        return (
+            self.code in ("ko", "ja")
+            and re.search(r"(?:나요|까요|가요|니까|ますか|ですか|でしょうか|か)\W*$", sentence) is not None
+        )
+
+    def _parts(self, cover: str, start: int, end: int, question: bool) -> Iterator[_Clause]:
+        """The clauses of a sentence; a part that asks nothing of its own belongs to the one before it."""
+        cuts = {match.end() for match in _COMMA.finditer(cover, start, end)}
+        cuts |= {begin for begin, _ in self.asking.get("split", ()) if start < begin < end}
+        if self.code == "ko":
+            cuts |= {match.end() for match in _KOREAN_CUT.finditer(cover, start, end)}
+        edges = [start, *sorted(cut for cut in cuts if start < cut < end), end]
+        held: list[_Clause] = []
+        for begin, stop in pairwise(edges):
+            clause = self._clause(begin, stop, question)
+            if held and (not clause.asks or not held[-1].asks or _length(cover[begin:stop]) < 2):
+                clause = self._clause(held.pop().start, stop, question)
+            held.append(clause)
+        yield from held
+
+    def _clause(self, start: int, end: int, question: bool) -> _Clause:
+        while start < end and self.folded[start] in _TRIMMED:
+            start += 1
+        while end > start and self.folded[end - 1] in _TRIMMED:
+            end -= 1
+        asks = {
+            name
+            for name, spans in self.asking.items()
+            if name not in ("split", "plain", "ends") and any(start <= a and b <= end for a, b in spans)
+        }
+        if not question:
+            asks -= {"can", "which", "why", "amount"} if self.code not in _WIDE else {"can"}
+            asks -= {"how"} if self.code not in _WIDE else set()
+        telling = len({span for span in self.telling if start <= span[0] and span[1] <= end})
+        return _Clause(start, end, frozenset(asks - {"model"} | ({"model"} & asks)), telling, self._refused(start, end))
+
+    def _refused(self, start: int, end: int) -> bool:
+        return any(_most(scope, start, end) for scope in self.limits if scope.kind in ("refused", "done"))
+
+    def _slots(self, clause: _Clause) -> Iterator[tuple[str, Span]]:
+        if self.reading.leaf.id == NONE:
+            return
+        part = self.folded[clause.start : clause.end]
+        for name, spans in mentioned("slots.toml", part, self.code).items():
+            slot = table("slots.toml")[name]
+            only, never = slot.get("tasks", "").split("|"), slot.get("never", "").split("|")
+            fits = (only == [""] or self.reading.leaf.id in only) and self.reading.leaf.id not in never
+            if fits and not (clause.refused and name not in _KEPT):
+                first = spans[0]
+                yield name, (clause.start + first[0], clause.start + first[1])
+
+    def _numbers(self, clause: _Clause) -> Iterator[Span]:
+        """Numbers with what they count."""
+        if self.reading.leaf.id != NONE:
+            for match in _NUMBER.finditer(self.folded, clause.start, clause.end):
+                yield match.span()
+
+    def _languages(self, clause: _Clause) -> Iterator[tuple[str, Span]]:
+        kinds = {*self.reading.leaf.input, *self.reading.leaf.output}
+        if not kinds & {"text", "audio", "documents", "spans"}:
+            return
+        if self.reading.leaf.id in table("neighbours.toml")["no_language"]:
+            return
+        part = self.folded[clause.start : clause.end]
+        for code, spans in mentioned("tongues.toml", part, self.code).items():
+            yield code, (clause.start + spans[0][0], clause.start + spans[0][1])
+
+    def _phrase(self, span: Span, clause: _Clause) -> Span:
+        """The words around what was found: the whole clause if it is short, else from the word that leads it in."""
+        words = [(m.start(), m.end()) for m in _WORD.finditer(self.folded, clause.start, clause.end)]
+        first = next((at for at, word in enumerate(words) if word[1] > span[0]), 0)
+        last = next((at for at, word in enumerate(words) if word[1] >= span[1]), len(words) - 1)
+        if self.code in ("ja", "zh") or len(words) <= 5:
+            return clause.start, clause.end
+        if self.code == "ko":
+            return words[first][0], words[min(len(words) - 1, last + 1)][1]
+        lead = next((at for at in range(first, max(first - 4, -1), -1) if self._word(words[at]) in _LEADING), None)
+        begin = lead if lead is not None else max(0, first - 1)
+        begin += begin < first and self._ends(words[begin]) and self._word(words[begin]) not in _LEADING
+        stop = last
+        if last + 1 < len(words) and not self._ends(words[last + 1]):
+            stop += not _COMMA.search(self.folded, words[last][1], words[last + 1][0])
+        return words[begin][0], words[stop][1]
+
+    def _ends(self, word: Span) -> bool:
+        return any(span == word for span in self.asking.get("ends", ()))
+
+    def _word(self, word: Span) -> str:
+        return self.folded[word[0] : word[1]]
+
+    def _ask(self, start: int, end: int, kind: Kind, name: str = "", main: bool = False) -> Wanted:
+        first = self.offsets[start]
+        last = self.offsets[end] if end < len(self.offsets) else len(self.text)
+        words = self.text[first:last]
+        inner = re.search("[“”„«»「」]", words[12:])  # quotation marks within quotation marks would not be told apart
+        kept = words[: 12 + inner.start() if inner else None].rstrip(_TRIMMED)
+        return Wanted(kept, first, first + len(kept), kind, name, main)
+
+
+def sayable(one: Wanted) -> bool:
+    """Whether its words may be repeated: no link or identifier, nothing hidden, and of a length to be read."""
+    return (
+        bool(one.text)
+        and len(one.text) <= 160
+        and not mentions(one.text)
+        and not hidden(one.text)
+        and "“" not in one.text
+    )
+
+
+def numbers(question: str) -> list[str]:
+    """The numbers of a text, as written."""
+    return [match.group().strip(".,") for match in _NUMBER.finditer(question)]
+
+
+def terms(one: Wanted, code: str) -> frozenset[str]:
+    """First letters of the words of an ask that say what it is about; none in languages that sources do not speak."""
+    if code != "en":
+        return frozenset()
+    plain = {word.strip() for word in table("asks.toml")["plain"]["en"].split("|")}
+    words = re.findall(r"[a-z][a-z-]{3,}", one.text.casefold())
+    return frozenset(word[:6] for word in words if word not in plain)
+
+
+def _kind(clause: _Clause) -> Kind:
+    return "why" if "why" in clause.asks else "how" if "how" in clause.asks else "task"
+
+
+def _length(part: str) -> int:
+    """About how many words a part has."""
+    spaced = len(part.split())
+    return spaced if part.isascii() else max(spaced, len(part.strip()) // 6)
+
+
+def _most(scope: Scope, start: int, end: int) -> bool:
+    """Whether a scope covers most of a stretch."""
+    return min(end, scope.end) - max(start, scope.start) > 0.6 * (end - start)
