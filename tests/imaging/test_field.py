@@ -237,3 +237,10 @@ def test_python_itself_never_speaks() -> None:
             files.read(odd)
         assert not any(word in str(caught.value) for word in ("argument", "zip()", "NoneType", "index", "object"))
         assert "expected a whole" in str(caught.value)
+
+
+def test_rare_bmps_are_not_called_damaged() -> None:
+    plain = odd_files.bmp(odd_files.levels(7, 5, 4), 32, masks=(0xFF, 0xFF00, 0xFF0000, 0))
+    for odd in (plain[:30] + b"\4" + plain[31:], plain[:54] + b"\x0f" + plain[55:]):  # a JPEG inside; odd masks
+        with pytest.raises(PictureError, match=r"got a rare one, which is not read here\. Convert it"):
+            files.probe(odd)

@@ -220,7 +220,7 @@ def test_what_cannot_be_is_said_in_words(server):
 
 def test_a_photo_whose_pixels_are_damaged_is_a_job_that_fails(server):
     whole = jpeg(200, 200)
-    job = server.over(server.create(whole[: len(whole) // 2]).json()["id"])
+    job = server.over(server.create(whole[: len(whole) // 4]).json()["id"])
     assert job["state"] == "failed"
     assert job["error"]["type"] == "urn:fourfold:problem:picture"
     assert "damaged" in job["error"]["detail"]

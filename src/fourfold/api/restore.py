@@ -1,17 +1,19 @@
 """The way of a photo, whatever is done to it: header, name, pixels, restorer, file, report."""
 
+import errno
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy as copy_of
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Literal, ParamSpec, TypeVar
 
 from fourfold.api.session import Session, common_figures
-from fourfold.api.targets import Failure, Targets, copy, expanded, given
+from fourfold.api.targets import Failure, Targets, copy, expanded, given, output_stream
 from fourfold.core.contract import Levels, Progress
-from fourfold.core.errors import FourfoldError, QualityGate
+from fourfold.core.errors import FourfoldError, NotEnough, PictureError, Unexpected, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, RestoreOptions, UpscaleOptions
 from fourfold.core.size import Size
@@ -21,6 +23,9 @@ from fourfold.imaging.metadata import for_output
 from fourfold.methods.restorer import Prepared, Report, Restorer
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+_PASSES = "_passes_every_guard"
 
 Rows = Callable[[Levels, Size], None]
 """Called with finished rows of a result, from the top, ``rows×W×C``, and with its whole ``(height, width)``."""
@@ -74,6 +79,8 @@ def restore_files(
     session: Session | None = None,
     progress: Callable[[str], Progress] = lambda _name: lambda _done, _all: None,
     rows: Rows = lambda _levels, _size: None,
+    note: Callable[[str], None] = lambda _: None,
+    pages: int | Literal["all"] | None = None,
 ) -> Iterator[Report | Failure]:
     """Restore files one after the other; a bad one never stops the rest.
 
@@ -89,24 +96,98 @@ def restore_files(
         session: keeps networks loaded for the next call, too.
         progress: called with each input's name, returns what is called after each of its tiles.
         rows: called with the rows of each result as they are written, from another thread.
+        note: called with a sentence about what was passed over in a folder.
+        pages: which of several pictures in a file, from 1, or all of them, each into a file ``NAME_p2_x4.EXT``; by
+            default the first, and a note that there are more.
 
     Yields:
         A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
 
     Raises:
-        ModelError: there is no such network.
+        ModelError: there is no such network. UsageError: several pages, and ``output`` is one file.
     """
     restorer = (session or Session()).restorer(options or UpscaleOptions())
     restorer.cards()  # what no input can do anything about is said once
-    sources = list(expanded(inputs))
-    way = _Way(restorer, Targets(output, restorer.options, sources, overwrite), rows)
+    if pages == "all" and output is not None and not output.endswith((os.sep, "/")) and not Path(output).is_dir():
+        raise UsageError(f"{output}: expected a folder for several pages, got one file. Give a name that ends in /")
+    sources = list(expanded(inputs, note))
+    way = _Way(restorer, Targets(output, restorer.options, sources, overwrite), of_the_caller(rows))
     for source in sources:
+        yield from _outcomes(way, source, pages, progress)
+
+
+def _outcomes(
+    way: "_Way", source: str, pages: int | Literal["all"] | None, progress: Callable[[str], Progress]
+) -> Iterator[Report | Failure]:
+    """What becomes of an input, page by page; the bytes of a pipe are taken once."""
+    data = guarded(source, lambda: given(source))
+    if isinstance(data, Failure):
+        yield data
+        return
+    numbers: list[int | None] | Failure = [None if pages == "all" else pages]
+    if pages == "all":
+        count = guarded(source, lambda: files.probe(data, page=1).pages)
+        numbers = count if isinstance(count, Failure) else list(range(1, count + 1)) if count > 1 else [None]
+    if isinstance(numbers, Failure):
+        yield numbers
+        return
+    for page in numbers:
+        yield guarded(source, partial(way.run, source, data, page, of_the_caller(progress(source))))
+
+
+def guarded(source: str, run: Callable[[], T]) -> T | Failure:
+    """What becomes of an input, or why nothing does: one bad file never ends a run, nor does a bug over it.
+
+    The reason names the input. A ``KeyboardInterrupt`` passes, and so does what a function ``of_the_caller`` raises.
+    """
+    try:
+        return run()
+    except FourfoldError as error:
+        told = str(error).removeprefix("the picture: ")
+        if source in told:
+            return Failure(source, error)
+        named = copy_of(error)
+        named.args = (f"{'standard input' if source == '-' else source}: {told}",)
+        named.__cause__ = error
+        return Failure(source, named)
+    except MemoryError as error:
+        full = NotEnough(f"{source}: expected enough memory, there is too little. Close other programs")
+        full.__cause__ = error
+        return Failure(source, full)
+    except BrokenPipeError:
+        raise  # whoever reads standard output went away
+    except Exception as error:  # whatever it is, the other files go on
+        if getattr(error, _PASSES, False):
+            raise
+        return Failure(source, _reason(source, error))
+
+
+def _reason(source: str, error: Exception) -> FourfoldError:
+    """What an error that nobody expected means for an input: the system refused, or fourfold has a bug."""
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        kind = NotEnough if full else PictureError
+        reason: FourfoldError = kind(
+            f"{source}: expected to read and write files, the system refused ({error.strerror or error}). Check its "
+            "name, the folder, permissions and room"
+        )
+    else:
+        reason = Unexpected(source, error)
+    reason.__cause__ = error
+    return reason
+
+
+def of_the_caller(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, of whose errors ``guarded`` knows that they are not about a file."""
+
+    def called(*args: P.args, **options: P.kwargs) -> T:
         try:
-            yield way.run(source, progress(source))
-        except QualityGate as error:
-            yield Failure(source, QualityGate(f"{source}: {error}"))
-        except FourfoldError as error:
-            yield Failure(source, error)
+            return function(*args, **options)
+        except Exception as error:
+            setattr(error, _PASSES, True)
+            raise
+
+    return called
 
 
 @dataclass(frozen=True)
@@ -117,25 +198,26 @@ class _Way:
     targets: Targets
     rows: Rows
 
-    def run(self, source: str, progress: Progress) -> Report:
+    def run(self, source: str, data: Path | bytes, page: int | None, progress: Progress) -> Report:
         started = time.perf_counter()
-        data = given(source)
-        header = files.probe(data)
+        header = files.probe(data, page=page)
         kind = self.targets.format_for(header.format)
         size = (header.height, header.width)
         files.Spec(kind.name, *self.restorer.options.target(size), channels=3)  # refuses what the format cannot hold
         keeps_whole = not kind.streams
         self.restorer.require_memory(size, header.channels, header.depth, keeps_whole=keeps_whole, held=0)
-        path = self.targets.path_for(source, header.format, kind)
-        image = fitting(files.read(data), kind)
+        path = self.targets.path_for(source, header.format, kind, page)
+        accept = self.restorer.options.damaged == "accept"
+        image = fitting(files.read(data, page=page, damaged=accept), kind)
         prepared = self.restorer.prepare(image, keeps_whole=keeps_whole)
         spec = self._spec(prepared, image, kind)
-        to: Path | BinaryIO = sys.stdout.buffer if path is None else path
-        notes: tuple[str, ...] = ()
-        if prepared.unchanged is not None and kind.name == header.format and self._as_it_is:
-            copy(data, to)
+        to: Path | BinaryIO = output_stream() if path is None else path
+        notes = self.targets.shortened(source, path)
+        whole = page is None and kind.name == header.format and self._as_it_is
+        if prepared.unchanged is not None and whole:
+            copy(data, to, overwrite=self.targets.overwrite)
         else:
-            notes = image.notes + self._write(prepared, spec, to, progress)
+            notes += image.notes + self._write(prepared, spec, to, progress)
         if path is not None:
             notes += self.targets.wrote(path, source)
         notes += prepared.notes(kind.name if kind.lossy and (kind.name, spec.quality) != ("WEBP", 100) else "")
@@ -167,6 +249,6 @@ class _Way:
             writer.write(band)
             self.rows(band, prepared.target)
 
-        with files.open_writer(to, spec) as writer:
+        with files.open_writer(to, spec, overwrite=self.targets.overwrite) as writer:
             prepared.run(write, progress)
         return writer.notes

@@ -10,12 +10,14 @@ from typing import Any
 
 from fourfold.api.features import Sharpener
 from fourfold.api.inspect import measure
+from fourfold.api.names import shortened
+from fourfold.api.restore import guarded, of_the_caller
 from fourfold.api.session import Session, common_figures
 from fourfold.api.targets import Failure, expanded
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels
 from fourfold.core.environment import environment
-from fourfold.core.errors import FourfoldError, PictureError, UsageError
+from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import RestoreOptions
 from fourfold.models.classifier import Classifier, Encoding
@@ -26,6 +28,9 @@ from fourfold.workflow.graph import Graph, check, file_parameters
 from fourfold.workflow.node import Restoration
 from fourfold.workflow.nodes import NODES
 from fourfold.workflow.schema import Workflow, find
+
+_LONGEST_STEM = 180
+"""Bytes of a photo's name in those of its results; the names of steps come on top."""
 
 Watch = Callable[[str, Event], None]
 """Told of every event of a run, with the name of its photo; may raise to stop between two tiles."""
@@ -180,13 +185,21 @@ def run_all(
     try:
         for given, graph in graphs:
             first = next((path for _, path in graph.files()), Path("picture"))
-            here = Place(place.folder, first.stem, place.cache, place.fresh, frozenset(taken), place.overwrite)
-            try:
-                told = partial(watch or _unseen, str(first))
-                runs.append({"input": str(first), **_run_one(given, graph, shop, here, told)})
-                taken |= {(place.folder / name).resolve() for name in runs[-1]["saved"]}
-            except FourfoldError as error:
-                failed.append(Failure(str(first), error))
+            here = Place(
+                place.folder,
+                shortened(first.stem, _LONGEST_STEM),
+                place.cache,
+                place.fresh,
+                frozenset(taken),
+                place.overwrite,
+            )
+            told = of_the_caller(partial(watch or _unseen, str(first)))
+            made = guarded(str(first), partial(_run_one, given, graph, shop, here, told))
+            if isinstance(made, Failure):
+                failed.append(made)
+            else:
+                runs.append({"input": str(first), **made})
+                taken |= {(place.folder / name).resolve() for name in made["saved"]}
             for task in graph.tasks:
                 models |= task.node.models(shop, task.arguments)
             if place.cache.added > LIMIT // 4:

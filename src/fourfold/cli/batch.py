@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
     started, interrupted = time.monotonic(), False
     with Progress(args.quiet or args.json) as progress:
         plan = batch.plan()
-        progress.say(f"{args.source}: {len(plan.jobs)} photos to do, {plan.skipped} done already")
+        passed = f"; {plan.note}" if plan.note else ""
+        progress.say(f"{args.source}: {len(plan.jobs)} photos to do, {plan.skipped} done already{passed}")
         about = batch.estimate(plan.jobs) if plan.jobs else None
         if about is not None:
             progress.say(_about(about))

@@ -1,8 +1,12 @@
 """The ``fourfold`` command: finds the verb, runs it, and turns errors into a sentence and an exit code."""
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Protocol
 
@@ -22,6 +26,7 @@ from fourfold.cli import (
     train,
     workflow,
 )
+from fourfold.cli.progress import ending
 from fourfold.cli.restore import Restore
 from fourfold.core.errors import FourfoldError
 from fourfold.core.options import TASKS
@@ -86,8 +91,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = parser().parse_args(arguments)
+    if sys.stderr is None:  # closed; what is printed there would go to standard output
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the life of the process
     try:
-        return commands()[args.verb].run(args)
+        with _ended_like_ctrl_c():
+            return commands()[args.verb].run(args)
     except FourfoldError as error:
         print(f"fourfold: {error}", file=sys.stderr)
         return error.exit_code
@@ -97,3 +105,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away: say nothing more, also not at exit
         return 1
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Being told to end, or losing the terminal, is an interruption: nothing half done is left behind."""
+    ending.clear()
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and threading.current_thread() is threading.main_thread():
+            found = signal.getsignal(number)
+            if found in (signal.SIG_DFL, signal.default_int_handler):  # one that is ignored, as under nohup, stays so
+                before[number] = found
+                signal.signal(number, _interrupt)
+    hook, sys.unraisablehook = sys.unraisablehook, _quiet
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for number, found in before.items():
+            signal.signal(number, found)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Raise ``KeyboardInterrupt``; where a library swallows it, ``cli.progress`` sees the mark between two tiles."""
+    ending.set()
+    raise KeyboardInterrupt
+
+
+def _quiet(failure: "sys.UnraisableHookArgs") -> None:
+    if not issubclass(failure.exc_type, KeyboardInterrupt):  # which may come in the midst of tidying up
+        sys.__unraisablehook__(failure)

@@ -1,6 +1,7 @@
 """Progress of many pictures: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from fourfold.workflow.engine import Event
 
 T = TypeVar("T")
+
+ending = threading.Event()
+"""Set once the process has been told to end."""
 
 
 class Progress:
@@ -31,7 +35,7 @@ class Progress:
             from rich.console import Console
 
             columns = (
-                progress.TextColumn("{task.description}"),
+                progress.TextColumn("{task.description}", markup=False),
                 progress.BarColumn(),
                 progress.TimeRemainingColumn(),
             )
@@ -68,17 +72,19 @@ class Step:
 
     def __call__(self, done: int, total: int) -> None:
         """Show how many of the tiles are done; a finished picture's bar disappears."""
+        if ending.is_set():
+            raise KeyboardInterrupt
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, visible=done < total)
 
 
 def follow(
-    outcomes: "Callable[[Callable[[str], Step]], Iterator[T | Failure]]", line: Callable[[T], str], quiet: bool
+    outcomes: "Callable[[Progress], Iterator[T | Failure]]", line: Callable[[T], str], quiet: bool
 ) -> "tuple[list[T], list[Failure], int]":
     """Show the outcomes of many pictures as they come.
 
     Args:
-        outcomes: takes what begins a picture's progress, and yields what became of each.
+        outcomes: takes what shows a picture's progress, and yields what became of each.
         line: what to say of a picture that is done.
 
     Returns:
@@ -90,7 +96,9 @@ def follow(
     failed: list[Failure] = []
     with Progress(quiet) as progress:
         try:
-            for outcome in outcomes(progress.start):
+            for outcome in outcomes(progress):
+                if ending.is_set():
+                    raise KeyboardInterrupt
                 if isinstance(outcome, Failure):
                     failed.append(outcome)
                     progress.say(f"fourfold: {outcome.error}", error=True)
@@ -105,7 +113,9 @@ def follow(
 
 def figures_alone(inputs: Sequence[str], output: str | None) -> None:
     """Make sure that no picture goes where ``--json`` prints; raises ``UsageError`` if one would."""
-    if output == "-" or (output is None and "-" in inputs):
+    from fourfold.api.targets import is_pipe
+
+    if output == "-" or (output is None and any(map(is_pipe, inputs))):
         raise UsageError("--json prints the figures where the picture would go; give --output FILE for the picture")
 
 

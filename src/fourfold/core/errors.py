@@ -1,6 +1,7 @@
 """Every error fourfold raises on purpose. Each message says what was expected, what came, and what to do.
 
 FourfoldError                    exit code 1
+├── Unexpected                   1  a bug: this picture is left out, the others go on
 ├── UsageError                   2  an option or argument cannot be used so
 ├── InvalidInput (ValueError)    2  a value handed to a Python function cannot be used so
 ├── PictureError                 3  one picture cannot be read or written; the others go on
@@ -14,6 +15,7 @@ A KeyboardInterrupt passes through everything and ends a command with exit code 
 """
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -21,6 +23,20 @@ class FourfoldError(Exception):
     """The root: something fourfold noticed itself."""
 
     exit_code: ClassVar[int] = 1
+
+
+class Unexpected(FourfoldError):
+    """A bug of fourfold over one picture, which is reported with it while the others go on; its cause is attached."""
+
+    def __init__(self, what: str, bug: BaseException) -> None:
+        frame = bug.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        place = "" if frame is None else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+        super().__init__(
+            f"{what}: expected a result or a reason, but fourfold failed ({type(bug).__name__}: {bug}{place}). This is "
+            "a bug: please report it, with the picture if you can"
+        )
 
 
 class UsageError(FourfoldError):

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from fourfold.core.errors import NotEnough
 
+_RESERVED = 256 << 20
+"""Addresses that engines and threads take beyond the memory behind them; they count where addresses are limited."""
+
 
 @cache
 def processor(root: Path = Path("/")) -> str:
@@ -29,12 +32,12 @@ def processor(root: Path = Path("/")) -> str:
 
 
 def memory_available(root: Path = Path("/")) -> int:
-    """Bytes this process can still take: the least of free memory, the container's limit and ``FOURFOLD_MEM_MB``.
+    """Bytes this process can still take: the least of free memory, limits and ``FOURFOLD_MEM_MB``.
 
     Args:
         root: where ``proc`` and ``sys`` are mounted.
     """
-    found = [_free(root), _container(root)]
+    found = [_free(root), _container(root), _address_space(root)]
     wanted = os.environ.get("FOURFOLD_MEM_MB", "")
     if wanted.isdecimal():
         found.append(int(wanted) << 20)
@@ -91,6 +94,19 @@ def _container(root: Path) -> int | None:
         except (OSError, ValueError):
             continue
     return None
+
+
+def _address_space(root: Path) -> int | None:
+    """What is left of this process's own limit (``ulimit -v``), None if it has none."""
+    try:
+        import resource  # not on Windows
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int((root / "proc/self/statm").read_text().split()[0])
+        left = limit - pages * resource.getpagesize() - _RESERVED
+        return None if limit == resource.RLIM_INFINITY else max(0, left)
+    except (ImportError, OSError, ValueError):
+        return None
 
 
 def _cached(path: Path, prefix: str) -> int:

@@ -10,7 +10,10 @@ from fourfold.core.size import Size, sized
 Metadata = Literal["keep", "strip", "strip-location"]
 
 OF_THE_FILE = frozenset({"format", "quality", "metadata", "times"})
-"""The options of restoring that are about the file; every other one is about the restored photo."""
+"""The options of restoring that are about the file that is written."""
+
+OF_READING = frozenset({"damaged"})
+"""The options of restoring that are about the file that is read; those in neither set are about the photo."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class RestoreOptions(Options):
     times: Annotated[
         Literal["keep", "now"], Param("Date of the file of the result: that of the input's, or now, as other tools do.")
     ] = "now"
+    damaged: Annotated[
+        Literal["refuse", "accept"], Param("What to do with a JPEG more than half of whose pixels are damaged.")
+    ] = "refuse"
 
     @property
     def suffix(self) -> str:

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, cast
@@ -23,7 +22,8 @@ from fourfold.core.image import Image, Metadata
 from fourfold.imaging import color, metadata
 from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
-from fourfold.imaging.formats import FORMATS, Format, format_of, refusal, sniff
+from fourfold.imaging.formats import FORMATS, Format, format_of
+from fourfold.imaging.source import open_file, recognised, taken, unwritable
 
 __all__ = [
     "FORMATS", "Format", "Header", "Spec", "Writer", "digest", "format_of", "open_writer", "probe", "read", "write",
@@ -123,8 +123,8 @@ def _opened(
     """The format's name and the opened picture; whatever goes wrong inside becomes an error that names the file."""
     label = "the picture" if isinstance(source, bytes) else str(source)
     with ExitStack() as stack:
-        stream = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(_file(source))
-        name = _recognised(stream, label)
+        stream = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(open_file(source))
+        name = recognised(stream, label)
         try:
             opened = open_stream(stream, name, page, damaged=damaged)
             if opened.height * opened.width > max_pixels:
@@ -138,7 +138,9 @@ def _opened(
         except FourfoldError:
             raise
         except MemoryError as error:
-            raise NotEnough(f"{label}: not enough memory to decode it") from error
+            raise NotEnough(
+                f"{label}: expected memory to decode it, there is none left. Close other programs"
+            ) from error
         except Exception as error:  # decoders raise anything on damaged files
             reason = f" ({error})" if isinstance(error, Damaged) else ""
             raise PictureError(
@@ -147,30 +149,9 @@ def _opened(
             ) from error
 
 
-def _file(path: Path) -> io.BufferedReader:
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        beside = islice(path.parent.iterdir(), 1000) if path.parent.is_dir() else ()
-        hint = near(path.name, [other.name for other in beside])
-        raise PictureError(f"{path}: there is no such file.{hint}") from error
-    except IsADirectoryError as error:
-        raise PictureError(f"{path}: expected a picture file, got a folder. Name the files in it") from error
-    except OSError as error:
-        raise PictureError(f"{path}: the file cannot be opened ({error.strerror}). Check its permissions") from error
-
-
-def _recognised(stream: BinaryIO, label: str) -> str:
-    start = stream.read(64)
-    name = sniff(start)
-    if name is None:
-        raise PictureError(f"{label}: {refusal(start)}")
-    return name
-
-
 def digest(path: Path) -> str:
     """The SHA-256 of a file in hex; raises ``PictureError`` as ``read`` does for a file that cannot be opened."""
-    with _file(path) as stream:
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -204,7 +185,8 @@ class Spec:
         row = FORMATS.get(self.format)
         if row is None:
             raise UsageError(
-                f"expected a format as FORMATS names it, got {self.format!r}.{near(self.format, [*FORMATS])}"
+                f"expected a format as FORMATS names it, got {self.format!r}. Give one of them."
+                f"{near(self.format, [*FORMATS])}"
             )
         if self.channels not in (1, 2, 3, 4) or self.depth not in (8, 16) or min(self.height, self.width) < 1:
             raise InvalidInput(
@@ -228,7 +210,7 @@ class Spec:
                 f"{self.height * self.width / 1e6:.0f}: use --format png"
             )
         if self.quality is not None and not 1 <= self.quality <= 100:
-            raise UsageError(f"expected a quality from 1 to 100, got {self.quality}")
+            raise UsageError(f"expected a quality from 1 to 100, got {self.quality}. Give one of these")
         if self.profile and (reason := color.usable(self.profile, 1 if self.channels < 3 else 3)):
             raise InvalidInput(f"the colour profile does not fit the pixels: {reason}")
 
@@ -245,10 +227,10 @@ class Writer:
         notes: sentences about what the format could not hold, complete after the block.
     """
 
-    def __init__(self, target: Path | BinaryIO, spec: Spec) -> None:
+    def __init__(self, target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) -> None:
         held = metadata.held(spec.metadata, FORMATS[spec.format])
         self.notes = held.notes
-        self._target, self._spec = target, replace(spec, metadata=held)
+        self._target, self._spec, self._overwrite = target, replace(spec, metadata=held), overwrite
         self._stack = ExitStack()
         self._rows = 0
         self._pipe: BinaryIO | None = None
@@ -259,7 +241,7 @@ class Writer:
             target = self._target
             special = isinstance(target, Path) and target.exists() and not target.is_file()
             if isinstance(target, Path) and not special:
-                stream = stack.enter_context(replacing(target))
+                stream = stack.enter_context(replacing(target, overwrite=self._overwrite))
             else:
                 stream = stack.enter_context(target.open("wb")) if isinstance(target, Path) else target
                 self._pipe = stream
@@ -319,13 +301,19 @@ class Writer:
         except FourfoldError:
             raise
         except MemoryError as error:
-            raise NotEnough(f"{label}: not enough memory for {self._spec.width}×{self._spec.height} pixels") from error
+            raise NotEnough(
+                f"{label}: expected memory for {self._spec.width}×{self._spec.height} pixels. Close other programs"
+            ) from error
+        except FileExistsError as error:
+            raise taken(label) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise NotEnough(f"{label}: {_space(self._target, self._spec)}") from error
-            raise PictureError(f"{label}: the file cannot be written ({error.strerror or error})") from error
+            raise unwritable(label, error) from error
         except (RuntimeError, ValueError) as error:
-            raise PictureError(f"{label}: the {self._spec.format} encoder failed ({error})") from error
+            raise PictureError(
+                f"{label}: the {self._spec.format} encoder failed ({error}). Give another --format"
+            ) from error
 
 
 def _space(target: Path | BinaryIO, spec: Spec) -> str:
@@ -348,18 +336,18 @@ def _encoder(stream: BinaryIO, spec: Spec) -> _Encoder:
     return encode.Encoder(stream, spec.format, shape, quality, spec.profile, spec.metadata)
 
 
-def open_writer(target: Path | BinaryIO, spec: Spec) -> Writer:
+def open_writer(target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) -> Writer:
     """A writer for ``with``: bands go in from top to bottom, the file appears when the block ends well.
 
     JPEG, PNG and TIFF are compressed as bands come; the others collect the picture, up to four bytes a pixel. A file
-    replaces what is at its place only when it is complete, and nothing is left behind otherwise. A stream need not
-    be seekable: a PNG flows into it, any other format is handed over at the end.
+    replaces what is at its place only when it is complete, and nothing is left behind otherwise; without ``overwrite``
+    it replaces nothing, whenever that came. A stream need not be seekable: a PNG flows into it, the rest at the end.
 
     Raises:
         PictureError: the file cannot be made there.
         NotEnough: disk or memory do not suffice.
     """
-    return Writer(target, spec)
+    return Writer(target, spec, overwrite=overwrite)
 
 
 def default_quality(name: str, came_as: str, *, lossy: bool) -> int | None:

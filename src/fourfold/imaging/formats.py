@@ -86,7 +86,7 @@ def format_of(name: Path | str) -> Format:
             return row
     known = [suffix.removeprefix(".") for row in FORMATS.values() for suffix in row.suffixes]
     expected = ", ".join(row.suffixes[0] for row in FORMATS.values() if row.writable)
-    raise UsageError(f"expected a picture format ({expected}), got {text!r}.{near(word, known)}")
+    raise UsageError(f"expected a picture format ({expected}), got {text!r}. Give one of these.{near(word, known)}")
 
 
 def writable_like(own: Format) -> Format:

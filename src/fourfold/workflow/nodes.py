@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fourfold.core.contract import Levels
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
-from fourfold.core.options import OF_THE_FILE, RestoreOptions
+from fourfold.core.options import OF_READING, OF_THE_FILE, RestoreOptions
 from fourfold.core.params import Param
 from fourfold.core.size import Size, sized
 from fourfold.imaging import color, files
@@ -116,7 +116,7 @@ class Restored(NamedTuple):
 @node(version=1, infer=_restored, models=lambda tools, values: tools.models(values["options"]))
 def restore(
     image: Annotated[Picture, Port("What to restore.")],
-    options: Annotated[RestoreOptions, Options(but=OF_THE_FILE, by="task")],
+    options: Annotated[RestoreOptions, Options(but=OF_THE_FILE | OF_READING, by="task")],
     context: Context,
     task: Annotated[str, Param("What to do, such as deblur; the other parameters depend on it.")] = "upscale",  # noqa: ARG001
 ) -> Restored:

@@ -101,7 +101,8 @@ def target_place(url: str) -> Place:
     if colon and kind not in (*_WHOLE, *_HERE):
         raise UsageError(
             f"{url}: results cannot go to {kind}://, where half of one might be left; expected a folder (also one of "
-            f"another machine, mounted) or an object store: {', '.join(f'{known}://' for known in _WHOLE[:-1])}"
+            "another machine, mounted) or an object store. "
+            f"Give one of {', '.join(f'{known}://' for known in _WHOLE[:-1])}"
         )
     return place(url)
 
@@ -116,7 +117,7 @@ class Folder:
         """As ``Place`` says; links to folders are not followed."""
         top = Path(self.url)
         if not top.is_dir():
-            raise PictureError(f"{top}: expected a folder, there is none")
+            raise PictureError(f"{top}: expected a folder, there is none. Check its name")
         skipped = Path(leave_out.url).resolve() if isinstance(leave_out, Folder) else None
         yield from self._files(top, "", skipped)
 
@@ -124,7 +125,9 @@ class Folder:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            yield Unlisted(prefix, PictureError(f"{folder}: the folder cannot be read: {error.strerror}"))
+            yield Unlisted(
+                prefix, PictureError(f"{folder}: the folder cannot be read: {error.strerror}. Check its permissions")
+            )
             return
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -153,7 +156,9 @@ class Folder:
             target.parent.mkdir(parents=True, exist_ok=True)
             made.replace(target)
         except OSError as error:
-            raise PictureError(f"{target}: the file cannot be written ({error.strerror})") from error
+            raise PictureError(
+                f"{target}: the file cannot be written ({error.strerror}). Check permissions and room"
+            ) from error
 
     def scratch(self) -> Path | None:
         """A hidden folder in this one."""
@@ -178,7 +183,9 @@ class Store:
         try:
             listed: dict[str, dict[str, Any]] = system.find(root, detail=True)
         except Exception as error:
-            raise PictureError(f"{self.url}: the place cannot be listed: {_reason(error)}") from error
+            raise PictureError(
+                f"{self.url}: the place cannot be listed: {_reason(error)}. Check its name and your access to it"
+            ) from error
         for path, info in sorted(listed.items()):
             if skipped is None or not path.startswith(skipped):
                 stamp = next((str(info[key]) for key in _STAMPS if key in info), "")
@@ -191,7 +198,9 @@ class Store:
         try:
             system.get_file(f"{root}/{name}", str(local))
         except Exception as error:
-            raise PictureError(f"{self.url}/{name}: the file cannot be fetched: {_reason(error)}") from error
+            raise PictureError(
+                f"{self.url}/{name}: the file cannot be fetched: {_reason(error)}. Check your access to it"
+            ) from error
         return local
 
     def put(self, made: Path, name: str) -> None:
@@ -200,7 +209,9 @@ class Store:
         try:
             system.put_file(str(made), f"{root}/{name}")
         except Exception as error:
-            raise PictureError(f"{self.url}/{name}: the file cannot be stored: {_reason(error)}") from error
+            raise PictureError(
+                f"{self.url}/{name}: the file cannot be stored: {_reason(error)}. Check your access to the place"
+            ) from error
         made.unlink()
 
     def scratch(self) -> Path | None:
@@ -222,7 +233,9 @@ def _opened(url: str) -> tuple[Any, str]:
     except ImportError as error:  # fsspec names the package that a kind of URL needs
         raise MissingExtra(f"reading and writing {url} ({error})", "batch") from error
     except ValueError as error:
-        raise UsageError(f"expected a folder, or a URL such as s3://bucket/photos; got {url!r}: {error}") from error
+        raise UsageError(
+            f"expected a folder, or a URL such as s3://bucket/photos; got {url!r}: {error}. Give one of these"
+        ) from error
     return system, root.rstrip("/")
 
 

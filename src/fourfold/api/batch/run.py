@@ -19,7 +19,7 @@ from fourfold.api.batch.places import KEPT, Folder, Found, Place, Unlisted, plac
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.remote import Cluster
 from fourfold.api.batch.worker import Job, Setting
-from fourfold.api.names import TEMPLATE, Names, is_picture
+from fourfold.api.names import TEMPLATE, Names, listing
 from fourfold.api.session import Session
 from fourfold.convert import third_party
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
@@ -45,11 +45,16 @@ class Workers(Protocol):
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """What is to be done: photos left, those refused before any work, and how many are done already."""
+    """What is to be done: photos left, those refused before any work, and how many are done already.
+
+    Attributes:
+        note: what was passed over in the source, empty if nothing was.
+    """
 
     jobs: tuple[Job, ...]
     refused: tuple[Outcome, ...]
     skipped: int
+    note: str = ""
 
 
 class Batch:
@@ -111,10 +116,13 @@ class Batch:
         there = self._results()
         wanted, refused, skipped = [], [], 0
         claims: dict[str, Found] = {}
-        for found in self.source.files(self.target):
+        every = list(self.source.files(self.target))
+        listed = listing(found.name for found in every if isinstance(found, Found))
+        photos = frozenset(listed.photos)
+        for found in every:
             if isinstance(found, Unlisted):
                 refused.append(Outcome(found.name, "", "", error=str(found.error), code=found.error.exit_code))
-            elif is_picture(found.name) and (loser := self._claim(claims, found)):
+            elif found.name in photos and (loser := self._claim(claims, found)):
                 refused.append(loser)
         for target, found in claims.items():
             if self._is_done(found, target, there):

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from fourfold.api.batch.journal import Outcome, is_full
 from fourfold.api.batch.places import place
+from fourfold.api.names import SHORTENED, was_shortened
 from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
@@ -84,6 +85,8 @@ class Worker:
             text = f"{job.source}: {type(error).__name__}: {error}"
             full = is_full(error)
             return replace(undone, error=text, code=6 if full else 1, full=full)
+        if was_shortened(PurePosixPath(job.source), PurePosixPath(job.target).name):
+            made = replace(made, warnings=(*made.warnings, SHORTENED.format(PurePosixPath(job.target).name)))
         figures = asdict(replace(made, input=job.source, output=job.target))
         figures.pop("routing", None)  # a map of every tile: too much for a line of the journal
         return replace(undone, bytes=size, figures=figures)

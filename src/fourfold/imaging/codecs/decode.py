@@ -41,6 +41,10 @@ _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
 }
 _LOSSY_TIFF = (6, 7, 34712, 50001)
 _FRAMES = "The file holds more than one picture; the first was taken."
+_RARE = (
+    "expected a {} file of a usual kind, got a rare one, which is not read here. Convert it to PNG or TIFF, for "
+    "example with ImageMagick or the program it comes from"
+)
 _WARNINGS = threading.Lock()
 
 
@@ -185,10 +189,16 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
     tiff_pages.check_kind(chosen, layout)
     picture = _tiff_picture(stream, reader, chosen)
     lossy = layout.compression in _LOSSY_TIFF
-    return Opened(
-        picture.height, picture.width, _channels(picture), 8, lossy, lambda: decoded(*_rgb(picture, profile)),
-        len(pages),
-    )  # fmt: skip
+
+    def through_pillow() -> Decoded:
+        try:
+            return decoded(*_rgb(picture, profile))
+        except OSError as error:
+            if layout.compression not in tiff_pages.OPTIONAL:
+                raise
+            raise PictureError(tiff_pages.packed_otherwise(layout.compression)) from error
+
+    return Opened(picture.height, picture.width, _channels(picture), 8, lossy, through_pillow, len(pages))
 
 
 def _tiff_picture(stream: BinaryIO, reader: ifd.Reader, page: ifd.Directory) -> ImageFile.ImageFile:
@@ -219,7 +229,12 @@ def _heif(stream: BinaryIO, page: int | None) -> Opened:
         raise MissingExtra("reading HEIC pictures", "heif") from None
     beside = extras.of_boxes(stream, bmff.properties(stream))
     stream.seek(0)
-    file = pi_heif.open_heif(stream, convert_hdr_to_8bit=False)
+    try:
+        file = pi_heif.open_heif(stream, convert_hdr_to_8bit=False)
+    except (RuntimeError, ValueError) as error:
+        if "unsupported" not in str(error).lower():
+            raise
+        raise PictureError(_RARE.format("HEIF")) from error
     number = _number(page, len(file))
     picture = file[file.primary_index if page is None else number]
     info = picture.info
@@ -319,8 +334,12 @@ def _opened(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
         warnings.simplefilter("ignore")
         try:
             return _PLUGINS[name](stream)
+        except OSError as error:
+            if "unsupported" not in str(error).lower():
+                raise
+            raise PictureError(_RARE.format(name)) from error
         except Pillow.DecompressionBombError as error:  # the WebP plugin checks by itself
-            raise PictureError(f"{error} (Pillow's limit PIL.Image.MAX_IMAGE_PIXELS)") from error
+            raise PictureError(f"{error}. If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS") from error
 
 
 def _channels(picture: Pillow.Image) -> int:

@@ -24,7 +24,21 @@ RARE = (
 _NAMES = {
     33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34661: "JBIG", 34887: "LERC",
     50002: "JPEG XL", 52546: "JPEG XL", 32908: "PixarFilm", 32909: "PixarLog",
+    50001: "WebP", 34676: "SGILog", 34677: "SGILog", 32809: "ThunderScan",
 }  # fmt: skip
+
+
+OPTIONAL = (50001, 34676, 34677, 32809)
+"""Numbers of compressions that Pillow's library can be built without: WebP, SGILog, ThunderScan."""
+
+
+def packed_otherwise(compression: int) -> str:
+    """The refusal of a compression that is not read."""
+    name = _NAMES.get(compression, f"number {compression}")
+    return (
+        "expected a TIFF packed with LZW, Deflate, PackBits, LZMA, Zstandard, JPEG, CCITT or not at all, got the "
+        f"compression {name}, which is not read here. Convert it, for example with tiffcp or GDAL"
+    )
 
 
 def check_kind(page: ifd.Directory, layout: Layout) -> None:
@@ -34,11 +48,7 @@ def check_kind(page: ifd.Directory, layout: Layout) -> None:
         PictureError: its compression or its samples are of a kind that is not read.
     """
     if layout.compression not in TiffImagePlugin.COMPRESSION_INFO:
-        name = _NAMES.get(layout.compression, f"number {layout.compression}")
-        raise PictureError(
-            "expected a TIFF packed with LZW, Deflate, PackBits, LZMA, Zstandard, WebP, JPEG, CCITT or not at all, got "
-            f"the compression {name}, which is not read here. Convert it, for example with tiffcp or GDAL"
-        )
+        raise PictureError(packed_otherwise(layout.compression))
     if layout.separate or max(page.entries[258].numbers if 258 in page.entries else (1,), default=1) > 8:
         raise PictureError(RARE)
 

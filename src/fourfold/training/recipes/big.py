@@ -1,7 +1,8 @@
-"""The big network, faithful style.
+"""The big network, faithful style: 546,480 parameters, fourteen 64-channel layers.
 
 Command:  fourfold train big --photos ../shared/data/photos --photos ../shared/data/photos2
-Claim:    to be measured.
+Claim:    none yet: this run was not begun in earnest. The published weights have twelve 48-channel PReLU layers, grown
+          from the little network and trained for 12,000 steps of Adam, over-parameterised (31.41, 28.15, 27.65).
 """
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
