@@ -178,10 +178,15 @@ class _Reader:
             yield self._ask(clause.start, clause.end, "model")
         elif clause.asks & {"how", "why"}:
             yield self._ask(clause.start, clause.end, _kind(clause))
-        elif clause.telling and clause.asks and not clause.refused:
+        elif clause.telling and not clause.refused and self._restates(clause):
             yield self._ask(clause.start, clause.end, "task")
         elif clause.asks and not found and not clause.refused:
             yield self._ask(clause.start, clause.end, "other")
+
+    def _restates(self, clause: _Clause) -> bool:
+        """Whether a clause that tells the task asks for it again: a wish, or "what can …", but no other question."""
+        which = any(clause.start <= start <= clause.start + 4 for start, _ in self.asking.get("which", ()))
+        return which or ("want" in clause.asks and not clause.asks & {*_QUESTIONS})
 
     def _main(self) -> _Clause | None:
         """The clause that asks for the task: a question or a wish that tells it most clearly."""

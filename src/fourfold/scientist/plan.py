@@ -133,6 +133,7 @@ def plan(brief: Brief) -> Plan:
     slots = tuple(dict.fromkeys(one.name for one in wanted if one.kind == "wish"))
     papers = tuple(_paper(known[source.name], reading.leaf, slots, brief.question) for source in brief.papers)
     models = tuple(_model(known[source.name], reading.leaf) for source in brief.models)
+    papers = tuple(_of_a_fitting(paper, models, reading.leaf) for paper in papers)
     judge = _Judge(brief.question, reading, models, papers)
     met = tuple(judge.meets(one) for one in wanted)
     return Plan(reading, models, papers, met, _chains(models, papers, reading.leaf))
@@ -334,6 +335,15 @@ def _paper(profile: Profile, leaf: Leaf, wanted: Iterable[str], question: str) -
         said.append(how)
     few = phrase(profile, leaf) if relevance == "relevant" else None
     return Paper(profile, relevance, why, subject, tuple(said), few)
+
+
+def _of_a_fitting(paper: Paper, models: Iterable[Model], leaf: Leaf) -> Paper:
+    """A paper whose own words do not tell its subject is on the task if it describes a model whose name tells that."""
+    told = any(model.match == "yes" and model.profile.served == paper.profile.source for model in models)
+    if not told or paper.profile.first is not None or paper.relevance == "relevant":
+        return paper
+    said = [*paper.quotes[:1], *filter(None, [mechanism(paper.profile, paper.quotes[:1])])]
+    return replace(paper, relevance="relevant", why="task", about=leaf.id, quotes=tuple(said))
 
 
 def _relevance(profile: Profile, leaf: Leaf, wanted: Iterable[str]) -> tuple[Relevance, Why, str]:

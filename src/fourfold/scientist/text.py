@@ -131,6 +131,7 @@ class Text:
         if (served := model.profile.served) is not None:
             text = self.words("basis_served", paper=self.say.short(served.name))
             again = text in self.served
+            self._name(model)
             self.served.add(text)
             return "" if again else text
         told = model.told_by.replace("`", "")
@@ -138,11 +139,15 @@ class Text:
         if told and shown(told) == told and self.say.permitted(claim):
             self.say.claims[claim.source, told] = claim
             return self.words("basis_part", part=told)
+        self._name(model)
+        return self.words("basis_name")
+
+    def _name(self, model: Model) -> None:
+        """Notes a model's name, which tells what it is for, as a claim."""
         name = model.profile.source.name
         claim = Claim(self.words.quoted(name), name, name)
         if shown(name) == name and self.say.permitted(claim):
             self.say.claims[name, name] = claim
-        return self.words("basis_name")
 
     def _how(self) -> str:
         """How a model for the task works, from the papers on it; without one, from the paper nearest to it."""
