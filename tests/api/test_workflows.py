@@ -70,7 +70,7 @@ def test_every_preset_runs(name, photo):
     assert [path.name for path in made.files] == run["saved"]
     for path in made.files:
         with Image.open(path) as picture:
-            assert picture.size == (160, 120)
+            assert picture.size == ((40, 30) if name == "deblur" else (160, 120))
     assert json.loads(made.path.read_text()) == made.manifest
 
 
@@ -290,7 +290,13 @@ def on_a_machine_where(monkeypatch, fastest, tmp_path):
     """From now on the little network is measured to be fastest in the first of two ways, the big one in the second."""
     ways = iter(fastest)
     monkeypatch.setattr(choose, "remembered_in", lambda: tmp_path / f"{'-'.join(map(str, fastest))}.json")
-    monkeypatch.setattr(choose, "measure", lambda runners, best=ways: dict.fromkeys(runners, 1.0) | {next(best): 0.0})
+
+    def measured(build, _ways, tile, memory, key):
+        way = next(ways)
+        choose._remember(memory, key, way)
+        return build(way[0], tile, way[1])
+
+    monkeypatch.setattr(choose, "_measured", measured)
 
 
 def engines(run):

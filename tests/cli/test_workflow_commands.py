@@ -78,7 +78,7 @@ def test_replay(photo, capsys):
         (["run", "upscale"], 2, "give it with --set photo=…"),
         (["run", "upscal"], 2, "Did you mean upscale?"),
         (["run", "upscale", "--set", "photo=photo.png", "--set", "restored.model=x"], 2, "there is no model 'x'"),
-        (["run", "upscale", "--set", "photo=gone.png"], 3, "gone.png: there is no such file"),
+        (["run", "upscale", "--set", "photo=gone.png"], 3, "gone.png: expected a picture file, there is no such file"),
         (["workflow", "check", "gone.yaml"], 2, "expected a workflow file to read"),
         (["workflow", "show", "nothing"], 2, "there is no workflow 'nothing'"),
         (["workflow"], 2, "ACTION"),

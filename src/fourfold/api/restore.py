@@ -148,7 +148,7 @@ def guarded(source: str, run: Callable[[], T]) -> T | Failure:
             return Failure(source, error)
         named = copy_of(error)
         named.args = (f"{'standard input' if source == '-' else source}: {told}",)
-        named.__cause__ = error
+        named.__cause__ = error.__cause__
         return Failure(source, named)
     except MemoryError as error:
         full = NotEnough(f"{source}: expected enough memory, there is too little. Close other programs")
