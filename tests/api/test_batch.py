@@ -408,7 +408,8 @@ def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypat
     killer.mkdir()
     (killer / "sitecustomize.py").write_text(
         "import os\nfrom fourfold.api import restore\nreal = restore.files.probe\n"
-        "def probe(data, **options):\n    if str(data).endswith('a.png'):\n        os._exit(9)\n    return real(data, **options)\n"
+        "def probe(data, **options):\n    if str(data).endswith('a.png'):\n        os._exit(9)\n"
+        "    return real(data, **options)\n"
         "restore.files.probe = probe\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(killer), prepend=os.pathsep)
