@@ -207,3 +207,22 @@ def test_tables_are_small():
         sum(len(repr(table(name))) for name in ("taxonomy.toml", "words.toml", "slots.toml", "prose/en.toml"))
         < 1_000_000
     )
+
+
+@pytest.mark.parametrize(("place", "code"), [*enumerate(["de", "fr", "ja", "pt", "zh"])])
+def test_a_tasks_name_in_another_language_is_that_tasks(place, code):
+    """Rows that slip by one would call every task by its neighbour's name: some words that no neighbour has."""
+    names = {
+        "image-to-image/super-resolution": ("uperauf", "résolution", "超解像", "resolução", "超分辨"),
+        "translation": ("Übersetz", "traduction", "翻訳", "tradução", "翻译"),
+        "time-series-forecasting": ("Zeitreihen", "prévision", "時系列予測", "previsão", "时间序列预测"),
+        "tabular-regression": ("Tabellenregression", "régression", "回帰", "regressão", "回归"),
+        "recommendation": ("Empfehlung", "recommandation", "推薦", "recomendação", "推荐"),
+        "graph-ml": ("Graphen", "graphes", "グラフ", "grafos", "图"),
+        "text-to-video": ("Text zu Video", "texte vers vidéo", "動画", "texto para vídeo", "视频"),
+        "speaker-diarization": ("Sprecher", "locuteurs", "話者", "falantes", "说话人"),
+        "method/fine-tuning": ("Feinabstimmung", "ajustement", "調整", "ajuste", "微调"),
+    }
+    said = table(f"prose/{code}.toml")["tasks"]
+    for task, words in names.items():
+        assert words[place] in said[task].split("|")[0], (task, said[task])
