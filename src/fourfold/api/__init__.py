@@ -1,1 +1,1 @@
-"""Where the pieces meet: what the command line, Python, the service and the page share."""
+"""The Python API, shared by the command line, the service and the page."""

@@ -25,7 +25,7 @@ from fourfold.methods.condition import KINDS, PROMPTS, dominant
 from fourfold.models import recogniser
 
 FEW = 100
-"""Photos below which a folder says too little of how conditions look in it."""
+"""With fewer photos than this, a folder says too little about how conditions look in it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def adapt(
 
 
 def reset_adapted() -> bool:
-    """Remove the adapted recogniser, so that the one of the package is used again; whether there was one.
+    """Remove the adapted recogniser, so that the packaged one is used again; returns whether there was one.
 
     Raises:
         NotEnough: a file cannot be removed.

@@ -1,4 +1,4 @@
-"""Pictures in memory: PIL images and arrays as an ``Image``, and rows of levels back to the same kind of thing."""
+"""Convert PIL images and arrays to an ``Image``, and rows of a result back to the kind that was given."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,11 +17,11 @@ from fourfold.core.size import Size
 
 
 class Canvas(Protocol):
-    """A picture in the making."""
+    """A result that is filled row by row."""
 
     @property
     def picture(self) -> Any:
-        """It, once every row was written."""
+        """The finished result, once every row is written."""
         ...
 
     def write(self, band: Levels, /) -> None:
@@ -33,7 +33,7 @@ class Taken:
     """A PIL image or an array as an ``Image``.
 
     Attributes:
-        image: it; canvas: for a result of the same kind, by its ``(height, width)``.
+        image: the converted value; canvas: for a result of the same kind, by its ``(height, width)``.
         held: bytes that a pixel of such a result takes.
     """
 
@@ -43,7 +43,7 @@ class Taken:
 
 
 def taken(image: Any) -> Taken:
-    """Take a PIL image, which is turned upright, or an ``H×W``, ``H×W×2``, ``H×W×3`` or ``H×W×4`` array.
+    """Convert a PIL image, which is turned upright, or an ``H×W``, ``H×W×2``, ``H×W×3`` or ``H×W×4`` array.
 
     Raises:
         InvalidInput: the value is no such picture, or its range is not known.

@@ -1,4 +1,4 @@
-"""Briefs in, answers out: read, answered from their own sources, checked by the guard, written; with a photo, done."""
+"""Answer briefs from their own sources, checked by the citation guard; with a photo, also run the task on it."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +49,7 @@ def ask(text: str | bytes, llm: Settings | None = None) -> Answer:
         llm: a language model to ask as well; what it says is checked the same way and shown beside the answer.
 
     Raises:
-        UsageError: this is no brief; the message names the line.
+        UsageError: the text is not a brief; the message names the line.
         RuntimeFailure: the answer did not pass the citation guard, which would be a fault of fourfold.
     """
     return _answered(parse(text), llm)
@@ -139,9 +139,9 @@ def ask_files(
             ``NAME.json`` for each brief in it.
         folder: for the answers; made if need be.
         llm: as for ``ask``.
-        photo: to carry the brief's task out on: the answer then tells what came out, the result and the run's
+        photo: to carry the brief's task out on: the answer then reports the outcome, the result and the run's
             ``manifest.json`` are written to the folder, and ``answer.html`` (or ``NAME.html``) shows it all.
-        watch: told of every event of such a run, with the photo's name.
+        watch: called with every event of such a run and the photo's name.
         overwrite: whether a picture may be replaced that is not of the very same run before.
 
     Raises:

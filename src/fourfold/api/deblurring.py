@@ -1,4 +1,4 @@
-"""Deblurring as a restorer: blurry photos become less blurry, sharp ones are left alone, and that is said."""
+"""The deblurring restorer: reduces motion blur in photos, and leaves sharp photos unchanged, with a note."""
 
 import math
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class Deblurred(Prepared):
             write(band)
 
     def notes(self, lossy: str) -> tuple[str, ...]:
-        """Why the photo was left alone, or that its blur is none of motion."""
+        """Why the photo was left alone, or that its blur is not motion blur."""
         if self.work is None or self.blur.kind == "motion":
             return super().notes(lossy)
         return (f"{self.blur}, and the network knows motion only",)

@@ -1,4 +1,4 @@
-"""Looking at results, models and the machine: ``measure``, ``verify_models`` and ``doctor``."""
+"""Inspect results, models and the machine: ``measure``, ``verify_models`` and ``doctor``."""
 
 import math
 import platform
@@ -93,7 +93,7 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
 
 
 def _sharpness_of_bicubic(small: NDArray[Any], size: tuple[int, int]) -> float:
-    """Of an enlargement that is never there as a whole."""
+    """Sharpness of a bicubic enlargement, which is computed in bands and never held whole."""
     enlarge, meter = Resizer((small.shape[0], small.shape[1]), size), metrics.SharpnessMeter()
     for top in range(0, len(small), _ROWS):
         band = enlarge.push(metrics.unit(small[top : top + _ROWS]))

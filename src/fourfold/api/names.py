@@ -1,4 +1,4 @@
-"""Which files are photos and what their results are called: one rule for a single photo, a folder and a batch."""
+"""Which files are photos, and how results are named: the same rules for one photo, a folder and a batch."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ _LONGEST = 255
 def is_picture(name: str) -> bool:
     """Whether a file's name, with folders or without, is that of a picture fourfold reads.
 
-    What is hidden is none, nor what file servers and systems keep for themselves: thumbnails, bins.
+    Hidden files do not count, nor what file servers and systems keep for themselves: thumbnails, recycle bins.
     """
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part in _BESIDE for part in path.parts if part not in (".", ".."))
@@ -97,7 +97,7 @@ class Names:
         options: of the run.
 
     Raises:
-        UsageError: the template is none.
+        UsageError: the template is not valid.
     """
 
     template: str

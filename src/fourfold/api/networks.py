@@ -1,4 +1,4 @@
-"""Which networks a picture goes through, and the loaded ones."""
+"""Choose the networks for a picture, load them, and keep them loaded."""
 
 import math
 import time
@@ -29,7 +29,7 @@ _SHARE_OF_NETWORKS = 0.85
 
 
 def named(model: str) -> Card:
-    """The network for enlarging that a person names: by its id, or by the file of a network of others.
+    """The upscaling network that a person names: by its id, or by the file of a third-party model.
 
     Raises:
         ModelError: there is none. MissingExtra: what runs such a file is not installed.
@@ -74,7 +74,7 @@ def choose_cards(options: UpscaleOptions, style: Style) -> tuple[Card, ...]:
 
 @dataclass
 class Networks:
-    """Loaded networks, the least recently used given up first.
+    """A cache of loaded networks; the least recently used are dropped first.
 
     Attributes:
         keeps: how many compiled tile shapes to hold.
@@ -85,13 +85,13 @@ class Networks:
     _runners: "OrderedDict[tuple[object, ...], Guarded]" = field(default_factory=OrderedDict, init=False, repr=False)
 
     def recogniser(self) -> Recogniser:
-        """What names the condition of photos, see ``models.recogniser``; loaded once."""
+        """The recogniser of photo conditions, see ``models.recogniser``; loaded once."""
         if self._recogniser is None:
             self._recogniser = recogniser.load()
         return self._recogniser
 
     def condition(self, image: Image) -> Condition:
-        """What a picture's pixels say of what happened to it."""
+        """The condition of a picture, judged by its pixels."""
         return condition(image, self.recogniser())
 
     def runner(

@@ -1,4 +1,4 @@
-"""A brief's task run on a photo, and the page that shows the answer with it."""
+"""Run a brief's task on a photo, and make the page that shows the answer and the result."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ class PhotoAnswer:
         return html(self._content(brief, answer))
 
     def part(self, brief: Brief, answer: Answer) -> str:
-        """The same to be put into another page."""
+        """The same content, to be embedded in another page."""
         return main(self._content(brief, answer))
 
     def _content(self, brief: Brief, answer: Answer) -> AnswerPage:
@@ -141,7 +141,7 @@ class PhotoRunner:
         return replace(before, run=replace(before.run, proposal=proposal) if before.run else None)
 
     def condition(self, task: str) -> str:
-        """What is the matter with the photo, where that decides how a task is run: a kind of ``methods.condition``."""
+        """The photo's condition (a kind of ``methods.condition``), where that decides how a task is run."""
         if self._image is None:
             self._image = files.read(self._photo)
         blur = estimate(bleed(self._image.pixels, self._image.alpha)).kind

@@ -1,4 +1,4 @@
-"""Workflows run again, from the manifest of a run or from the recipe in a picture, and compared to the byte."""
+"""Run a workflow again from a manifest or from the recipe in a picture, and compare the files byte for byte."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ def replay(
     watch: Watch | None = None,
     overwrite: bool = False,
 ) -> WorkflowRun:
-    """Do again what a manifest or a picture's recipe tells, every step, and compare the files to the byte.
+    """Repeat every step of a manifest or of a picture's recipe, and compare the files byte for byte.
 
     Args:
         path: the manifest (``.json``), or a picture that holds a recipe.
@@ -33,7 +33,7 @@ def replay(
 
     Raises:
         UsageError: this is no manifest and holds no recipe, or an input is not the file it was.
-        QualityGate: a file came out otherwise; the message says what else is different.
+        QualityGate: a file came out differently; the message says what else is different.
     """
     told = _manifest(path) if path.suffix == ".json" else _from_recipe(path)
     workflow = from_plain(told["workflow"], told["source"])
@@ -61,7 +61,7 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _from_recipe(path: Path) -> dict[str, Any]:
-    """What a picture's recipe tells, in the form of a manifest."""
+    """A picture's recipe in the form of a manifest."""
     recipe = recipe_of(files.read(path).metadata)
     if recipe is None or not isinstance(recipe.get("steps"), list):
         raise UsageError(f"{path}: expected a manifest.json, or a picture that holds the recipe of its workflow")

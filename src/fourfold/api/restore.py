@@ -1,4 +1,4 @@
-"""The way of a photo, whatever is done to it: header, name, pixels, restorer, file, report."""
+"""The pipeline that every photo goes through: header, name, pixels, restorer, file, report."""
 
 import errno
 import os
@@ -119,7 +119,7 @@ def restore_files(
 def _outcomes(
     way: "_Way", source: str, pages: int | Literal["all"] | None, progress: Callable[[str], Progress]
 ) -> Iterator[Report | Failure]:
-    """What becomes of an input, page by page; the bytes of a pipe are taken once."""
+    """The outcomes of an input, page by page; a pipe is read only once."""
     data = guarded(source, lambda: given(source))
     if isinstance(data, Failure):
         yield data
@@ -136,7 +136,7 @@ def _outcomes(
 
 
 def guarded(source: str, run: Callable[[], T]) -> T | Failure:
-    """What becomes of an input, or why nothing does: one bad file never ends a run, nor does a bug over it.
+    """The outcomes of an input, or why it failed: neither a bad file nor a bug ends the run.
 
     The reason names the input. A ``KeyboardInterrupt`` passes, and so does what a function ``of_the_caller`` raises.
     """

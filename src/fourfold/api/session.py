@@ -78,11 +78,11 @@ class Session:
 
     @property
     def recogniser(self) -> Recogniser:
-        """What names the condition of photos; loaded once, so that a session judges all of them alike."""
+        """The recogniser of photo conditions; loaded once, so that a session judges all photos alike."""
         return self.networks.recogniser()
 
     def condition(self, image: Image) -> Recognised:
-        """What a picture's pixels say of what happened to it, and the workflow that suits it."""
+        """The condition of a picture, judged by its pixels, and the workflow that suits it."""
         return Recognised.of(self.networks.condition(image), self.recogniser.name)
 
 

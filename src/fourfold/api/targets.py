@@ -1,4 +1,4 @@
-"""Where results go: many inputs one after the other, the names and formats of their results, and what is refused."""
+"""Where results go: the inputs of a run, the names and formats of their results, and what must not be replaced."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ class Failure:
 
 
 def expanded(inputs: Iterable[str], note: Callable[[str], None] = lambda _: None) -> Iterator[str]:
-    """The inputs, folders replaced by the photos in them; ``note`` is called with what a folder's were passed over."""
+    """The inputs, folders replaced by the photos in them; ``note`` is called with what is passed over in a folder."""
     for name in inputs:
         folder = Path(name)
         found: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Upscaling as a restorer: which networks, how much memory, what became of the photo."""
+"""The upscaling restorer: chooses networks, checks memory, upscales a photo and reports on it."""
 
 import math
 from collections.abc import Mapping

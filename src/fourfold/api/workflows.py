@@ -1,4 +1,4 @@
-"""Workflows run: on one photo or many, with a manifest of what was done."""
+"""Run workflows on one photo or many, and write a manifest of what was done."""
 
 import json
 import time
@@ -33,7 +33,7 @@ _LONGEST_STEM = 180
 """Bytes of a photo's name in those of its results; the names of steps come on top."""
 
 Watch = Callable[[str, Event], None]
-"""Told of every event of a run, with the name of its photo; may raise to stop between two tiles."""
+"""Called with every event of a run and the name of its photo; may raise to stop between two tiles."""
 
 
 def kept_in(folder: Path) -> Cache:
@@ -43,7 +43,7 @@ def kept_in(folder: Path) -> Cache:
 
 @dataclass
 class Workshop:
-    """What nodes may ask for, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
+    """The tools that nodes may use, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
 
     Attributes:
         session: whose networks are used; engines: of networks where a step leaves them open, see ``Restorer.prepare``.
@@ -116,7 +116,7 @@ def run_workflow(
             photos: the workflow is then run for each, and a photo that fails never stops the rest.
         folder: for pictures, ``manifest.json``, and results of steps in a folder ``.fourfold``; made if need be.
         session: whose loaded networks are used.
-        watch: told of every event, with the photo's name.
+        watch: called with every event and the photo's name.
         fresh: compute every step anew; overwrite: replace files of the same name.
 
     Raises:
@@ -170,7 +170,7 @@ def run_all(
 ) -> WorkflowRun:
     """Run a workflow bound to each photo; the manifest holds what was done even if the last one is interrupted.
 
-    A run of which nothing came leaves the manifest of an earlier one as it is.
+    A run without any result leaves the manifest of an earlier one as it is.
 
     Raises:
         PictureError: a file of somebody else is in the manifest's place, or it cannot be written.
@@ -222,7 +222,7 @@ def run_all(
 
 
 def manifest_of(path: Path) -> dict[str, Any] | None:
-    """What the manifest in a file tells, None if it cannot be read or is none."""
+    """The manifest in a file, None if it cannot be read or is not a manifest."""
     try:
         told = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

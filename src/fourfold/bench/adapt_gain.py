@@ -1,4 +1,4 @@
-"""What adapting gains without labels: accuracies before and after, over seeds, as a table."""
+"""The gain of adapting without labels: accuracy before and after, over several seeds, as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

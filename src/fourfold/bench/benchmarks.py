@@ -1,4 +1,4 @@
-"""The benchmarks: the networks of the catalog beside bicubic, Lanczos and the networks of others; deblurring."""
+"""All benchmarks by name; the catalog's networks are compared with bicubic, Lanczos and third-party models."""
 
 import os
 import shutil
@@ -46,10 +46,10 @@ _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 
 
 def quality(data: Path | None, *, alone: bool) -> scoring.QualityReport:
-    """Score everything on the benchmark sets; ``alone`` leaves out the networks of others.
+    """Score everything on the benchmark sets; ``alone`` leaves out third-party models.
 
     Raises:
-        UsageError: the data is not there. MissingExtra: the networks of others cannot run here.
+        UsageError: the data is not there. MissingExtra: third-party models cannot run here.
     """
     folder = datasets.data_folder(data)
     others = () if alone else peers.peers(folder, available())
@@ -63,10 +63,10 @@ def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timin
 
     Args:
         data: the benchmark data; folder: for the files of the whole runs; rounds: of the paired run;
-        alone: leaves out the networks of others.
+        alone: leaves out third-party models.
 
     Raises:
-        UsageError: the data is not there. MissingExtra: the networks of others cannot run here.
+        UsageError: the data is not there. MissingExtra: third-party models cannot run here.
     """
     found = datasets.data_folder(data)
     threads = available()
@@ -207,7 +207,7 @@ def batches(data: Path | None, folder: Path, *, photos: int, rounds: int, alone:
 
 
 def deblurring(data: Path | None) -> blurring.DeblurBenchmark:
-    """Score the deblurring network on shaken photos of ``photos`` and on ``blurred/levin`` of the data folder.
+    """Score the deblurring network on ``photos`` with simulated shake and on ``blurred/levin`` of the data folder.
 
     What a megapixel costs is printed for it and for the sizes of the paper, with random weights, on the same engine.
 

@@ -1,4 +1,4 @@
-"""How long a cascade's threshold takes to fit on stored logits of ImageNet's size, and in how much memory."""
+"""Time and memory of fitting a cascade's threshold to stored logits of ImageNet's size."""
 
 import shutil
 import subprocess
@@ -46,7 +46,7 @@ class FitTime:
         samples, classes: of each of the two networks' logits, 32-bit floats.
         seconds_fit: labels, confidences and threshold from logits in memory; None where they were not loaded.
         seconds_file: the whole command ``fourfold cascade fit`` in a fresh process: reading, fitting, 100 halvings.
-        peak_mib: the most memory that process held; None on systems that do not tell.
+        peak_mib: the most memory that process held; None on systems that do not report it.
         logits_mib: both networks' logits.
     """
 

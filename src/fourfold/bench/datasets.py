@@ -1,4 +1,4 @@
-"""The super-resolution benchmark sets, found on disk and never shipped: Set5, Set14 and BSD20, and Set14 spoiled.
+"""The super-resolution benchmark sets, found on disk and never shipped: Set5, Set14, BSD20, and a degraded Set14.
 
 A data folder holds ``benchmark/<folder>/HR`` and ``benchmark/<folder>/LRx4`` with one picture file of the same stem in
 each. BSD20 is every fifth picture of BSD100, so its figures are not those of the whole set.
@@ -58,7 +58,7 @@ class ReferencePair:
 
 
 def spoil(high: Picture, number: int) -> Picture:
-    """A picture as a real small photo might be: blurred, shrunk four times, noisy and stored as JPEG.
+    """Degrade a picture like a real small photo: blurred, shrunk four times, noisy and stored as JPEG.
 
     Gaussian blur of 0.5 to 2.5 pixels, noise of 5 to 15 levels, JPEG quality 40 to 80 with halved colours: drawn anew
     for each ``number``, from a seed that nothing is trained with.
@@ -94,7 +94,7 @@ def data_folder(given: Path | None = None) -> Path:
 
 
 def benchmark_sets(folder: Path) -> tuple[BenchmarkSet, ...]:
-    """Every set of ``SETS`` in a data folder, and Set14 spoiled; pictures are read only when a pair is loaded.
+    """Every set of ``SETS`` in a data folder, and a degraded Set14; pictures are read only when a pair is loaded.
 
     Raises:
         UsageError: a set is missing or incomplete.

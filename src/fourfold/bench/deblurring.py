@@ -1,4 +1,4 @@
-"""Deblurring measured: on shaken photos that no training saw, on real pairs, on sharp photos, and against the clock."""
+"""Measure deblurring: on held-out photos with simulated shake, on real pairs, on sharp photos, and its speed."""
 
 import math
 import time
@@ -21,7 +21,7 @@ Deblur = Callable[[Picture], Picture]
 """``H×W×3`` → ``H×W×3``."""
 
 PAIRS = 40
-"""Windows of held-out photos that are shaken."""
+"""Windows of held-out photos that simulated camera shake is applied to."""
 
 SHAKEN, LEVIN = "shaken-40", "Levin-8"
 """Names of the two sets."""
@@ -65,7 +65,7 @@ class SharpScore:
     Attributes:
         pictures: how many; untouched: that came back bit for bit.
         forced: mean PSNR-Y in dB if none is left alone.
-        noisy_loss, noisy_worst: dB that they lost on average and at most, taken with noise and JPEG but not shaken;
+        noisy_loss, noisy_worst: dB that they lost on average and at most, with noise and JPEG but without shake;
             more than 60 dB count as 60.
     """
 
@@ -78,7 +78,7 @@ class SharpScore:
 
 @dataclass(frozen=True)
 class Cost:
-    """One network: multiply-accumulates in millions of millions and seconds for a megapixel, and numbers in it."""
+    """One network: trillions of multiply-accumulates and seconds for a megapixel, and its parameters."""
 
     network: str
     parameters: int
@@ -97,7 +97,7 @@ class DeblurBenchmark:
 
 
 def shaken(photos: Sequence[Path], camera: Camera = CAMERA, count: int = PAIRS) -> Iterator[BlurredPair]:
-    """Windows of at most 480×480 pixels of photos, one after the other, shaken; the same ones each time."""
+    """Windows of photos, at most 480×480 pixels, with simulated camera shake; the same ones each time."""
     for number in range(count):
         path = photos[number % len(photos)]
         with Pillow.open(path) as picture:
@@ -150,7 +150,7 @@ def score(name: str, pairs: Iterable[BlurredPair], deblur: Deblur, align: bool =
 
 
 def score_sharp(photos: Sequence[Path], careful: Deblur, always: Deblur) -> SharpScore:
-    """What becomes of the windows of ``shaken``, not shaken.
+    """How sharp pictures come out: the windows of ``shaken``, but without shake.
 
     Args:
         careful: leaves sharp pictures alone; always: never does.
@@ -168,7 +168,7 @@ def score_sharp(photos: Sequence[Path], careful: Deblur, always: Deblur) -> Shar
 
 
 def judged(photos: Sequence[Path]) -> tuple[tuple[int, ...], ...]:
-    """What the windows of ``shaken`` are taken for: sharp, out of focus, and shaken."""
+    """How the windows of ``shaken`` are classified when they are sharp, out of focus, and motion-blurred."""
     truth: dict[Kind, Camera] = {"sharp": Camera(still=1), "soft": Camera(still=1, defocus=(1, 6)), "motion": CAMERA}
     rows = []
     for kind in KINDS:

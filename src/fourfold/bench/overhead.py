@@ -1,4 +1,4 @@
-"""What a way around costs: two ways of doing the same thing, timed in turns."""
+"""Measure overhead: time two ways of doing the same thing, in turns."""
 
 import time
 from collections.abc import Callable

@@ -1,10 +1,10 @@
-"""The networks of others that fourfold is measured against, run as their own projects run them.
+"""Third-party upscalers that fourfold is compared with, run as their own projects run them.
 
 Their engines come with the extra ``bench``; their weights lie in the folder ``peers`` of a data folder.
 
 - FSRCNN ×4 (Dong et al. 2016) as OpenCV's ``dnn_superres`` ships it: luma through the network, colour by bicubic. The
   published weights were not trained for antialiased shrinking and score about as bicubic does on these sets.
-- Real-ESRGAN general-x4v3 (Wang et al. 2021) through ncnn: trained to restore spoiled photos and to look sharp, so its
+- Real-ESRGAN general-x4v3 (Wang et al. 2021) through ncnn: trained to restore degraded photos and to look sharp, so its
   PSNR on clean pictures says little; what counts here is its speed, as the small model most people run.
 """
 

@@ -1,4 +1,4 @@
-"""The results that are checked in: one JSON file a machine and day, with the machine described in it."""
+"""Save benchmark results: one JSON file per machine and day, with a description of the machine."""
 
 import json
 import re

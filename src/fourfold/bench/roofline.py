@@ -1,4 +1,4 @@
-"""How near each layer of a network comes to what this processor can do: achieved against measured ceilings."""
+"""How close each layer of a network comes to this processor's measured peak throughput."""
 
 from dataclasses import dataclass
 

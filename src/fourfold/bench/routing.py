@@ -1,4 +1,4 @@
-"""Routing measured: what it loses and what it saves beside the big network alone, for every threshold.
+"""Measure routing: the quality it loses and the time it saves against the big network alone, for every threshold.
 
 All contenders take turns on each picture, so that a slow spell of the machine hits all of them.
 """

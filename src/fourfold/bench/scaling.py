@@ -1,4 +1,4 @@
-"""Batches with more and more workers: photos a second, and the memory of a worker from the first photo to the last."""
+"""Batch throughput by number of workers: photos per second, and each worker's memory over the run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

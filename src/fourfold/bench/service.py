@@ -1,4 +1,4 @@
-"""What the service costs: over the plain call, and how it stands two hundred uploads at once."""
+"""Measure the service: its overhead over a plain call, and its behaviour under two hundred uploads."""
 
 import http.client
 import json
@@ -135,7 +135,7 @@ def _in_turns(folder: Path, address: str, pid: int, rounds: int) -> tuple[list[f
 
 
 def _siege(pid: int, address: str) -> dict[str, Any]:
-    """Two hundred uploads, fifty at a time, while the service is asked how it is."""
+    """Two hundred uploads, fifty at a time, while its health is polled."""
     photo = Pillow.effect_noise((24, 20), 40).convert("RGB")
     with tempfile.SpooledTemporaryFile() as stream:
         photo.save(stream, "JPEG")
@@ -205,7 +205,7 @@ def _worked(pid: int) -> float:
 
 
 def _memory(pid: int) -> int:
-    """MB that a process holds; 0 where the system does not tell."""
+    """MB that a process holds; 0 where the system does not report it."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) >> 10

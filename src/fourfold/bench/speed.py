@@ -1,7 +1,7 @@
-"""Speed against others: paired, interleaved rounds on one picture, and whole runs against the network's own time.
+"""Compare speed: paired, interleaved rounds on one picture, and whole runs against the network's own time.
 
 Absolute times move from machine to machine and from hour to hour, so contenders take turns within every round and each
-is compared with the first one in the same round. What to read from a report are the ratios.
+is compared with the first one in the same round. In a report, read the ratios.
 """
 
 import os

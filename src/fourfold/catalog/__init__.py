@@ -1,1 +1,1 @@
-"""The catalog: one card a model, in ``cards/``; a card is the registration."""
+"""The catalog of models: one card per model in ``cards/``; adding a card registers a model."""

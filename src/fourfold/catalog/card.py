@@ -1,6 +1,6 @@
-"""Cards: what is stated about each model, typed, and read strictly from TOML.
+"""Model cards: typed facts about each model, parsed strictly from TOML.
 
-A card is the registration of a model; its facts (parameters, scale, reach, operations) are recomputed by the tests.
+Adding a card registers a model; tests recompute its facts (parameters, scale, receptive field, operations).
 """
 
 import tomllib
@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from fourfold.core.errors import ModelError, near
 
 Task = Literal["image-to-image/super-resolution", "image-to-image/deblurring"]
-"""Of the networks here; ids as in the scientist's taxonomy, Hugging Face names where they exist."""
+"""Tasks of the networks here; ids as in the scientist's taxonomy, Hugging Face names where they exist."""
 
 Tier = Literal["little", "big"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
@@ -73,7 +73,7 @@ class Weights:
     """One file of weights: its bare name, format, stored precision, SHA-256 in hex, and size in bytes.
 
     ``onnx-int8`` is the network quantised after training, for engines that find it faster; see ``convert.quantise``.
-    ``folder`` is where a file lies that is used where it is; all others are looked for in ``catalog.load.folders``.
+    ``folder`` is set for a file that is used in place; all others are looked for in ``catalog.load.folders``.
     """
 
     file: str
@@ -152,11 +152,11 @@ class Card(Shipped):
         task, tier, style: what it is for, how heavy it is, and whether it keeps to the photo or may please the eye.
         scale: output pixels a side for each input pixel.
         licence: of the weights, an SPDX expression; provenance: who made them, from what.
-        parameters: numbers in the folded network.
+        parameters: how many the folded network has.
         receptive_field: how far, in input pixels to each side, an output pixel looks.
         macs_per_pixel: multiply-accumulates of the convolutions for each input pixel.
-        network: None for a network of others that is known by its files alone, see ``convert.third_party``.
-        training: None for a network of others, of which that is not known.
+        network: None for a third-party model that is known by its files alone, see ``convert.third_party``.
+        training: None for a third-party model, whose training is not known.
         gate: of a big network that can be routed to.
     """
 
@@ -181,13 +181,13 @@ class Card(Shipped):
 
     @property
     def foreign(self) -> bool:
-        """Whether it is a network of others, known by its files alone."""
+        """Whether it is a third-party model, known by its files alone."""
         return self.network is None
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A measured share of right answers in per cent, on a named set of photos."""
+    """A measured accuracy in per cent, on a named set of photos."""
 
     dataset: str
     percent: float
@@ -217,7 +217,7 @@ class RecogniserCard(Shipped):
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How well a way of upsampling features foretells the encoder's, over seeds, see ``training.featsharp``."""
+    """How well a method of upsampling features predicts the encoder's, over seeds, see ``training.featsharp``."""
 
     way: str
     mean: float
@@ -256,7 +256,7 @@ class FeatureCard(Shipped):
 
 @dataclass(frozen=True)
 class Reference:
-    """A model or paper of others that fourfold knows of but does not ship: described, linked, never run.
+    """A third-party model or paper that fourfold knows but does not ship: described, linked, never run.
 
     Attributes:
         kind: what it is; id, title, summary: as of a ``Card``; task: its id in the scientist's taxonomy.

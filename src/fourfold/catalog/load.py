@@ -1,7 +1,7 @@
 """Find cards: every ``cards/<id>.toml`` in this package is a model, and there is no other list.
 
 Models that a person imported have their cards beside their weights, in one of the ``folders``. They run when asked
-for by id, and are never chosen otherwise.
+for by id, and are never chosen automatically.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""Our networks in the files of other programs, each compared with ours before it is written.
+"""Export our networks to the formats of other programs; each export is compared with ours before it is written.
 
 - ``onnx``: the file fourfold runs itself; any tile size, RGB in 0..1.
 - ``safetensors``: the layout that spandrel (ComfyUI, chaiNNer) calls RealESRGAN Compact: 3×3 convolutions and PReLUs
   in one chain, to which the repeated picture is added. Our skip from the first layer to the last does not exist there;
-  it is carried along in as many channels again, which makes the same numbers at about four times the operations.
+  it is carried along in as many extra channels, which gives the same output at about four times the operations.
 - ``ncnn``: the two files that Upscayl and realesrgan-ncnn-vulkan load as a custom model, made by pnnx, in fp16.
 """
 

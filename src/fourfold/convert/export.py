@@ -1,7 +1,7 @@
-"""PyTorch networks → ONNX and safetensors, and the publishing of trained weights on a card.
+"""Export PyTorch networks to ONNX and safetensors, and publish trained weights on a card.
 
 Weights are published as fp16, which halves the files; arithmetic stays fp32. A tensor that fp16 cannot hold exactly,
-as in the networks of others, is stored as it is. Equal weights give equal bytes.
+as in third-party models, is stored as it is. Equal weights give equal bytes.
 """
 
 import hashlib

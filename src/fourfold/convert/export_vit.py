@@ -1,4 +1,4 @@
-"""The vision transformer as an ONNX file: weights in fp16, arithmetic in fp32, pictures of one size, any batch."""
+"""Export the vision transformer to ONNX: fp16 weights, fp32 arithmetic, one picture size, any batch size."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The one builder of ONNX files: nodes and constants, grown one operation at a time; equal calls give equal bytes."""
+"""The builder of all ONNX files: adds nodes and constants one by one; equal calls give equal bytes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ Shape = Sequence[str | int | None]
 
 
 class OnnxGraph:
-    """A graph in the making; every method that adds to it returns the name of the result."""
+    """A graph under construction; every method that adds to it returns the name of the result."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []

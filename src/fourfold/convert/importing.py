@@ -1,6 +1,6 @@
-"""Checkpoints of others for a network that is built here: they become weights files and a card in the person's folder.
+"""Import third-party checkpoints of a network defined here: convert them to weights files and a card.
 
-Other files, which are run as they are, are for ``convert.third_party``.
+Model files that are run as they are go through ``convert.third_party``.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def known(path: Path) -> bool:
 
 
 def import_checkpoint(path: Path, identifier: str | None = None, licence: str = third_party.UNKNOWN) -> Card:
-    """Make a checkpoint of others usable: its weights are converted, checked, and described by a card.
+    """Import a third-party checkpoint: convert its weights, check them, and describe them by a card.
 
     Args:
         path: ``.pt``, ``.pth`` or ``.safetensors``, see ``pytorch.read_state``; the size is read from its tensors.

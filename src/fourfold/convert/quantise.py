@@ -1,8 +1,8 @@
 """Post-training quantisation: a network's ONNX file in 8-bit integers, calibrated on real tiles.
 
-Only convolutions that an activation follows are quantised, weights by channel and inputs by tensor; sums, the last
-layer and what reaches the picture stay as they were, and so does the most sensitive layer. Whether that loses too
-little to notice is for who publishes it to measure.
+Only convolutions followed by an activation are quantised, weights per channel and inputs per tensor; sums, the last
+layer and what reaches the picture stay as they were, and so does the most sensitive layer. The loss of quality is
+measured when the weights are published.
 """
 
 import contextlib
@@ -50,10 +50,10 @@ def to_int8(model: bytes, tiles: Sequence[Floats]) -> bytes:
 
 
 def with_ends(model: bytes) -> bytes:
-    """The model with its last layer changed as little as makes flat black and white come back as they are.
+    """The model with the smallest change to its last layer that keeps flat black and flat white exact.
 
-    Rounded features of flat areas put them off by up to a level, and there anyone sees it. Of all changes of the last
-    layer that bring both back, the one of the least squares is proportional to the difference of their features.
+    Rounding shifts flat areas by up to a level, which is visible there. The least-squares change of the last layer that
+    corrects both is proportional to the difference of their features.
 
     Args:
         model: a network whose last convolution is not quantised and whose answer is shuffled from it.

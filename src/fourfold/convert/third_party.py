@@ -1,7 +1,7 @@
-"""Networks of others: what a person's file holds is found out by running it, and told as a card.
+"""Third-party models: find out what a model file holds by running it, and describe it as a card.
 
-An ``.onnx`` file, the two files of ncnn, or weights that spandrel knows become networks as any other: with our tiles,
-colours and metadata. Nothing of them becomes part of fourfold, and no licence is assumed.
+An ``.onnx`` file, the two files of ncnn, or weights that spandrel knows then run like any other network, with our
+tiling, colours and metadata. They do not become part of fourfold, and no licence is assumed.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ FORMATS: dict[str, tuple[Format, ...]] = {
     ".bin": ("ncnn-param", "ncnn-bin"),
     ".safetensors": ("safetensors",),
 }
-"""The formats of the files that belong to one whose name ends so."""
+"""For each suffix, the formats of the files that make up such a model."""
 
 UNKNOWN = "unknown: ask its makers before you pass it or its results on"
 
@@ -41,13 +41,13 @@ _SIDE, _FRAME = 128, 12
 """Of the tile that the reach is measured on, and how wide the part of it is that is changed."""
 
 _SEEN = 0.5 / 255
-"""What changes by less than half a level cannot be seen in a seam."""
+"""A difference below half a level cannot be seen at a seam."""
 
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 def is_file(name: str) -> bool:
-    """Whether a model's name means a file of a kind known here."""
+    """Whether a model's name is that of a file of a known kind."""
     return Path(name).suffix.lower() in FORMATS and Path(name).is_file()
 
 
@@ -177,7 +177,7 @@ bytes = {bytes}
 
 
 def adopted(path: Path, licence: str, identifier: str | None = None) -> Card:
-    """Copy a network of others into the person's data folder, with a card, so that it can be asked for by its id.
+    """Copy a third-party model into the person's data folder, with a card, so that it can be asked for by its id.
 
     Args:
         path: a file of ``FORMATS``; licence: of it, as the person says, shown wherever the network is.

@@ -1,4 +1,4 @@
-"""The recogniser → ONNX: its image tower with the prompts' features in it, which is all that recognising needs."""
+"""Export the recogniser to ONNX: its image tower with the prompts' features built in, so no text tower is needed."""
 
 import hashlib
 import re
@@ -23,17 +23,17 @@ except ImportError as missing:
     raise MissingExtra("exporting the recogniser", "torch") from missing
 
 TOLERANCE = 2e-3
-"""Largest difference of a share between a network and its export, whose weights are rounded to fp16."""
+"""Largest difference of a probability between a network and its export, whose weights are rounded to fp16."""
 
 
 def to_onnx(network: TwoTower, prototypes: Tensor) -> bytes:
-    """``N×count`` traces in windows of one photo → ``1×K`` shares of the prompts.
+    """``N×count`` traces in windows of one photo → ``1×K`` probabilities of the prompts.
 
     Args:
         network: one of ``networks.two_tower.of_traces``; prototypes: ``K×D`` features of the prompts, normalised.
 
     Raises:
-        ModelError: the export gives other shares than the network.
+        ModelError: the export gives other probabilities than the network.
     """
     graph, tower = OnnxGraph(), network.image
     assert isinstance(tower, TraceTower)

@@ -1,4 +1,4 @@
-"""The protocols that networks, runtimes and methods agree on."""
+"""The ``Runner`` protocol, which engines implement and methods call."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Image: the one picture value that every floor shares."""
+"""Image: the picture value that all layers share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

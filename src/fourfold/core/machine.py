@@ -1,4 +1,4 @@
-"""What this process may use of the machine: processor and memory; its threads are counted in ``core.threads``."""
+"""Which processor this is, and how much memory this process may use; threads are counted in ``core.threads``."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ _RESERVED = 256 << 20
 
 @cache
 def processor(root: Path = Path("/")) -> str:
-    """What tells this processor from others: its name, and of its instructions a checksum where the system lists them.
+    """An identifier of this processor: its name and, where the system lists its instructions, a checksum of them.
 
     Args:
         root: where ``proc`` is mounted.
@@ -59,7 +59,7 @@ def require_memory(needed: int, what: str, advice: str) -> None:
 
 
 def peak_memory_mb() -> int:
-    """The most memory this process has held so far; 0 where the system does not tell."""
+    """The most memory this process has held so far; 0 where the system does not report it."""
     with suppress(OSError, StopIteration):  # what a process inherits from the one that started it does not count here
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) >> 10
@@ -80,7 +80,7 @@ def _free(root: Path) -> int:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
-        return 4 << 30  # a system that tells nothing: assume an ordinary small computer
+        return 4 << 30  # the system reports nothing: assume an ordinary small computer
 
 
 def _container(root: Path) -> int | None:

@@ -28,8 +28,8 @@ def load(
 
     Args:
         card: the model.
-        runtime: the engine; ``auto`` measures which is fastest here, once, and remembers it. A network of others that
-            is not ONNX has but one.
+        runtime: the engine; ``auto`` measures which is fastest here, once, and remembers it. A third-party model that
+            is not ONNX has only one.
         tile: height and width of the low-resolution tiles.
         threads: to use, by default as many as are available.
         precision: of the arithmetic; ``auto`` leaves it to the engine.

@@ -1,4 +1,4 @@
-"""Which engine and arithmetic is fastest here: measured shortly, remembered for processor, model and threads."""
+"""Choose the fastest engine and precision by a short benchmark, remembered per processor, model and threads."""
 
 import json
 import math
@@ -34,7 +34,7 @@ _BUDGET = 0.5
 """Seconds after which no further round of measuring starts."""
 
 _HOPELESS = 3
-"""Times the time of the fastest so far, from which on a way is measured no further."""
+"""A candidate this many times slower than the fastest so far is not measured further."""
 
 
 def installed() -> tuple[Engine, ...]:

@@ -31,7 +31,7 @@ def place(facts: Iterable[object]) -> Path:
 
 
 def recall(path: Path) -> bytes | None:
-    """What was kept in a file, None if that is nothing, or nothing whole."""
+    """The compiled network kept in a file, None if it is missing or damaged."""
     try:
         stored = path.read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""The policy when an engine fails or answers with nonsense: the tiles run once more, on another engine, in fp32."""
+"""When an engine fails or gives invalid output, the tiles run once more, on another engine, in fp32."""
 
 from collections.abc import Callable
 

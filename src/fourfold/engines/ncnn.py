@@ -1,4 +1,4 @@
-"""ncnn: the engine of many upscaling programs, for networks that come in its files."""
+"""ncnn, the engine of many upscaling programs: runs models in ncnn's own file format."""
 
 import re
 from pathlib import Path
@@ -149,7 +149,7 @@ def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> 
 
 
 def counted(net: Any, param: str) -> tuple[int, int]:
-    """Numbers in the network's convolutions and slopes, and multiply-accumulates for each pixel of its input."""
+    """Parameters of the network's convolutions and slopes, and multiply-accumulates for each pixel of its input."""
     side = 64
     source, _ = ends(param)
     tile = np.zeros((3, side, side), np.float32)

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the engine that is everywhere."""
+"""ONNX Runtime: the engine that is available on all platforms."""
 
 import os
 from collections.abc import Callable
@@ -98,7 +98,7 @@ class OnnxRunner:
 
 
 def runs(model: bytes) -> Callable[[Floats], Floats]:
-    """What runs an ONNX model of others on one ``3×H×W`` tile of any size.
+    """A function that runs a third-party ONNX model on one ``3×H×W`` tile of any size.
 
     Raises:
         ModelError: it does not take and give one picture of free height and width in single precision.

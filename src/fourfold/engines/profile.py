@@ -1,4 +1,4 @@
-"""Where a network's time goes, layer by layer, and what this processor could do at most; both through OpenVINO."""
+"""Profile a network layer by layer, and measure this processor's peak throughput; both through OpenVINO."""
 
 import time
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def ceiling(threads: int, precision: str) -> float:
 
 
 def counted(model: bytes) -> tuple[int, int]:
-    """Numbers in an ONNX model, and multiply-accumulates for each pixel of its input; zeros without OpenVINO."""
+    """Parameters of an ONNX model, and multiply-accumulates for each pixel of its input; zeros without OpenVINO."""
     side = 64
     try:
         read = engine().Core().read_model(model)

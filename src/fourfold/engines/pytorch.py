@@ -1,4 +1,4 @@
-"""PyTorch: the reference runtime, and the reading of networks' states."""
+"""PyTorch: the reference engine, and reading of state dicts."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -72,7 +72,7 @@ def build(network: Network | None) -> nn.Module:
     """The network a card describes, with fresh weights, in evaluation mode.
 
     Raises:
-        ModelError: the card describes none, being that of a network of others.
+        ModelError: the card describes none, being that of a third-party model.
     """
     if network is None:
         raise ModelError("expected a network of fourfold's own, got one of others, which is known by its files alone")

@@ -1,4 +1,4 @@
-"""What goes into an engine and what comes out: shapes checked, answers judged, values turned into levels."""
+"""Checks of an engine's input shapes and output values, and conversion of values to levels."""
 
 import numpy as np
 from numpy.typing import NDArray

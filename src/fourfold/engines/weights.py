@@ -1,4 +1,4 @@
-"""Weights files: found, and verified against the card each time before anything else reads them."""
+"""Find weights files, and verify them against the card each time before anything else reads them."""
 
 import hashlib
 from pathlib import Path

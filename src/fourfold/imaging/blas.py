@@ -1,4 +1,4 @@
-"""numpy's linear algebra, kept from taking the processor away from the network."""
+"""Limit numpy's BLAS to one thread, so that it does not compete with the network for the processor."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,10 +1,10 @@
-"""Seeing blur in a picture before anything is done about it: sharp, soft or moved, about how far, and which way.
+"""Estimate the blur of a picture: sharp, soft or motion-blurred, with its extent and direction.
 
-A shake takes fine detail along its direction from every part of a picture and leaves it across; a missed focus takes
-it in all directions; in a sharp picture at least some parts keep it in every direction. So squares all over the
-picture are taken apart into frequencies. For each direction the ratio of fine to coarse energy is noted, as quantiles
-over the squares that have coarse detail there, and the profile over directions, turned so that it begins along the
-likely shake, is weighed with coefficients that ``scripts/fit_blur.py`` fits on photos damaged by ``imaging.camera``.
+Camera shake removes fine detail along its direction everywhere in a picture, but not across it; a missed focus removes
+it in all directions; in a sharp picture at least some parts keep it in every direction. So squares all over the picture
+are Fourier-transformed. For each direction the ratio of fine to coarse energy is recorded, as quantiles over the
+squares that have coarse detail there. The profile over directions, rotated to begin along the likely shake, is weighted
+with coefficients that ``scripts/fit_blur.py`` fits on photos blurred by ``imaging.camera``.
 """
 
 import json
@@ -33,7 +33,7 @@ _BANDS = (0.04, 0.08, 0.14, 0.22, 0.32, 0.45)  # edges in cycles per pixel; the 
 _DIRECTIONS = 16
 _QUANTILES = (0.5, 0.9)
 _CONTRAST = 1000.0  # energy of coarse detail, in squared 8-bit levels, from which on a square has any
-_FLOOR = (0.2, 0.3)  # energy that counts as none: a constant, and a share of the noise
+_FLOOR = (0.2, 0.3)  # energy that counts as none: a constant, and a fraction of the noise
 
 
 @dataclass(frozen=True)

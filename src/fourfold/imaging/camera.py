@@ -58,7 +58,7 @@ def shake(
     Args:
         extent: the longest way between two points of the path of shifts; 0 for a still camera.
         size: ``(height, width)`` of the picture, about whose middle the camera rolls.
-        roll: at most this share of ``extent`` is what the roll alone spans at the picture's corners.
+        roll: at most this fraction of ``extent`` is what the roll alone spans at the picture's corners.
         tremor: how strong it is beside the drift, at most; at least it is a thirtieth of that, or none.
     """
     time = np.linspace(-0.5, 0.5, _MOMENTS)
@@ -112,7 +112,7 @@ def motion_blur(light: Floats, path: Shake, window: Window | None = None) -> Flo
     Args:
         light: ``H×W×C``, in proportion to light; beyond its borders it is mirrored.
         path: of the camera.
-        window: the part that is wanted, by default all.
+        window: the part to compute, by default all.
 
     Returns:
         ``h×w×C`` of the window.
@@ -186,13 +186,13 @@ class Camera:
 
     Attributes:
         extent: the shortest and the longest path of its shake, in pixels; each octave between is as likely.
-        still: share of pictures without shake.
+        still: fraction of pictures without shake.
         defocus: the smallest and the largest radius of its circle of confusion, in pixels.
         roll, tremor: see ``shake``.
         glare: how many times brighter than the sensor's limit the brightest spots are, at most.
-        plain: share of pictures whose values are in proportion to light; grey: share without colour.
+        plain: fraction of pictures whose values are in proportion to light; grey: fraction without colour.
         shot: variance of the noise at full light; read: deviation of the noise in the dark, both at most.
-        quality: the lowest JPEG quality; raw: share of pictures that are not compressed.
+        quality: the lowest JPEG quality; raw: fraction of pictures that are not compressed.
     """
 
     extent: tuple[float, float] = (2.0, 16.0)
@@ -212,10 +212,10 @@ class Camera:
 def photographed(
     scene: NDArray[np.uint8], rng: np.random.Generator, camera: Camera, window: Window | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A scene as a shaken camera takes it, and as a perfect one would.
+    """A scene as a hand-held camera takes it, with shake, and as a perfect one would.
 
     Args:
-        scene: ``H×W×3``, a sharp picture; window: the part that is wanted, by default all.
+        scene: ``H×W×3``, a sharp picture; window: the part to compute, by default all.
 
     Returns:
         The blurry and the sharp picture, ``h×w×3``.

@@ -1,4 +1,4 @@
-"""What happens to real photos before anyone enlarges them: blur, shrinking, noise, sharpening and JPEG, all seeded.
+"""Degrade photos as happens to real ones: blur, shrinking, noise, sharpening and JPEG, all seeded.
 
 ``photo`` applies these twice in a random order of strength, the second-order degradation of Real-ESRGAN (Wang et al.,
 ICCV workshops 2021, section 3); the ranges are ours, milder, and meant for photos as phones and messengers leave them.
@@ -19,7 +19,7 @@ _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resamplin
 
 
 def photo(high: Picture, rng: np.random.Generator) -> Picture:
-    """A photo of a quarter of the width and height, spoiled at random as real small photos are.
+    """A photo of a quarter of the width and height, degraded at random as real small photos are.
 
     Args:
         high: ``4H×4W×3``. rng: decides everything; one in ten photos is only shrunk.
@@ -66,7 +66,7 @@ def gaussian_blur(picture: Picture, sigma: float, across: float, angle: float = 
 def noise(
     picture: Picture, sigma: float, rng: np.random.Generator, *, shot: float = 0.0, grey: bool = False
 ) -> Picture:
-    """Add Gaussian noise of ``sigma`` levels; a share ``shot`` of its variance grows with brightness, as light's does.
+    """Add Gaussian noise of ``sigma`` levels; a fraction ``shot`` of its variance grows with brightness (shot noise).
 
     Args:
         picture: ``H×W×3``. grey: the same noise in all three colours.

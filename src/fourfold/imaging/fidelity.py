@@ -1,4 +1,4 @@
-"""What an enlarged picture kept of the picture it was made from, what it added, and how much of that a phone shows.
+"""Measure what an enlarged picture kept of its input, what it added, and how much of that shows on a phone.
 
 Pictures and luma as in ``metrics``. Everything is measured while the picture passes in bands of rows.
 """

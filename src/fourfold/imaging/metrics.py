@@ -190,7 +190,7 @@ def _mean_square(a: NDArray[Any], b: NDArray[Any], values: Callable[[NDArray[Any
 
 
 def decibel(mean_square: float, white: float) -> float:
-    """A mean squared difference as PSNR; ``inf`` where single precision tells nothing apart from equality.
+    """A mean squared difference as PSNR; ``inf`` where single precision cannot tell it from 0.
 
     Raises:
         InvalidInput: it is NaN or infinite.

@@ -1,4 +1,4 @@
-"""Files of pictures as the system has them: opened and recognised, or refused with what to do."""
+"""Open picture files and recognise their format, or refuse them with an error that says what to do."""
 
 import errno
 import io

@@ -1,8 +1,8 @@
-"""Traces that damage leaves in the pixels of a photo: 74 numbers for each of a few windows all over it.
+"""Traces that damage leaves in a photo: 74 features for each of a few windows all over it.
 
-How much energy there is at which frequency, along and across the direction that has least of it (blur, enlargement);
-how colours differ in that (noise); lone steps at every offset of a grid of eight pixels (JPEG); and how a mask that is
-blind to slopes sees the flattest to the busiest parts (noise, after Immerkær, 1996).
+They are energy by frequency, along and across the direction with the least of it (blur, enlargement); how colours
+differ in that (noise); isolated steps at every offset of an 8-pixel grid (JPEG); and the answer of a mask that ignores
+slopes, from the flattest to the busiest parts (noise, after Immerkær, 1996).
 """
 
 from functools import cache

@@ -37,7 +37,7 @@ def transport_loss(similarity: Tensor, logits: Tensor, prior: Tensor | None = No
     Args:
         similarity: ``B×K`` cosines, whose distance from 1 is the cost.
         logits: ``B×K``, the similarity over the temperature, whose softmax over either dimension is a plan.
-        prior: ``K`` shares of the classes, by default equal ones.
+        prior: ``K`` class probabilities, by default equal ones.
 
     Raises:
         InvalidInput: not two matrices of one shape, or not a prior of K positive numbers with the sum 1.
@@ -52,7 +52,7 @@ def transport_loss(similarity: Tensor, logits: Tensor, prior: Tensor | None = No
 def mutual_information_loss(logits: Tensor, prior: Tensor | None = None) -> Tensor:
     """Entropy of each prediction on average, less that of the average prediction; −log K at best.
 
-    With a prior the average prediction is drawn to it instead of to equal shares.
+    With a prior the average prediction is drawn to it instead of to equal probabilities.
 
     Args:
         logits: ``B×K``; prior: as of ``transport_loss``.
@@ -234,12 +234,12 @@ def plain_prompts(classes: Sequence[str], context: str = "a photo of a") -> list
 
 
 class Adaptation:
-    """A vision-language model on its way to unlabelled images.
+    """A vision-language model that is being adapted to unlabelled images.
 
     Args:
         model: changed in place; prompt tuning changes its temperature only.
         classes, context: of the prompts, see ``Prompts``.
-        tuning: how; prior: ``K`` shares of the classes, None for the paper's equal ones.
+        tuning: how; prior: ``K`` class probabilities, None for the paper's equal ones.
 
     Attributes:
         steps: done so far.
@@ -308,7 +308,7 @@ class Adaptation:
 
 
 class LanguageAdaptation:
-    """A masked language model on its way to unlabelled texts; arguments as of ``Adaptation``."""
+    """A masked language model that is being adapted to unlabelled texts; arguments as of ``Adaptation``."""
 
     def __init__(self, model: MaskedLanguage, tuning: Tuning, prior: Tensor | None = None) -> None:
         self.steps = 0

@@ -1,4 +1,4 @@
-"""Two networks at once: the way between a faithful and a pleasing result."""
+"""Blend the answers of two networks, between a faithful and a pleasing result."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ class Blended:
     """A runner whose answer lies between those of two others, by ``core.contract.Runner``.
 
     Args:
-        plain, strong: compiled for the same tiles; share: of ``strong``, 0 to 1.
+        plain, strong: compiled for the same tiles; share: weight of ``strong``, 0 to 1.
     """
 
     def __init__(self, plain: Runner, strong: Runner, share: float) -> None:

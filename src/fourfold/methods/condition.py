@@ -1,8 +1,8 @@
-"""What has happened to a photo before, and the style that suits it: the one way to judge a file.
+"""Judge the condition of a photo (motion blur, noise, compression, enlargement), and choose the style that suits it.
 
-A recogniser names the condition from the traces in windows all over the photo. Noise and JPEG blocks are measured
-besides, because its words are for plain damage ("heavily compressed") and slight damage is worth repairing, too. How a
-photo is moved, and whether undoing that is worth while, is for ``imaging.blur`` to say: it only names motion blur.
+A recogniser classifies the condition from the traces in windows all over the photo. Noise and JPEG blocks are also
+measured, because its classes are for strong damage ("heavily compressed") and slight damage is worth repairing, too.
+It only names motion blur; ``imaging.blur`` estimates extent and direction, and whether undoing it is worth while.
 """
 
 from collections.abc import Callable
@@ -27,10 +27,10 @@ _NOISE_LOSSY, _BLOCKS_LOSSY = 2.0, 0.25
 """The same for a file that is compressed with loss anyway. Blocks of 0.25 are those of about JPEG quality 90."""
 
 _CERTAIN = 0.7
-"""Share from which on the recogniser's word alone asks for repair."""
+"""Probability from which on the recogniser's word alone asks for repair."""
 
 _DOMINANT = 0.6
-"""Share of one kind among many photos from which on it is plainly wrong to take all kinds for equally frequent."""
+"""Fraction of one kind among many photos above which a uniform prior over the kinds is clearly wrong."""
 
 _STEP = 4.0
 """Levels of a step at most: a grid of blocks is many small steps, not a few large ones."""
@@ -49,10 +49,10 @@ PROMPTS: dict[Kind, str] = {
     "compressed": "a heavily compressed photo",
     "enlarged": "a tiny photo enlarged",
 }
-"""What the recogniser compares a photo with, in the order of its shares."""
+"""What the recogniser compares a photo with, in the order of its probabilities."""
 
 Recognise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""``N×74`` traces in windows of one photo → the share of each kind."""
+"""``N×74`` traces in windows of one photo → the probability of each kind."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Condition:
     """What was found in a photo.
 
     Attributes:
-        kind: what the recogniser calls it; certainty: its share of that kind, 0 to 1.
+        kind: what the recogniser calls it; certainty: its probability of that kind, 0 to 1.
         noise: standard deviation of luma where it is flattest, in levels of 255.
         blocks: mean lone step of luma across the strongest grid of eight pixels, beyond that elsewhere, in levels.
         lossy: whether its file is compressed with loss.

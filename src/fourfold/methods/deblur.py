@@ -1,4 +1,4 @@
-"""Deblurring a picture with a network that keeps its size: windows go through it, are blended, and partly mixed in.
+"""Deblur a picture with a size-preserving network, in overlapping windows that are blended and mixed with the input.
 
 The network is MSSNet or another that predicts what to add to the blurry picture, so a part of it can be added
 (``x + a·(R - x)``). It looks hundreds of pixels far, and one of its steps depends on the size of what it is given, so

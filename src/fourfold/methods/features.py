@@ -1,4 +1,4 @@
-"""Feature maps of a photo: what of it an encoder is shown, what comes back, and the colours they are looked at in."""
+"""Feature maps of a photo: frame it for an encoder, hold the resulting maps, and show them as colours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""The gate of a cascade: a score a sample, a threshold, what is gained, what is paid.
+"""The gate of a cascade: a score per sample, a threshold, and the resulting quality and cost.
 
 Little-Big's gate (``methods.cascade``) and any other that keeps a cheap answer where its score is high enough, such as
 one that sends tiles of a photo to a little or a big network, choose the threshold and count the cost here.

@@ -1,4 +1,4 @@
-"""Small maps brought to the size of a photo along its edges: masks, tile maps, any value for each place.
+"""Edge-aware upsampling of small maps (masks, tile maps) to the size of a photo.
 
 Joint bilateral upsampling as Kopf et al. (SIGGRAPH 2007) give it, without a network; ``networks.jbu`` has the learned
 form that feature maps go through.

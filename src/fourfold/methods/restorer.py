@@ -1,4 +1,4 @@
-"""The contract of every way to restore a photo: a restorer prepares it, what is prepared runs, and reports.
+"""The contract of every restorer: it prepares a photo, and the prepared photo is run and reports its figures.
 
 The command line, Python, batches, the service, the page and workflows know restorers by this contract alone.
 """

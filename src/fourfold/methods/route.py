@@ -75,7 +75,7 @@ class Routes:
     threshold: float
 
     def share(self, tile: tiling.Tile, scale: int) -> NDArray[np.float32] | None:
-        """Share of the big network in a chosen tile's kept part, ``sh×sw×1``; None where it is 1 throughout.
+        """Weight of the big network in a chosen tile's kept part, ``sh×sw×1``; None where it is 1 throughout.
 
         It rises from 0 at the border to every little neighbour, corners included, to 1 at ``RAMP`` input pixels from
         it: on the border itself both tiles are the little network's, so no step can arise there.
@@ -107,7 +107,7 @@ def affordable(expected: NDArray[np.float64], threshold: float, most: int) -> fl
 
 
 def blend(little: NDArray[Any], big: NDArray[Any], share: NDArray[np.float32]) -> NDArray[Any]:
-    """Integer levels of both, mixed by the big one's share."""
+    """Integer levels of both, mixed by the big one's weight."""
     mixed: NDArray[Any] = np.rint(little + share * (big.astype(np.float32) - little)).astype(little.dtype)
     return mixed
 
@@ -119,7 +119,7 @@ def _curvature(luma: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _ramps(length: int, reach: int) -> dict[int, NDArray[np.float32]]:
-    """Share along one axis for a little neighbour before (-1), beside (0) or after (1): half a cosine."""
+    """Weight along one axis for a little neighbour before (-1), beside (0) or after (1): half a cosine."""
     distance = (np.arange(length, dtype=np.float32) + 0.5) / reach
     rise = (0.5 - 0.5 * np.cos(np.pi * np.minimum(distance, 1))).astype(np.float32)
     return {-1: rise, 0: np.zeros(length, np.float32), 1: rise[::-1]}

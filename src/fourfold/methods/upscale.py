@@ -1,4 +1,4 @@
-"""Upscaling a picture tile by tile with a four-fold network: bands out, figures kept, nothing whole in memory."""
+"""Upscale a picture tile by tile with a four-fold network, in bands, so that no result is held whole in memory."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Vision networks of others as encoders for FeatSharp: of timm or transformers, from a folder or the local cache.
+"""Third-party vision networks (timm, transformers) as encoders for FeatSharp, from a folder or the local cache.
 
 Neither library is needed by fourfold; nothing is ever downloaded.
 """

@@ -1,7 +1,7 @@
 """Image classifiers from ONNX and TFLite files, on OpenVINO, which reads both and shows their graphs.
 
-What a card says of a network of the catalog is read from the file here: size and layout of the input, the operations,
-and where the logits are.
+These files have no card, so their facts are read from the graph: size and layout of the input, operations, and which
+output holds the logits.
 """
 
 import math

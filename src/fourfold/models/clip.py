@@ -1,4 +1,4 @@
-"""CLIP models of others behind ``methods.adapt.VisionLanguage``: open_clip's, and those of transformers.
+"""Third-party CLIP models (open_clip, transformers) as ``methods.adapt.VisionLanguage``.
 
 Neither library is needed for anything else here, and none is installed with fourfold. Models come from a folder, or
 from what these libraries have stored before; nothing is downloaded unless it is asked for.

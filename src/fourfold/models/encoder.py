@@ -1,4 +1,4 @@
-"""Encoders of the catalog: pictures become feature maps, on ONNX Runtime."""
+"""Run the catalog's encoders, from picture to feature map, on ONNX Runtime."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Masked language models of transformers behind ``methods.adapt.MaskedLanguage``: RoBERTa and BERT."""
+"""Masked language models of transformers (RoBERTa, BERT) as ``methods.adapt.MaskedLanguage``."""
 
 from collections.abc import Sequence
 from pathlib import Path

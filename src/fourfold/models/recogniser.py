@@ -28,7 +28,7 @@ class Adapted:
     Attributes:
         sha256: of its weights; base: of those that it was adapted from.
         photos: how many it was adapted to; date: when, as in 2026-11-24.
-        before, after: shares of the conditions among these photos, as found by each.
+        before, after: fractions of the conditions among these photos, as found by each.
     """
 
     sha256: str
@@ -54,7 +54,7 @@ class Recogniser:
         self._run = function(model)
 
     def __call__(self, traces: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``N×74``, see ``imaging.traces``, of one photo → shares of the conditions, with the sum 1."""
+        """``N×74``, see ``imaging.traces``, of one photo → probabilities of the conditions."""
         return np.asarray(self._run(traces)[0], np.float32)
 
 
@@ -122,7 +122,7 @@ def write(content: bytes, photos: int, before: Sequence[float], after: Sequence[
 
 
 def reset() -> bool:
-    """Remove the adapted recogniser; whether there was one.
+    """Remove the adapted recogniser; returns whether there was one.
 
     Raises:
         OSError: a file cannot be removed.

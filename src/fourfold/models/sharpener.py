@@ -1,4 +1,4 @@
-"""Sharpeners of the catalog: FeatSharp around an encoder, on PyTorch."""
+"""Run the catalog's sharpeners, FeatSharp around an encoder, on PyTorch."""
 
 import numpy as np
 

@@ -1,1 +1,1 @@
-"""What a person reads: the report of a run and the answer to a question as pages, with their pictures and charts."""
+"""HTML pages for people: the report of a run and the answer to a question, with their pictures and charts."""

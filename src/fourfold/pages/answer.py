@@ -1,6 +1,6 @@
-"""An answer that was carried out on a photo, as one page that works anywhere, offline: text, pictures and figures.
+"""The page of an answer that was carried out on a photo: text, pictures and figures in one file that works offline.
 
-The text is the answer's own markdown, line by line as it passed the guard; here each line gets its marks.
+The text is the answer's own markdown, line by line as it passed the guard; this module adds the marks to each line.
 """
 
 import re
@@ -129,7 +129,7 @@ def _headlines(answer: AnswerPage) -> str:
 
 
 def _sections(answer: AnswerPage) -> Iterator[str]:
-    """The answer's parts; what was done stands under the heading that tells of it."""
+    """The answer's parts; the run stands under its own heading."""
     inside: list[str] = []
     marked: set[Mark] = set()
     heading = cell = False

@@ -1,4 +1,4 @@
-"""What a person reads: aligned text tables, and the report of a run as one HTML page that works anywhere, offline."""
+"""Aligned text tables, and the report of a run as one HTML page that works offline."""
 
 import base64
 import hashlib

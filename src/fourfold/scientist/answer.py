@@ -1,4 +1,4 @@
-"""The answer to a brief: planned, put in words, and what the citation guard does not pass left out."""
+"""Answer a brief: plan the answer, put it in words, and leave out what the citation guard does not pass."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a question asks, piece by piece: the task itself, and every how, why, number, language and wish beside it."""
+"""Split a question into what it asks: the task itself, and every how, why, number, language and wish besides it."""
 
 import re
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class _Clause:
-    """A stretch of a folded question: what kinds of asking it holds, and how clearly it tells the task."""
+    """A stretch of a folded question: what kinds of asking it holds, and how clearly it names the task."""
 
     start: int
     end: int
@@ -113,7 +113,7 @@ class _Clause:
 
 
 def asked(question: str, reading: Reading) -> tuple[Wanted, ...]:
-    """What a question asks, in the order of its words; the task itself first if nothing else can be told."""
+    """What a question asks, in the order of its words; the task itself first if nothing else is found."""
     text = question[:_LONGEST]
     found = aligned(text)
     if found is None or not text.strip():
@@ -184,12 +184,12 @@ class _Reader:
             yield self._ask(clause.start, clause.end, "other")
 
     def _restates(self, clause: _Clause) -> bool:
-        """Whether a clause that tells the task asks for it again: a wish, or "what can …", but no other question."""
+        """Whether a clause that names the task asks for it again: a wish, or "what can …", but no other question."""
         which = any(clause.start <= start <= clause.start + 4 for start, _ in self.asking.get("which", ()))
         return which or ("want" in clause.asks and not clause.asks & {*_QUESTIONS})
 
     def _main(self) -> _Clause | None:
-        """The clause that asks for the task: a question or a wish that tells it most clearly."""
+        """The clause that asks for the task: the question or wish that names it most clearly."""
 
         def clear(one: _Clause) -> float:
             asks = 2.5 * bool(one.asks & {*_QUESTIONS}) or 2.0 * bool(one.asks - {"model"})
@@ -302,7 +302,7 @@ class _Reader:
         first = self.offsets[start]
         last = self.offsets[end] if end < len(self.offsets) else len(self.text)
         words = self.text[first:last]
-        inner = re.search("[“”„«»「」]", words[12:])  # quotation marks within quotation marks would not be told apart
+        inner = re.search("[“”„«»「」]", words[12:])  # quotation marks within quotation marks would be ambiguous
         kept = words[: 12 + inner.start() if inner else None].rstrip(_TRIMMED)
         return Wanted(kept, first, first + len(kept), kind, name, main)
 

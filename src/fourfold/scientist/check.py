@@ -54,7 +54,7 @@ def guard(answer: Answer | Mapping[str, object] | str, brief: Brief, run: Record
         answer: an answer, its JSON form (keys ``models``, ``sources``, ``claims``, ``gaps``, and perhaps ``measured``
             and ``markdown``), or plain markdown, of which only links, identifiers, “quotes” and planted words can be
             checked.
-        brief: the only sources it may use. run: the record of the run that its measured sentences tell of.
+        brief: the only sources it may use. run: the record of the run that its measured sentences are about.
     """
     parts = parts_of(answer)
     known = Known(brief)

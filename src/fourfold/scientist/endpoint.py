@@ -1,4 +1,4 @@
-"""One exchange with an OpenAI-compatible endpoint: one setting, a time limit that holds, no other address called."""
+"""One request to an OpenAI-compatible endpoint: one setting, a strict time limit, and no other address is called."""
 
 import json
 import re
@@ -49,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Call:
-    """What was called: address (scheme, host, port), model, tokens read and written if told, seconds."""
+    """What was called: address (scheme, host, port), model, tokens read and written if reported, seconds."""
 
     address: str
     model: str

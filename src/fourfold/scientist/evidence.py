@@ -1,4 +1,4 @@
-"""Which words of a source are quoted for what: spans of sentences, cut so that they can stand alone."""
+"""Choose what to quote from a source: spans of sentences, cut so that they can stand alone."""
 
 import re
 from collections.abc import Iterable
@@ -125,7 +125,7 @@ def phrase(profile: Profile, leaf: Leaf) -> Quote | None:
 
 
 def overlap(one: str, other: str) -> float:
-    """The share of the shorter text's words that the other holds."""
+    """The fraction of the shorter text's words that the other holds."""
     a, b = set(fold(one).split()), set(fold(other).split())
     return len(a & b) / max(1, min(len(a), len(b)))
 

@@ -1,4 +1,4 @@
-"""What each source of a brief offers, and the spans of its own words that say so."""
+"""Profile each source of a brief: the tasks it is about, and the sentences that may be quoted."""
 
 import math
 import re
@@ -59,7 +59,7 @@ class Profile:
         source: the source; served: the related paper that describes the same work, or None.
         does: tasks it is about, by weight; names: tasks it only mentions; listed: those of them in a list of tasks;
             results: those with a figure beside them.
-        told_by: for each task, the part of the source's name that tells it, if a part of the name does.
+        told_by: for each task, the part of the source's name that indicates it, if there is one.
         sentences: what may be quoted.
     """
 
@@ -127,7 +127,7 @@ def _model(source: Source, paper: Profile | None) -> Profile:
 
 
 def _by_name(name: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Tasks told by a model's name: by abbreviations first, then architectures, then data sets."""
+    """Tasks that a model's name indicates: by abbreviations first, then architectures, then data sets."""
     scores: dict[str, float] = {}
     told: dict[str, str] = {}
     for position, part in enumerate(parts_of(name)):

@@ -54,7 +54,7 @@ def fold(text: str) -> str:
 def aligned(text: str) -> tuple[str, list[int]] | None:
     """The text folded, and the offset in the text of each of its letters and of its end.
 
-    None where letters change with those around them, so that no offsets can be told.
+    None where letters change with those around them, so that there are no offsets.
     """
     folded, offsets = "", []
     for cluster in _CLUSTER.finditer(text):
@@ -224,7 +224,7 @@ def _stands(tokens: list[_Token], begin: int, part: _Part) -> bool:
 
 
 def language(text: str) -> str:
-    """ISO 639-1 code of a text's language, of those known here; English if nothing tells."""
+    """ISO 639-1 code of a text's language, of those known here; English if nothing decides."""
     folded = fold(text)
     counts = {
         "ko": len(re.findall("[\uac00-\ud7af]", folded)),

@@ -1,4 +1,4 @@
-"""Sentences whose figures come from a run: how a figure is written, and the proof that a sentence holds only such.
+"""Sentences with figures from a run: how a figure is written, and a check that a sentence holds no other figures.
 
 A field names a figure by step, output and key, as in ``restored.report.seconds_model``; ``lookup`` finds it in the
 record of a run. ``shown`` is the only way to write it, so a sentence can be compared with the record to the character.

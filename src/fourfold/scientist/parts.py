@@ -1,4 +1,4 @@
-"""An answer in parts, whichever form it came in, and what a check of it may find."""
+"""The parts of an answer, from any of its forms, and the violations that a check of it can report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

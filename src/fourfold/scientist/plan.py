@@ -1,4 +1,4 @@
-"""The plan of an answer: which sources fit, which words of theirs say so, and how each thing asked is answered."""
+"""Plan an answer: which sources fit, which of their words say so, and how each thing asked is answered."""
 
 import re
 from collections import Counter
@@ -71,7 +71,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Model:
-    """A recommended model in the plan: its verdict, the task it offers, the part of its name that tells it."""
+    """A recommended model in the plan: its verdict, the task it offers, the part of its name that indicates it."""
 
     profile: Profile
     match: Match
@@ -299,7 +299,7 @@ _SIZE = r"size|크기|tamano|tamaño|grosse|größe|taille|サイズ|大小"
 
 
 def factor_of(question: str) -> tuple[str, str, str] | None:
-    """Two numbers of a question that tell of an enlargement, and the whole factor between them, as written."""
+    """Two numbers of a question that describe an enlargement, and the whole factor between them, as written."""
     plain = [number for number in numbers(question) if re.fullmatch(r"\d{1,6}", number)]
     for first in plain:
         for last in plain:
@@ -338,7 +338,7 @@ def _paper(profile: Profile, leaf: Leaf, wanted: Iterable[str], question: str) -
 
 
 def _of_a_fitting(paper: Paper, models: Iterable[Model], leaf: Leaf) -> Paper:
-    """A paper whose own words do not tell its subject is on the task if it describes a model whose name tells that."""
+    """A paper whose own words do not name its subject is on the task if it describes a model whose name does."""
     told = any(model.match == "yes" and model.profile.served == paper.profile.source for model in models)
     if not told or paper.profile.first is not None or paper.relevance == "relevant":
         return paper

@@ -1,4 +1,4 @@
-"""The part of the guard that looks at reasoning: what an ask rests on, what is ours, and what nobody can claim."""
+"""The guard's rules on reasoning: evidence for every ask, our own inferences marked, no claim that nobody can make."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Answering by doing: which network is run for a plan's task, and what its run shows, in words."""
+"""Choose the network to run for a plan's task, and put the results of the run in words."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ _LONGEST = 40
 
 @dataclass(frozen=True)
 class Proposal:
-    """What is run for a plan.
+    """What to run for a plan.
 
     Attributes:
         task: of the taxonomy; empty where nothing here carries it out.

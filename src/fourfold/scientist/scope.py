@@ -1,4 +1,4 @@
-"""What of a question is wanted: its clauses, and what in them is refused, lacking, or done already."""
+"""Find the parts of a question that do not name its task: what is refused, lacking, or already done."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _SPACED = re.compile(r"\S+")
 
 @dataclass(frozen=True)
 class Scope:
-    """A stretch of a question and why it does not tell the task.
+    """A part of a question, and why it does not name the task.
 
     Attributes:
         kind: "refused", "lacking" or "done"; start, end: offsets; sign: offsets of the words that say so.
@@ -26,13 +26,13 @@ class Scope:
     sign: Span
 
     def covers(self, span: Span) -> bool:
-        """Whether something said lies in it. What holds the sign itself says what it says: "no training data"."""
+        """Whether a phrase lies in it; one that overlaps the sign, such as "no training data", does not count."""
         start, end = span
         return self.start <= start < self.end and (end <= self.sign[0] or start >= self.sign[1])
 
 
 def scopes(folded: str, code: str) -> list[Scope]:
-    """Every stretch of a folded question of one language that is refused, lacking or done, in order."""
+    """Every part of a folded question of one language that is refused, lacking or done, in order."""
     found = phrases("scope.toml", code).find(folded)
     ends = {match.end() for match in CLAUSE_END.finditer(folded)} | {start for start, _ in found.get("turn", ())}
     cuts = [0, *sorted(ends), len(folded)]
@@ -55,7 +55,7 @@ def scopes(folded: str, code: str) -> list[Scope]:
 
 
 def _before(folded: str, at: int) -> int:
-    """The start of the two words before an offset, for languages that say first what is lacking."""
+    """The start of the two words before an offset, for languages that name what is lacking first."""
     words = list(_SPACED.finditer(folded, 0, at))
     return words[-2].start() if len(words) > 1 else 0
 

@@ -1,4 +1,4 @@
-"""What every part of an answer speaks with: names, quotes that become claims, the person's words, our reasoning."""
+"""Sentences shared by all parts of an answer: names, quotes that become claims, the person's words, our reasoning."""
 
 import re
 import unicodedata

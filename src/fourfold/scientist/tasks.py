@@ -1,4 +1,4 @@
-"""Which task a question is about: its leaves, told by what people say and how often they say it for each task.
+"""Classify which task a question is about, by the concepts it states and how often each task is asked about with them.
 
 A question is read as the set of concepts of words.toml that it states. taxonomy.toml grades how often each concept is
 said of each task; the task is the one under which the whole set is likeliest (naive Bayes with Bernoulli features).
@@ -37,7 +37,7 @@ class Leaf:
         id, origin: its id, and whether Hugging Face has it ("HF") or only we ("EXT").
         input, output: types.
         said: how likely a question of this task states a concept, 0..1, for the concepts that are graded.
-        tokens, nets, data: parts of model names that tell it.
+        tokens, nets, data: parts of model names that indicate it.
     """
 
     id: str
@@ -108,7 +108,7 @@ class Reading:
 
     @property
     def telling(self) -> list[str]:
-        """The stated concepts that are said of the task far more often than of others, the most telling first."""
+        """The stated concepts that are said of the task far more often than of others, the most distinctive first."""
         others = [leaf for leaf in leaves().values() if not leaf.is_method]
         lift = {
             name: self.leaf.said.get(name, 0.0) * len(others) / sum(leaf.said.get(name, UNGRADED) for leaf in others)
@@ -205,7 +205,7 @@ def _tells(leaf: Leaf, names: Collection[str]) -> bool:
 
 
 def _stated(folded: str, code: str, limits: list[Scope]) -> dict[str, tuple[tuple[int, int], ...]]:
-    """The concepts that a question states, without those it refuses, lacks, or tells as a step that is done.
+    """The concepts that a question states, without those it refuses, lacks, or gives as a step already done.
 
     A thing is there even where something done with it is refused.
     """

@@ -1,4 +1,4 @@
-"""A plan in words: short answer, task, workflow with what was asked, sources, what is open, and a next step."""
+"""Write a plan as text: short answer, task, workflow with what was asked, sources, what is open, and a next step."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -68,7 +68,7 @@ class Text:
         return f"{heading}\n\n{' '.join(said)}"
 
     def _telling(self) -> list[str]:
-        """The up to three words of the question that tell its task best, in their order: only short runs of letters."""
+        """Up to three words of the question that indicate its task best, in their order: only short runs of letters."""
         question = self.brief.question[:3000]
         if len(fold(question)) != len(question):
             return []
@@ -143,7 +143,7 @@ class Text:
         return self.words("basis_name")
 
     def _name(self, model: Model) -> None:
-        """Notes a model's name, which tells what it is for, as a claim."""
+        """Notes a model's name, which indicates what it is for, as a claim."""
         name = model.profile.source.name
         claim = Claim(self.words.quoted(name), name, name)
         if shown(name) == name and self.say.permitted(claim):

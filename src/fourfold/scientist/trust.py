@@ -1,4 +1,4 @@
-"""What in a text is a link, an identifier or an instruction: pure functions over text, shared by reading and checking.
+"""Find links, identifiers and instructions in a text: pure functions, shared by reading and checking.
 
 Nothing here decides what to do with a finding. The patterns are bounded or anchored, so long lines stay linear.
 """

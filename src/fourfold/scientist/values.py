@@ -1,4 +1,4 @@
-"""The values that the scientist's parts hand to each other: what a brief holds, and what an answer says."""
+"""The data types of the scientist: a brief and its sources, an answer and its parts."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The sentences of answers in each language: a file of ``prose`` filled in, types in plain words."""
+"""The sentences of answers in each language, filled in from the templates in ``prose``; types in plain words."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The routes of the service; what they do is done elsewhere, and never in the event loop."""
+"""The routes of the service; the work is done in other modules, and never in the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Requests with a photo: which fields they take, in words of OpenAPI, and reading them."""
+"""Requests with a photo: reading their fields, and the OpenAPI schema of these."""
 
 import hashlib
 import secrets

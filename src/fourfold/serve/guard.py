@@ -1,4 +1,4 @@
-"""What every request passes first: host, origin, token and size of the body; and what every answer bears."""
+"""Checks on every request (host, origin, token, size of the body), and the headers of every answer."""
 
 import secrets
 from http.cookies import SimpleCookie

@@ -1,4 +1,4 @@
-"""What the service takes, and how much of it: the options of ``fourfold serve``."""
+"""The options of ``fourfold serve``, with its limits."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page: its own files, what it shares with reports and answers, the little networks, and the engine to run them."""
+"""Serve the page: its own files, those it shares with reports, the little networks, and the engine to run them."""
 
 import hashlib
 import mimetypes

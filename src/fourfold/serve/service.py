@@ -1,4 +1,4 @@
-"""What the routes share: creating, finding and following jobs; nothing here blocks the event loop."""
+"""Create, find and follow jobs, for all routes; nothing here blocks the event loop."""
 
 import asyncio
 import hashlib
@@ -54,7 +54,7 @@ class Shown(BaseModel):
 
 
 class Service:
-    """What the routes share; made when the server starts."""
+    """Jobs and their files, for all routes; made when the server starts."""
 
     def __init__(self, options: ServeOptions) -> None:
         self.options = options
@@ -137,7 +137,7 @@ class Service:
         return found
 
     async def shown(self, job: Job) -> Shown:
-        """A job as it is told."""
+        """A job as the service reports it."""
         done, total = await run_in_threadpool(self.store.progress, job.id)
         error = None
         if job.state == "failed":

@@ -82,7 +82,7 @@ class Job:
     """A job as it stands.
 
     Attributes:
-        id: unguessable; kind: what is done; name: of the photo as its person calls it; request: what is wanted.
+        id: unguessable; kind: what is done; name: of the photo as its person calls it; request: what to do.
         created, started, finished, expires: seconds since 1970; attempts: times it was begun.
         cancelling: whether it is to stop at the next tile.
         error: problem details of a failed job; outcome: of a succeeded one, see ``serve.tasks.JobResult``.

@@ -1,4 +1,4 @@
-"""What a worker does for each kind of job. Pictures lie in the job's folder; what is returned names them there."""
+"""What a worker does for each kind of job. Pictures lie in the job's folder; results refer to them by name."""
 
 import io
 import json
@@ -38,7 +38,7 @@ _LONGEST = 64 << 10
 _REFUSED = "files of the server are not read"
 
 Told = Callable[[str, Mapping[str, Any]], None]
-"""Told of the kind and data of an event; may raise to stop between two tiles."""
+"""Called with the kind and data of an event; may raise to stop between two tiles."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Attempt:
     """A job being done.
 
     Attributes:
-        job: what is wanted; photo: the upload, empty if there is none; folder: of this attempt, for what is made.
-            Both are relative to the job's folder, which is the current one, so that no message tells where it lies.
-        session: whose networks are used; told: of every event.
+        job: what to do; photo: the upload, empty if there is none; folder: of this attempt, for what is made.
+            Both are relative to the job's folder, which is the current one, so that no message reveals where it lies.
+        session: whose networks are used; told: called with every event.
     """
 
     job: Job
@@ -196,7 +196,7 @@ class _Preview:
 
 
 def problem(error: Exception) -> dict[str, Any]:
-    """A failure as problem details say it; what was not foreseen is said without its words, which may tell too much."""
+    """A failure as problem details; an unexpected one without its message, which may reveal too much."""
     if isinstance(error, FourfoldError):
         kind = "picture" if isinstance(error, PictureError) else type(error).__name__
         return {"kind": kind, "title": "the job failed", "detail": str(error)}

@@ -1,10 +1,10 @@
-"""A worker: one process that takes jobs one after the other, and is held to time and memory.
+"""A worker process: takes one job after the other, within limits of time and memory.
 
 The process can be killed at any moment: a job is finished by one transaction at its end, and whatever a dead attempt
 left in the job's folder is never looked at again. It ends itself when its server is gone.
 
-It is ``python -m fourfold.serve.worker`` with pipes: its first line in tells what it is to be, every other line that
-there may be a job; each line out names a job to which something happened.
+It runs as ``python -m fourfold.serve.worker`` with pipes: the first line in holds its settings, every other one says
+that there may be a job; each line out names a job to which something happened.
 """
 
 import json
@@ -30,7 +30,7 @@ from fourfold.serve.limits import ServeOptions
 from fourfold.serve.store import Job, Store
 
 _HEARTBEAT, _GRACE = 1.0, 10.0
-"""Seconds between two looks at the lease, and those a job may take to stop after it was told to."""
+"""Seconds between two looks at the lease, and those a job may take to stop when it has to."""
 
 _BETWEEN = 0.1
 """Seconds between two notes of how far a job is."""
@@ -61,7 +61,7 @@ class Worker:
     """Takes jobs and does them.
 
     Args:
-        options: within which limits; owner: under which jobs are held; told, tells: lines from and to the server.
+        options: the limits; owner: name under which jobs are held; told, tells: streams from and to the server.
     """
 
     def __init__(self, options: ServeOptions, owner: str, told: TextIO, tells: TextIO) -> None:
@@ -188,7 +188,7 @@ def _log(error: OperationalError) -> None:
 
 
 def _resident_mb() -> int:
-    """Memory this process holds now; 0 where the system does not tell."""
+    """Memory this process holds now; 0 where the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
     except (OSError, ValueError, AttributeError):

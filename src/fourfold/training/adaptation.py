@@ -1,4 +1,4 @@
-"""Adapting a two-tower network to unlabelled pictures, pass by pass; stopped, it goes on from its last save."""
+"""Adapt a two-tower network to unlabelled pictures, pass by pass; an interrupted run resumes from its last save."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ LARGEST_SCALE = 100.0
 
 
 def shares(adaptation: Adaptation, images: Tensor) -> Tensor:
-    """``N×K`` shares of the classes of ``N×W×…``, W windows of each picture."""
+    """``N×K`` class probabilities of ``N×W×…``, W windows of each picture."""
     return torch.cat([adaptation.logits(part) for part in torch.split(images, 256)]).softmax(1)
 
 

@@ -1,4 +1,4 @@
-"""Photos brought into known conditions, seeded: one family of ways to train on, and one that no training sees.
+"""Damage photos in known ways, seeded: one family of methods to train on, and another that is only tested on.
 
 A sample is the same for the same photo, condition, family and generator. Every condition may also be a little soft and
 stored as a good JPEG, so that neither gives the condition away.
@@ -51,7 +51,7 @@ def _sharp(part: Picture, _rng: np.random.Generator) -> Picture:
 
 
 def _panned(part: Picture, rng: np.random.Generator) -> Picture:
-    """Moved evenly along a line of 6 to 24 pixels."""
+    """Motion blur along a straight line of 6 to 24 pixels."""
     length, angle = rng.uniform(6, 24), rng.uniform(0, math.pi)
     way = np.linspace(-length / 2, length / 2, 96)
     return _along(part, np.stack([way * math.sin(angle), way * math.cos(angle)], axis=1))
@@ -83,7 +83,7 @@ def _processed(part: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _shaken(part: Picture, rng: np.random.Generator) -> Picture:
-    """Moved along a random walk, as a hand does, of 5 to 16 pixels."""
+    """Motion blur along a random walk of 5 to 16 pixels, like that of a hand."""
     way = np.cumsum(np.cumsum(rng.normal(size=(96, 2)), axis=0), axis=0) + 3 * np.cumsum(
         rng.normal(size=(96, 2)), axis=0
     )

@@ -1,4 +1,4 @@
-"""Training pairs for deblurring: sharp photos shaken on the fly, or folders of blurry and sharp pictures."""
+"""Training pairs for deblurring: sharp photos with simulated shake, or folders of blurry and sharp pictures."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +41,7 @@ class ShakenPhotos:
     """Sharp photos, held in memory and photographed anew for each crop.
 
     Args:
-        folders: see ``data.split``; still: share of crops without shake; first: use only the first N photos (0: all).
+        folders: see ``data.split``; still: fraction of crops without shake; first: use only the first N (0: all).
     """
 
     def __init__(self, folders: Sequence[Path], still: float, first: int = 0) -> None:
@@ -61,7 +61,7 @@ class ShakenPhotos:
         return photographed(photo, rng, self._camera, richest)
 
     def held_out(self) -> list[Pair]:
-        """As ``Pairs``: the middle of every held-out photo, shaken."""
+        """As ``Pairs``: the middle of every held-out photo, with simulated shake."""
         return [
             photographed(photo, np.random.default_rng(number), CAMERA, _middle(photo, _VALIDATED))
             for number, photo in enumerate(self._held)

@@ -1,4 +1,4 @@
-"""Training of deblurring networks: crops of shaken photos or of pairs, MSSNet's loss, the gain on held-out pictures."""
+"""Train deblurring networks: crops with simulated shake or of pairs, MSSNet's loss, the gain on held-out pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Handwritten digits: MNIST to train on, and scikit-learn's, of other hands and eight pixels, to adapt to."""
+"""Handwritten digits: MNIST to train on, and scikit-learn's 8×8 digits, by other writers, to adapt to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training of the small vision transformer without labels: what two views show of one place must be most alike.
+"""Train the small vision transformer without labels: features of one place in two views must be the most similar.
 
 The loss is InfoNCE (van den Oord et al., 2018) between places, as in dense contrastive learning (Pinheiro et al.,
 NeurIPS 2020): each place of a view is to be found among all places of the batch, seen in another view.
@@ -81,7 +81,7 @@ def train(recipe: EncoderRecipe, photos: Sequence[Path], folder: Path) -> Path:
 
 
 def centre(network: VisionTransformer, pictures: Iterable[Tensor]) -> None:
-    """Shift the features so that their mean over pictures is 0: only then do cosines between them tell things apart."""
+    """Shift the features so that their mean over pictures is 0: only then do cosines between them discriminate."""
     with torch.inference_mode():
         mean = torch.stack([network(some).mean((0, 2, 3)) for some in pictures]).mean(0)
     network.head.bias.data -= mean
@@ -118,7 +118,7 @@ def contrast(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 def validate(network: VisionTransformer, tests: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> float:
-    """The share of places whose most similar place in the other views is themselves, over batches of ``two_views``."""
+    """The fraction of places that are most similar to themselves in the other view, over batches of ``two_views``."""
     right = []
     with torch.inference_mode():
         for test in tests:

@@ -1,4 +1,4 @@
-"""Training of FeatSharp by multi-view consistency, beside the simpler ways that it has to beat (paper, section 3).
+"""Train FeatSharp by multi-view consistency, beside the simpler baselines that it has to beat (paper, section 3).
 
 The upsampled features of a picture, seen through a homography and downsampled by a learned downsampler, should be what
 the frozen encoder says of the picture seen through that homography. Each way learns from the same encodings.

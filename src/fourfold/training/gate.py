@@ -41,7 +41,7 @@ class Tiles:
 
 
 def look(little: Card, big: Card, photos: Sequence[Path], seed: int = 1) -> Tiles:
-    """Run both networks over the middle of every training photo, shrunk (and spoiled, if their style is photo)."""
+    """Run both networks over the middle of every training photo, shrunk (and degraded, if their style is photo)."""
     coarse = tiling.plan((SIDE, SIDE), big.receptive_field)
     ((tile,),) = coarse.rows
     runners = [engines.load(card, tile=coarse.shape) for card in (little, big)]

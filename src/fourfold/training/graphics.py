@@ -1,4 +1,4 @@
-"""Graphics drawn by us, seeded: text, line art, user interfaces, icons and halftone.
+"""Synthetic graphics, seeded: text, line art, user interfaces, icons and halftone.
 
 Everything is drawn at twice its size and shrunk, so that edges are as smooth as a renderer makes them.
 """

@@ -1,4 +1,4 @@
-"""From a finished run to a network of the catalog: weights in every format, checked, and the gate of a big one."""
+"""Publish a finished run in the catalog: checked weights in every format, and the gate of a big network."""
 
 import re
 from collections.abc import Sequence

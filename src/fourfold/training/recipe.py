@@ -206,7 +206,7 @@ class FeatSharpRecipe(Settings):
     Attributes:
         name: folder and weights name; factor: f, see ``networks.featsharp.FeatSharp``.
         encoder: file of the frozen encoder's weights, or nothing for one at random; width, depth, heads, features: see
-            ``networks.vit.VisionTransformer``; side: R, pixels of the pictures it is shown. Or a network of others, see
+            ``networks.vit.VisionTransformer``; side: R, pixels of the pictures it is shown. Or a third-party model, see
             ``models.backbones.load``, which says all this itself.
         start: file of weights of another factor to start from, or nothing.
         batch: pictures a step; views: of each; kernel: side of the learned downsampler, odd.
@@ -255,9 +255,9 @@ class DeblurRecipe(ImageRecipe):
 
     Attributes:
         wf, scale, vscale: see ``networks.mssnet.MSSNet``.
-        data: ``photos`` (sharp ones, shaken by ``imaging.camera``) or ``pairs`` (folders ``blur`` and ``sharp``).
+        data: ``photos`` (sharp ones, blurred by ``imaging.camera``) or ``pairs`` (folders ``blur`` and ``sharp``).
         scaled: whether the starting weights are scaled to the data, see ``start``, and not PyTorch's as in the paper.
-        still: share of photos that are not shaken, so that the network learns to leave sharp ones alone.
+        still: fraction of photos without shake, so that the network learns to leave sharp ones alone.
     """
 
     loop = "deblurring"
@@ -281,7 +281,7 @@ class TowerRecipe(Settings):
         width: of the image tower's first layer; features: length of the common vectors.
         samples: how many pictures to train on.
         steps: optimiser steps; batch: pictures a step.
-        lr: peak learning rate of Adam, by the one-cycle schedule; smoothing: share of each label given to all classes.
+        lr: peak learning rate of Adam, by the one-cycle schedule; smoothing: part of each label given to all classes.
         seed: of initialisation, pictures and batches; check_every: steps between validations, each followed by a save.
     """
 

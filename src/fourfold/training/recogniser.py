@@ -32,7 +32,7 @@ _LEAST = 0.02  # of a prior: no condition is impossible
 
 @dataclass(frozen=True, eq=False)
 class AdaptedRecogniser:
-    """An adapted recogniser, and what it makes of the photos; ``before`` and ``after`` are N numbers of conditions."""
+    """An adapted recogniser, and what it makes of the photos; ``before`` and ``after`` are N class indices."""
 
     model: bytes
     before: NDArray[np.int64]
@@ -83,7 +83,7 @@ def tuning_of(tuned: Tuned, seed: int) -> Tuning:
 
 
 def gain(folder: Path, tuned: Tuned, seed: int) -> Gained:
-    """What adapting the recogniser to held-out photos with damage of other families gains; nothing is told of these."""
+    """The gain of adapting the recogniser to held-out photos with damage of other families, without their labels."""
     tuning = tuning_of(tuned, seed)
     adaptation = Adaptation(loaded(), CLASSES, tuning, CONTEXT)
     return adapting.gain(adaptation, held_out_set([folder], "shifted", seed), tuning, AdaptOptions().passes)

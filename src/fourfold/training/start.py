@@ -1,8 +1,9 @@
-"""Starting weights of an MSSNet that is trained for an hour and not for days; it has no normalisation to mend them.
+"""Scale the starting weights of an MSSNet to the data, so that it can be trained in hours instead of days.
 
-Kernels that see the picture are freed of their mean, but for every fourth: brightness says nothing about blur. Then
-every convolution is scaled, from the first to the last, till its answers to a few pictures have a set deviation: one,
-or less where they are added to something (layer-sequential unit-variance initialisation, Mishkin and Matas, ICLR 2016).
+The network has no normalisation layers. Kernels that see the picture are made zero-mean, except every fourth, because
+brightness says nothing about blur. Then every convolution, from the first to the last, is scaled so that its output on
+a few pictures has a given standard deviation: 1, or less where it is added to something (layer-sequential unit-variance
+initialisation, Mishkin and Matas, ICLR 2016).
 """
 
 from collections.abc import Callable

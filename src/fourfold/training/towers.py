@@ -1,4 +1,4 @@
-"""The training loop of two-tower networks, top to bottom. It resumes from its own saves and runs on any device."""
+"""Train two-tower networks; a run resumes from its own saves, on any device."""
 
 import json
 import math

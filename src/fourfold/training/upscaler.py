@@ -1,4 +1,4 @@
-"""Training of the upscaler: patches of photos and graphics, the error of RGB and luma, PSNR on held-out pictures."""
+"""Train the upscaler: patches of photos and graphics, the error of RGB and luma, PSNR on held-out pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path

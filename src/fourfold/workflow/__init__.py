@@ -1,1 +1,1 @@
-"""Workflows: steps that are typed functions, checked before they run, kept when they are done."""
+"""Workflows: steps are typed functions, checked before they run; their results are cached."""

@@ -1,4 +1,4 @@
-"""Results of finished steps, kept by what they were made from, so that no step is computed twice.
+"""A cache of step results, keyed by what they were made from, so that no step is computed twice.
 
 A key is the SHA-256 of a step's node, its version, its parameters and the keys of its inputs; of a file, its content.
 An entry is a folder of that name with ``values.json`` and, for a picture whose rows are kept, ``NAME.raw``. It is made
@@ -219,7 +219,7 @@ def _verified(path: Path, of_type: ImageType, checksum: str) -> Levels:
 
 
 def _checksum(folded: NDArray[Any] | None) -> str:
-    """Of rows that were folded into one by exclusive or: it tells parts that a power cut left out, and costs little."""
+    """A cheap checksum of rows folded into one by exclusive or: it detects parts that a power cut left out."""
     return hashlib.sha256(b"" if folded is None else folded.tobytes()).hexdigest()
 
 

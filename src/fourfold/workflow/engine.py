@@ -1,4 +1,4 @@
-"""Runs a checked workflow on one set of inputs: each step once, or not at all where its result is kept already.
+"""Run a checked workflow on one set of inputs: each step once, or not at all where its result is cached.
 
 A step that gives a picture still to be computed stays open until another step takes its rows, which then flow through
 both at once: a restored picture is encoded while the network makes it. What nobody took is computed at the end. Where
@@ -40,7 +40,7 @@ _LONGEST_ENGINE = "onnxruntime fp32"
 """Engine and arithmetic of a network, which a recipe will also tell."""
 
 Watch = Callable[[Event], None]
-"""Told of every event; may raise to stop the run between two tiles."""
+"""Called with every event; may raise to stop the run between two tiles."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class _Run:
             if value != task.node.parameters[name].default:
                 told[name] = self._contents[value] if isinstance(value, Path) else value
             if name == "model" and isinstance(value, str):
-                told[name] = Path(value).name  # a network of others is named by its file; where that lies is nobody's
+                told[name] = Path(value).name  # a third-party model is named by its file, without the folder
         return told
 
     def _recipe(self, task: BoundStep) -> dict[str, Any]:
@@ -292,7 +292,7 @@ class _Run:
 
 
 class _Keeper:
-    """Keeps the rows of an open picture in its step's entry, or lets them pass; told when the last one came."""
+    """Keeps the rows of an open picture in its step's entry, or drops them; calls ``told`` after the last one."""
 
     def __init__(self, entry: Entry, name: str, picture: Picture, told: Callable[[], None], *, keeps: bool) -> None:
         self._read = partial(entry.read, name, picture) if keeps else None

@@ -1,4 +1,4 @@
-"""A workflow checked: every step's node, arguments and inputs found, types that fit, an order to run in.
+"""Check a workflow: find every step's node, arguments and inputs, match their types, and put the steps in order.
 
 ``check`` finds all problems at once; only what has none becomes a ``Graph``, and only a ``Graph`` can be run.
 """

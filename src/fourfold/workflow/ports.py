@@ -1,4 +1,4 @@
-"""What flows between the steps of a workflow, and what is known of it before it is there.
+"""The values that flow between the steps of a workflow, and what is known of them before they are computed.
 
 An image, a report (figures by name), a score (one figure) and a text; ``KINDS`` is the list.
 """
@@ -22,7 +22,7 @@ from fourfold.core.image import Image, Metadata
 
 @dataclass(frozen=True)
 class ImageType:
-    """What is known of an image without its pixels; None wherever only a run can tell.
+    """What is known of an image without its pixels; None wherever only a run can show it.
 
     Attributes:
         origin: the step that loaded the photo it was made from.

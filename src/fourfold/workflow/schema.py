@@ -1,4 +1,4 @@
-"""Workflow files: their form, read with the line of everything, and the same form as a JSON Schema.
+"""Workflow files: parsed with the line number of everything, and described by a JSON Schema.
 
 A workflow file is YAML of one form: ``title``, ``about``, perhaps ``answers`` and ``suits``, then ``inputs`` (name:
 default, or nothing where one must be given) and ``steps``. A step names its ``node``; each of its other lines gives a

@@ -1,1 +1,1 @@
-"""Whole folders and object stores of photos: planned, done by many workers, written down, resumed."""
+"""Batches: restore all photos of a folder or object store with many workers, and resume from a journal."""

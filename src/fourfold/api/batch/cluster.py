@@ -1,7 +1,7 @@
-"""Ray: many machines as workers. Lines travel, which hold names; photos never do.
+"""Run lines of work on the machines of a Ray cluster. Lines hold names of photos; photos themselves are never sent.
 
-Workers are actors of Ray Data. When one is lost, with its machine or without, its lines are done again by another; who
-does a line must therefore be able to do it twice.
+Workers are actors of Ray Data. When a worker or its machine is lost, another worker does its lines again, so doing a
+line twice must be harmless.
 """
 
 import logging
@@ -13,10 +13,10 @@ from typing import Any
 from fourfold.core.errors import MissingExtra, RuntimeFailure
 
 _TOGETHER = 8
-"""Lines that a worker takes at once: what is lost of finished work when a machine is lost, at most."""
+"""Lines that a worker takes at once: the most finished work that can be lost with a machine."""
 
 _RETRIES = 1
-"""Of a block whose worker is lost. By itself Ray would try without end, also a line that kills every worker."""
+"""Retries of a block whose worker is lost. Ray's default retries forever, even a line that kills every worker."""
 
 
 @cache
@@ -64,7 +64,7 @@ def each(
         lines: what to do. workers: at most, fewer while the cluster has fewer. threads: processors of each.
 
     Yields:
-        None as the answer in the end for each line over which workers died time and again.
+        None as the answer for a line over which workers died every time.
 
     Raises:
         RuntimeFailure: the cluster is lost, or no worker can be made.

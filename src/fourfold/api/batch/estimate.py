@@ -1,4 +1,4 @@
-"""What a batch will take, measured on a few of its photos before it begins."""
+"""Estimate the time and disk space of a batch from a few of its photos before it begins."""
 
 import math
 import tempfile
@@ -23,7 +23,7 @@ _ROUNDS = 2  # of which the first compiles the networks
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is to come, about.
+    """The estimated work, time and space of a batch.
 
     Attributes:
         photos: to be done; bytes_in: of all of them; bytes_out: of all results; seconds: until the last is done.
@@ -72,7 +72,7 @@ def estimate(setting: Setting, jobs: Sequence[Job], workers: int) -> Estimate:
 
 
 def _one(setting: Setting, session: Session, job: Job) -> tuple[float, float]:
-    """Bytes of the result, and seconds, as the middle of the photo suggests."""
+    """Bytes of the result and seconds, estimated from the middle of the photo."""
     with tempfile.TemporaryDirectory(prefix="fourfold-") as name:
         scratch = Path(name)
         before = time.perf_counter()

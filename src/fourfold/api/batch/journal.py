@@ -43,11 +43,11 @@ class Made(NamedTuple):
 
 @dataclass
 class Journal:
-    """What has been done, and where to write what is being done.
+    """What a batch has done so far, and the file that records it.
 
     Attributes:
         path: of the file; setting: of the last batch in it, empty if there is none.
-        made: by names of results. One stops to count when making it again fails, and when a batch begins anew.
+        made: by names of results. An entry no longer counts when making it again fails, or when a batch starts over.
     """
 
     path: Path
@@ -137,7 +137,7 @@ class Journal:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error says that a disk, or a person's share of it, is full."""
+    """Whether an error says that a disk is full or a quota is used up."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -14,7 +14,7 @@ KEPT = ".fourfold"
 """The folder in a target that holds the journal and results in the making."""
 
 _STAMPS = ("ETag", "mtime", "LastModified", "created")
-"""What fsspec's file systems tell of an object's content, the surest first."""
+"""Keys by which fsspec's file systems identify an object's content, the most reliable first."""
 
 _WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Kinds of URL whose objects appear whole or not at all; elsewhere a cut upload leaves half a file of its name."""
@@ -64,11 +64,11 @@ class Place(Protocol):
         ...
 
     def put(self, made: Path, name: str) -> None:
-        """Move a local file here, where it appears whole and takes another's place; raises ``PictureError``."""
+        """Move a local file here, whole and in place of any file of that name; raises ``PictureError``."""
         ...
 
     def scratch(self) -> Path | None:
-        """The folder from which ``put`` is only a renaming; None if any does."""
+        """The folder from which ``put`` only has to rename; None if any folder will do."""
         ...
 
     def free(self) -> int | None:

@@ -1,4 +1,4 @@
-"""The local pool: a process for each worker; one that dies takes nothing but its own photo's first try with it."""
+"""The local pool: one process per worker. When one dies, only its current photo is affected, and is tried once more."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ serve()"""
 
 
 class Pool:
-    """Worker processes, open as a context; left early, photos being made are dropped.
+    """Worker processes, as a context manager; on an early exit, photos in progress are dropped.
 
     Args:
         setting: of the batch; workers: how many, each started when it has something to do.
@@ -87,13 +87,13 @@ class Pool:
 
 
 class _Seat:
-    """Where one worker process sits; after one that died comes another."""
+    """A slot for one worker process, which is replaced when it dies."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, setting: Setting, job: Job) -> Outcome | None:
-        """What became of the job, None if the worker died over it."""
+        """The outcome of the job, None if the worker died over it."""
         try:
             process = self._process = self._process or _started(setting)
             _send(process, asdict(job))

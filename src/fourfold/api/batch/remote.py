@@ -12,7 +12,7 @@ from fourfold.api.batch.worker import Job, Setting, Worker, died
 
 @dataclass(frozen=True)
 class Cluster:
-    """Workers of a Ray cluster, open as a context; source and target are to be reached from every machine.
+    """Workers of a Ray cluster, as a context manager; every machine must be able to reach source and target.
 
     Attributes:
         setting: of the batch; workers: at most.

@@ -1,4 +1,4 @@
-"""Batches: every photo of a folder or an object store, once; what is interrupted goes on where it stopped."""
+"""Run a batch: restore every photo of a folder or an object store once; an interrupted batch can be resumed."""
 
 import hashlib
 import os
@@ -29,14 +29,14 @@ from fourfold.core.threads import available
 
 Engine = Literal["local", "ray"]
 _WORKER_BYTES = 700 << 20
-"""Of memory that a worker takes with ordinary photos; the pool is made no larger than fits."""
+"""Bytes of memory a worker takes with ordinary photos; the pool is no larger than memory allows."""
 
 _POLL = 2.0
 """Seconds between two looks at a watched place, or ten times what a look takes."""
 
 
 class Workers(Protocol):
-    """An engine, open: does jobs and gives what became of each."""
+    """A running engine: does jobs and yields the outcome of each."""
 
     def do(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Do them all; outcomes come as they are ready."""
@@ -65,7 +65,7 @@ class Batch:
         options: of every photo; ``threads`` is what all workers share, with Ray what each has.
         name: template of the results' names, see ``api.names.Names``.
         overwrite: make results anew that exist already.
-        resume: go on with the batch that the target's journal tells of, with its options; of those only ``threads`` may
+        resume: go on with the batch that the target's journal records, with its options; of those only ``threads`` may
             be given then.
         journal: the journal's file; by default in the target, for an object store in the person's state folder.
         engine: ``local`` processes, or the workers of a ``ray`` cluster; workers: how many, None to choose.
@@ -108,7 +108,7 @@ class Batch:
         self._start: int | None = None
 
     def plan(self) -> BatchPlan:
-        """List what is there and tell what is left of it.
+        """List the source and find what is left to do.
 
         Raises:
             PictureError: a place cannot be listed.
@@ -205,7 +205,7 @@ class Batch:
             if jobs or refused:
                 return BatchPlan(jobs, refused, plan.skipped)
             found: tuple[Job | Outcome, ...] = (*plan.jobs, *plan.refused)
-            before = {one for one in found if self._refused.get(one.source) != one.stamp}  # what failed so is told
+            before = {one for one in found if self._refused.get(one.source) != one.stamp}  # such a failure is reported
             time.sleep(max(_POLL, 10 * (time.monotonic() - began)))
 
     def _results(self) -> set[str]:
@@ -255,7 +255,7 @@ class Batch:
                     card, tile=(side, side), runtime=options.runtime or "auto", threads=share,
                     precision=options.precision or "auto",
                 )  # fmt: skip
-                if card.offers("onnx"):  # what else a network of others needs leaves no choice
+                if card.offers("onnx"):  # other third-party models have only one engine
                     options = options.changed(runtime=runner.runtime, precision=runner.precision)
             self._setting = Setting(self.source.url, self.target.url, options)
             self._workers = workers

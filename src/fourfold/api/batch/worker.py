@@ -1,4 +1,4 @@
-"""One worker of a batch: a session that stays loaded, and one photo after the other through ``restore_files``."""
+"""One worker of a batch: keeps a session loaded and restores one photo after the other with ``restore_files``."""
 
 import json
 import os
@@ -61,7 +61,7 @@ class Setting:
 
 
 class Worker:
-    """Does one photo after the other; what fails is told, never raised."""
+    """Restores one photo after the other; failures are returned as outcomes, never raised."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -128,7 +128,7 @@ def died(setting: Setting, job: Job) -> Outcome:
 def serve() -> None:
     """Be a worker process: a setting, then jobs, as lines of JSON on standard input; outcomes on standard output.
 
-    It ends with its input, also in the midst of a photo: then nobody is left to tell.
+    It ends with its input, even in the middle of a photo: nobody is left to read the outcome.
     """
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever an engine prints is no answer

@@ -1,1 +1,1 @@
-"""Little-Big on labelled data: stored logits or real networks in, the fitted cascade, its report and plot out."""
+"""Little-Big on labelled data: fit a cascade to stored logits or real networks, measure, report and plot it."""

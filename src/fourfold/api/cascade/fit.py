@@ -19,7 +19,7 @@ from fourfold.methods.gate import Fit
 from fourfold.models.classifier import Classifier, Encoding
 
 BATCH = 32
-"""Pictures in memory at once, unless told otherwise."""
+"""Pictures in memory at once, by default."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A folder of pictures, a table of their classes, and networks that are timed while they answer."""
+"""Labelled pictures (a folder and a CSV table of classes), and classifiers that are timed while they run."""
 
 import csv
 import time
@@ -57,7 +57,7 @@ def levels(path: Path) -> NDArray[np.uint8]:
 
 
 class Timed:
-    """A network over picture files, ``methods.cascade.Network``, that keeps account of itself.
+    """A network over picture files (a ``methods.cascade.Network``) that counts its calls and its time.
 
     Args:
         prepare: from levels ``H×W×3`` to one sample. network: from samples to logits.

@@ -1,4 +1,4 @@
-"""Stored logits: what networks said of labelled samples, in a ``.npz`` file or a folder of ``.npy`` files.
+"""Stored logits: outputs of networks on labelled samples, in a ``.npz`` file or a folder of ``.npy`` files.
 
 Members: ``labels`` (``N`` integers), and for each network ``NAME.logits`` (``N×C`` real numbers) and ``NAME.macs`` (one
 number: multiply-accumulate operations a sample). Logits pass through memory in blocks of rows, compressed or not, so a

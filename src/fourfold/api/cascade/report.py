@@ -1,7 +1,7 @@
-"""Little-Big measured honestly: the threshold chosen on one part of the samples and reported on another.
+"""Evaluate Little-Big on held-out samples: the threshold is chosen on one part and measured on another.
 
-The paper states its figures on the samples its threshold was chosen on; that figure is shown as well, named so. Beside
-the cascade stand the baselines it has to beat: each network alone, random routing, and a single network of equal cost.
+The paper reports its figures on the samples that the threshold was chosen on; that figure is shown too, and labelled
+so. The baselines to beat are each network alone, random routing, and a single network of equal cost.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Measured:
-    """A threshold on samples that had no say in it.
+    """A threshold, measured on samples that it was not chosen on.
 
     Attributes:
         fit: the operating point there. samples: how many.

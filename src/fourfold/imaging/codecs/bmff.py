@@ -1,4 +1,4 @@
-"""The boxes of HEIF and AVIF files, as far as their decoders leave something to look after.
+"""Boxes of HEIF and AVIF files, for what their decoders do not report: item properties and item types.
 
 Source: ISO/IEC 14496-12 (box structure), 23008-12 (items and their properties).
 """

@@ -23,7 +23,7 @@ _RUN = re.compile(rb"(.)\1{63}", re.DOTALL)
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _AFTER_A_SCAN = {0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
 _ENDS = {0xD9, 0xDC, *range(0xE0, 0xF0), 0xFE}
-_BESIDE = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # all about the file but what libjpeg tells the colour space by
+_BESIDE = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # all about the file but what libjpeg derives the colour space from
 _PROGRESSIVE = {0xC2, 0xCA}
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _UNREADABLE = {0xC3: "lossless", 0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical", 0xF7: "JPEG-LS"}
@@ -37,7 +37,7 @@ class Damage:
     """What is wrong with the pixels of a file.
 
     Attributes:
-        share: of the pixels that are missing or wrong, 0 to 1; None if that cannot be told.
+        share: of the pixels that are missing or wrong, 0 to 1; None if that is unknown.
         what: is wrong, in words that fit into a sentence.
         sound: the file up to where that begins, with an end mark.
     """

@@ -1,4 +1,4 @@
-"""From an open file to upright samples and what travels with them: one function a kind of file.
+"""Decode an open file to upright samples and their metadata: one function per file format.
 
 Plugins of Pillow are called by name instead of through ``PIL.Image.open``: that leaves the host's pixel limit and
 its set of plugins alone, and nothing but these eight decoders ever sees a file.

@@ -1,4 +1,4 @@
-"""What stands in a file beside its picture and is not carried over: videos, gain maps, depth maps. It is named.
+"""Find what a file holds that results do not keep (videos, gain maps, depth maps), to name it in notes.
 
 Source: Google's Motion Photo format 1.0 and Ultra HDR image format 1.1; ISO 21496-1; ISO/IEC 23008-12, section 6;
 C2PA 2.1, annex A.

@@ -1,4 +1,4 @@
-"""JPEG: what its segments hold beside the picture, in and out.
+"""JPEG segments: read and write the metadata that they hold.
 
 Source: ITU-T T.81, annex B; JFIF 1.02; EXIF 2.32, section 4.7; ICC.1:2022, annex B.4; XMP specification part 3,
 section 1.1.3; CIPA DC-007 (Multi-Picture Format).
@@ -73,7 +73,7 @@ def parts(stream: BinaryIO) -> Parts:
 
 
 def around(stream: BinaryIO, before: Parts) -> tuple[bool, list[str]]:
-    """What only the whole file tells.
+    """What can only be found by reading the whole file.
 
     Returns:
         Whether it holds more pictures of the person's, not thumbnails or gain maps; and notes about what is not

@@ -1,4 +1,4 @@
-"""Which page of a TIFF file is the picture: not a thumbnail, not a mask, and not what a camera's sensor saw.
+"""Find the pages of a TIFF file that are pictures, and not thumbnails, masks or raw sensor data.
 
 Source: TIFF 6.0 (NewSubfileType), TIFF technical note 1 (SubIFDs), DNG 1.7 (raw pictures).
 """

@@ -1,4 +1,4 @@
-"""What travels beside the pixels: EXIF, XMP, IPTC and texts, made true again for the picture that is written."""
+"""Metadata (EXIF, XMP, IPTC and texts): read, and updated to match the picture that is written."""
 
 from fourfold.imaging.metadata.exif import aspect_of, block_of, descriptive, dpi_of, without_orientation
 from fourfold.imaging.metadata.fields import held

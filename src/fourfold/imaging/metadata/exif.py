@@ -1,4 +1,4 @@
-"""EXIF blocks: read, repaired, and made true again for the picture that is written.
+"""EXIF blocks: read, repaired, and updated to match the picture that is written.
 
 Blocks are edited in place. Camera makers' notes hold offsets counted from the start of the block, so a block
 that is taken apart and written anew would break them; here every byte that stays keeps its place.

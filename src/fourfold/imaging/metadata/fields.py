@@ -1,4 +1,4 @@
-"""What one format calls ``Title`` and another ``dc:title``: texts translated by name, so that none is lost.
+"""Translate texts between formats by name (``Title`` in PNG is ``dc:title`` in XMP), so that none is lost.
 
 Source: Metadata Working Group guidelines 2.0, section 5; IPTC Photo Metadata Standard 2023.1, appendix; PNG (third
 edition), section 11.3.3.2.

@@ -1,4 +1,4 @@
-"""What a file carried, and what of it a written picture carries on."""
+"""Collect the metadata of an input file, and decide what of it a written picture keeps."""
 
 from collections.abc import Mapping
 from dataclasses import replace

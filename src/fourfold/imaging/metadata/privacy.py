@@ -1,10 +1,10 @@
-"""Where a photo was taken, left out: of all metadata only what is known to be harmless is kept.
+"""Remove where a photo was taken: only metadata that is known to be harmless is kept.
 
-Lists of what tells a place are never complete: every maker of drones, phones and programs adds fields of its own. So
-these are lists of what tells none. Blocks are written anew from what is kept; no byte between its parts survives.
+A list of fields that reveal a place is never complete: makers of drones, phones and programs add their own. So these
+are lists of fields that reveal none. Blocks are rewritten from what is kept; no byte between its parts survives.
 
-What a person wrote as a caption, a title or a comment is kept, as nobody can know what it tells, unless it reads as
-coordinates or as the address of a map.
+Captions, titles and comments are a person's own words and are kept, unless they read as coordinates or as the address
+of a map.
 """
 
 import re
@@ -114,7 +114,7 @@ _READS_AS_A_PLACE = re.compile(
 
 
 def without_places(metadata: Metadata) -> Metadata:
-    """The metadata with only what is known to tell no place; a note names all the rest.
+    """The metadata with only what is known to reveal no place; a note names all the rest.
 
     A damaged part is left out.
     """

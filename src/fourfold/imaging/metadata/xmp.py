@@ -1,4 +1,4 @@
-"""XMP packets: taken apart, made true again, merged, and given more properties.
+"""XMP packets: parsed, updated to match the written picture, merged, and given more properties.
 
 What need not change stays byte for byte: new properties go in as text before the end of the packet.
 
