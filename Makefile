@@ -46,7 +46,7 @@ web:
 	$(PYTHON) hatch_build.py
 
 docs: .venv/installed-dev demo
-	cp demo/before-after.png docs/guide/before-after.png
+	$(BIN)/python -c "from PIL import Image; Image.open('demo/before-after.png').save('docs/guide/before-after.webp', quality=92)"
 	FOURFOLD_UPDATE_DOCS=1 $(BIN)/python -m pytest tests/api/test_golden.py tests/imaging/test_conformance.py tests/project \
 		tests/workflow/test_workflow_check.py tests/scientist/test_grades.py tests/scientist/test_answer.py
 
