@@ -16,7 +16,7 @@ from fourfold.serve.limits import ServeOptions
 from serve_it import jpeg
 
 LEASE = ("--lease-seconds", "3")
-PHOTO = jpeg(220, 180)
+PHOTO = jpeg(440, 360)
 SLOW = {"route": "big", "tile": "64", "format": "png"}
 
 
@@ -26,7 +26,7 @@ def finished_once(server, job):
     assert done["state"] == "succeeded", done
     with Image.open(io.BytesIO(server.ask("GET", done["links"]["result"]).content)) as picture:
         picture.load()
-        assert picture.size == (880, 720)
+        assert picture.size == (1760, 1440)
     told = server.ask("GET", f"/v1/jobs/{job}/events").text
     assert told.count('"succeeded"') == 1
     return done
