@@ -11,6 +11,7 @@ import pytest
 
 import fourfold
 from fourfold.core.errors import InvalidInput, MissingExtra
+from fourfold.scientist import endpoint
 from fourfold.scientist.brief import parse
 from fourfold.scientist.check import guard
 from fourfold.scientist.llm import Advice, Refusal, Settings, advise
@@ -281,6 +282,24 @@ def test_stalls_and_slow_answers_end_in_time():
 
     for behave in (stall, drip, drip_headers):
         assert "did not finish within 0.5 s" in refused(behave, timeout=0.5)
+
+
+def test_closing_a_client_in_use_does_not_hide_that_time_ran_out(monkeypatch):
+    def slow_to_close(*given):
+        client = made(*given)
+        close = client.close
+        monkeypatch.setattr(client, "close", lambda: (close(), time.sleep(0.5)))
+        return client
+
+    def drip(handler, _):
+        handler.send_response(200)
+        handler.end_headers()
+        while not handler.server.ended.wait(0.05):
+            handler.wfile.write(b" ")
+
+    made = endpoint._client
+    monkeypatch.setattr(endpoint, "_client", slow_to_close)
+    assert "did not finish within 0.5 s" in refused(drip, timeout=0.5)
 
 
 def test_an_endless_answer_is_cut():

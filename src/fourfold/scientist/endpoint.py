@@ -81,12 +81,13 @@ def exchanged(messages: list[dict[str, str]], schema: dict[str, Any], settings: 
     thread = threading.Thread(target=exchange, name="fourfold-llm", daemon=True)
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
+    finished = [*outcome]  # closing the client makes an exchange that goes on fail, which is not the reason
     client.close()
-    if not outcome:
+    if not finished:
         raise Refused(f"did not finish within {settings.timeout:g} s")
-    if isinstance(outcome[0], Exception):
-        raise Refused(_reason(outcome[0], settings))
-    return json_object(outcome[0].decode("utf-8", errors="replace"), "something that is no chat completion")
+    if isinstance(finished[0], Exception):
+        raise Refused(_reason(finished[0], settings))
+    return json_object(finished[0].decode("utf-8", errors="replace"), "something that is no chat completion")
 
 
 def _client(factory: type["OpenAI"], transport: Any, settings: Settings) -> "OpenAI":
