@@ -131,7 +131,7 @@ def test_patches_are_aligned(photos):
     marked = data.Pair(
         number.repeat(4, 0).repeat(4, 1).repeat(3, 2).astype(np.uint8), number.repeat(3, 2).astype(np.uint8)
     )
-    low, high = data.Mixture((1.0, [marked])).batch(16, 8, np.random.default_rng(1))
+    low, high = data.Mixture((1.0, [marked], None)).batch(16, 8, np.random.default_rng(1))
     assert low.shape == (16, 3, 8, 8)
     np.testing.assert_array_equal(low.repeat(4, 2).repeat(4, 3), high)
 
@@ -140,7 +140,9 @@ def test_a_mixture_draws_sets_by_weight_and_pairs_by_pixels():
     def flat(level, side):
         return data.Pair(np.full((4 * side, 4 * side, 3), level, np.uint8), np.full((side, side, 3), level, np.uint8))
 
-    mixture = data.Mixture((0.8, [flat(1, 10), flat(2, 20)]), (0.2, [flat(3, 10)]), (0.0, [flat(4, 10)]), (1.0, []))
+    mixture = data.Mixture(
+        (0.8, [flat(1, 10), flat(2, 20)], None), (0.2, [flat(3, 10)], None), (0.0, [flat(4, 10)], None), (1.0, [], None)
+    )
     low, _ = mixture.batch(4000, 8, np.random.default_rng(1))
     found = np.bincount(low[:, 0, 0, 0], minlength=5) / 4000
     np.testing.assert_allclose(found, [0, 0.16, 0.64, 0.2, 0], atol=0.03)
@@ -170,10 +172,10 @@ def test_rates_warm_up_and_fall_to_their_floor():
 
 def test_settings_are_strict():
     recipe = UpscalerRecipe("x", (UpscalerStage(steps=5), UpscalerStage(steps=6)))
-    changed = recipe.override("steps=7", "2.lr=0.5", "seed=3", "1.degraded=true")
+    changed = recipe.override("steps=7", "2.lr=0.5", "seed=3", "1.degraded=mild")
     assert (changed.stages[0].steps, changed.stages[1].steps, changed.seed) == (7, 7, 3)
     assert (changed.stages[0].lr, changed.stages[1].lr) == (UpscalerStage(1).lr, 0.5)
-    assert (changed.stages[0].degraded, changed.stages[1].degraded) == (True, False)
+    assert (changed.stages[0].degraded, changed.stages[1].degraded) == ("mild", "none")
     for setting, message in (("step=7", "KEY=VALUE"), ("steps=many", "steps as int"), ("3.lr=1", "stage from 1 to 2")):
         with pytest.raises(InvalidInput, match=message):
             recipe.override(setting)
@@ -260,7 +262,7 @@ def test_a_teachers_answers_are_computed_once(photos, tmp_path, monkeypatch):
     pairs = data.read_pairs(sorted(photos.iterdir())[:3])
     for _ in range(2):
         taught = teachers.answered("nearest", pairs, 11, tmp_path)
-        assert calls == [8, 3]
+        assert calls == [2, 2, 2, 2, 2, 1]
         assert len(taught) == 11
         for pair in taught:
             np.testing.assert_array_equal(pair.high, pair.low.repeat(4, 0).repeat(4, 1))
@@ -287,3 +289,16 @@ def test_a_silent_last_layer_is_nearest_neighbour():
     torch.nn.init.zeros_(network.convs[-1].bias)
     x = torch.rand(1, 3, 5, 7)
     torch.testing.assert_close(network(x), x.repeat_interleave(4, 2).repeat_interleave(4, 3))
+
+
+def test_features_at_half_resolution_see_twice_as_far():
+    torch.manual_seed(0)
+    network = Upscaler(4, 2, stride=2).eval()
+    x = torch.rand(1, 3, 40, 40)
+    changed = x.clone()
+    changed[..., 20, 20] += 1
+    with torch.inference_mode():
+        seen = (network(changed) - network(x)).abs().sum((0, 1)) > 0
+    rows = torch.nonzero(seen.any(1)).flatten() // 4
+    assert network(x).shape == (1, 3, 160, 160)
+    assert max(20 - rows.min(), rows.max() - 20) in (2 * 2 + 4, 2 * 2 + 5)

@@ -1,6 +1,6 @@
 """Training pairs: photos, and the same photos four times smaller, made exactly as the benchmark's were."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fourfold.core.errors import InvalidInput
-from fourfold.imaging import degrade
 from fourfold.imaging.formats import FORMATS
 from fourfold.imaging.resize import bicubic
 
@@ -20,6 +19,9 @@ HELD_OUT_EVERY = 24
 _SUFFIXES = {suffix for row in FORMATS.values() if row.writable for suffix in row.suffixes}
 
 Picture = NDArray[np.uint8]
+Degradation = Callable[[Picture, np.random.Generator], Picture]
+"""``4H×4W×3`` to ``H×W×3``; the generator decides everything."""
+
 T = TypeVar("T")
 
 
@@ -108,27 +110,25 @@ class Mixture:
     """Sets of pairs to draw patches from.
 
     Args:
-        sets: a weight and the pairs of each; within a set a pair is drawn in proportion to its pixels.
+        sets: a weight and the pairs of each, and, if their low-resolution patches are to be made from the high ones,
+            how; within a set a pair is drawn in proportion to its pixels.
     """
 
-    def __init__(self, *sets: tuple[float, Sequence[Pair]]) -> None:
-        used = [(weight, pairs) for weight, pairs in sets if weight and pairs]
-        weights = np.array([weight for weight, _ in used])
-        self._pairs = [pair for _, pairs in used for pair in pairs]
+    def __init__(self, *sets: tuple[float, Sequence[Pair], Degradation | None]) -> None:
+        used = [one for one in sets if one[0] and one[1]]
+        weights = np.array([weight for weight, _, _ in used])
+        self._pairs = [(pair, degrade) for _, pairs, degrade in used for pair in pairs]
         parts = []
-        for weight, (_, pairs) in zip(weights / weights.sum(), used, strict=True):
+        for weight, (_, pairs, _) in zip(weights / weights.sum(), used, strict=True):
             areas = np.array([float(pair.low.shape[0] * pair.low.shape[1]) for pair in pairs])
             parts.append(weight * areas / areas.sum())
         self._probabilities = np.concatenate(parts)
 
-    def batch(
-        self, size: int, patch: int, rng: np.random.Generator, degraded: bool = False
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def batch(self, size: int, patch: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Random aligned patches, turned and mirrored at random.
 
         Args:
             size: number of patches B; patch: their side in low resolution; rng: decides everything.
-            degraded: make the low-resolution patches from the high ones by ``degrade.photo``.
 
         Returns:
             ``B×3×patch×patch`` and ``B×3×4patch×4patch`` in ``uint8``.
@@ -136,11 +136,11 @@ class Mixture:
         lows: list[NDArray[np.uint8]] = []
         highs: list[NDArray[np.uint8]] = []
         for index in rng.choice(len(self._pairs), size=size, p=self._probabilities):
-            pair = self._pairs[index]
+            pair, degrade = self._pairs[index]
             y = int(rng.integers(pair.low.shape[0] - patch + 1))
             x = int(rng.integers(pair.low.shape[1] - patch + 1))
             high = pair.high[4 * y : 4 * (y + patch), 4 * x : 4 * (x + patch)]
-            low = degrade.photo(high, rng) if degraded else pair.low[y : y + patch, x : x + patch]
+            low = degrade(high, rng) if degrade else pair.low[y : y + patch, x : x + patch]
             turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
             for patches, piece in ((lows, low), (highs, high)):
                 turned = np.rot90(piece, turns)

@@ -117,16 +117,17 @@ class UpscalerStage(Stage):
 
     Attributes:
         margin: input pixels at each edge of a patch that the loss ignores, since the network sees padding there.
-        degraded: the low-resolution patches are degraded as real photos are, see ``imaging.degrade.photo``.
+        degraded: how the low-resolution patches are degraded, see ``degradations.BY_NAME``.
         graphics: probability that a patch is one of the drawn ones, see ``graphics``.
-        taught: probability that a patch shows a teacher's answer in place of the photo, see ``teachers``.
+        teacher: of ``teachers.TEACHERS``; taught: probability that a patch shows its answer in place of the photo.
         luma_weight: weight of the error of BT.601 luma beside that of RGB, both as means over pixels.
         texture_weight: weight of the difference of local amplitude spectra, see ``losses.texture``.
     """
 
     margin: int = 4
-    degraded: bool = False
+    degraded: str = "none"
     graphics: float = 0.12
+    teacher: str = ""
     taught: float = 0.0
     luma_weight: float = 1.0
     texture_weight: float = 0.0
@@ -137,10 +138,10 @@ class UpscalerRecipe(ImageRecipe):
     """A run of the upscaler.
 
     Attributes:
-        channels, depth, activation: see ``networks.upscaler.Upscaler``.
+        channels, depth, activation, stride: see ``networks.upscaler.Upscaler``.
         start: id of a published upscaler of this shape to start from; empty for random weights.
-        teacher: whose answers ``taught`` stages are trained on, see ``teachers.TEACHERS``; empty for none.
-        windows: how many windows of the photos the teacher answers.
+        windows: how many windows of the photos the teachers answer.
+        spoiled: whether the teachers are given them degraded, see ``degradations.degraded``, or only shrunk.
     """
 
     loop = "upscaler"
@@ -149,9 +150,10 @@ class UpscalerRecipe(ImageRecipe):
     channels: int = 32
     depth: int = 8
     activation: str = "leaky"
+    stride: int = 1
     start: str = ""
-    teacher: str = ""
     windows: int = 1_000
+    spoiled: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fourfold.catalog.card import Card
 from fourfold.engines import pytorch, weights
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.upscaler import Upscaler
-from fourfold.training import data, engine, graphics, losses, shards, teachers
+from fourfold.training import data, degradations, engine, graphics, losses, shards, teachers
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 DRAWN = 240
@@ -47,13 +47,15 @@ class UpscalerObjective:
         self._photos = data.at_least(seen, least)
         wanted = any(stage.graphics for stage in recipe.stages)
         self._graphics = shards.drawn(DRAWN, recipe.seed, cache) if wanted else []
-        taught = bool(recipe.teacher) and any(stage.taught for stage in recipe.stages)
-        self._taught = teachers.answered(recipe.teacher, self._photos, recipe.windows, cache) if taught else []
-        self._mixtures: dict[tuple[float, float], data.Mixture] = {}
+        self._taught = {
+            name: teachers.answered(name, self._photos, recipe.windows, cache, recipe.spoiled)
+            for name in {stage.teacher for stage in recipe.stages if stage.taught}
+        }
+        self._mixtures: dict[UpscalerStage, data.Mixture] = {}
 
     def network(self) -> Upscaler:
         """A network with random weights, or a published one."""
-        network = Upscaler(self._recipe.channels, self._recipe.depth, self._recipe.activation)
+        network = Upscaler(self._recipe.channels, self._recipe.depth, self._recipe.activation, self._recipe.stride)
         if self._recipe.start:
             card = catalog.card(self._recipe.start)
             assert isinstance(card, Card)
@@ -67,11 +69,14 @@ class UpscalerObjective:
 
     def batch(self, stage: UpscalerStage, rng: np.random.Generator) -> engine.Batch:
         """Patches of photos, graphics and taught windows, as probable as the stage says."""
-        key = (stage.graphics, stage.taught)
-        if key not in self._mixtures:
-            rest = 1 - sum(key)
-            self._mixtures[key] = data.Mixture((rest, self._photos), (key[0], self._graphics), (key[1], self._taught))
-        return self._mixtures[key].batch(stage.batch, stage.patch, rng, degraded=stage.degraded)
+        if stage not in self._mixtures:
+            degraded = degradations.BY_NAME[stage.degraded]
+            self._mixtures[stage] = data.Mixture(
+                (1 - stage.graphics - stage.taught, self._photos, degraded),
+                (stage.graphics, self._graphics, degraded),
+                (stage.taught, self._taught.get(stage.teacher, ()), None),
+            )
+        return self._mixtures[stage].batch(stage.batch, stage.patch, rng)
 
     def outputs(self, network: nn.Module, _stage: UpscalerStage, given: Tensor) -> Sequence[Tensor]:
         """The enlarged patches."""

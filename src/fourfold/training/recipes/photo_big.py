@@ -10,7 +10,7 @@ from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 recipe = UpscalerRecipe(name="photo-big", channels=48, depth=12, activation="prelu", stages=(
     UpscalerStage(steps=12_000, margin=4, graphics=0),
-    UpscalerStage(steps=5_700, margin=4, graphics=0, degraded=True, texture_weight=1.0, lr=7e-4, muon=0.004),
+    UpscalerStage(steps=5_700, margin=4, graphics=0, degraded="photo", texture_weight=1.0, lr=7e-4, muon=0.004),
 ))  # fmt: skip
 
 

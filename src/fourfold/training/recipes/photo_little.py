@@ -10,7 +10,7 @@ from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 recipe = UpscalerRecipe(name="photo-little", channels=24, depth=8, activation="prelu", stages=(
     UpscalerStage(steps=13_000, margin=3, graphics=0),
-    UpscalerStage(steps=1_500, margin=3, graphics=0, degraded=True, texture_weight=1.0, lr=7e-4, muon=0.004),
+    UpscalerStage(steps=1_500, margin=3, graphics=0, degraded="photo", texture_weight=1.0, lr=7e-4, muon=0.004),
 ))  # fmt: skip
 
 

@@ -1,0 +1,21 @@
+"""The big network, natural style: sixteen 64-channel layers at half resolution, taught by Real-ESRGAN's networks.
+
+Command:  fourfold train natural_big --photos ../shared/data/photos --photos ../shared/data/photos2
+Claim:    none yet: not trained.
+"""
+
+from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
+
+recipe = UpscalerRecipe(name="natural-big", channels=64, depth=16, stride=2, windows=320, spoiled=True, stages=(
+    UpscalerStage(steps=8_000, batch=8, patch=72, margin=8, degraded="mild", graphics=0.06, teacher="general-x4v3",
+                  taught=0.7, muon=0.01),
+    UpscalerStage(steps=8_000, batch=8, patch=72, margin=8, degraded="mild", graphics=0.06, teacher="x4plus",
+                  taught=0.7, muon=0.004, lr=1e-3),
+))  # fmt: skip
+
+
+def tiny() -> UpscalerRecipe:
+    """A twin that trains in seconds on a few photos."""
+    return recipe.override("name=natural-big-tiny", "channels=8", "depth=2", "steps=6", "batch=2", "patch=16",
+                           "margin=0", "graphics=0", "taught=0", "photos=2", "check_every=3", "save_every=3",
+                           "warmup=2")  # fmt: skip
