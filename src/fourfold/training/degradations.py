@@ -119,7 +119,9 @@ KINDS: Mapping[str, tuple[float, Degradation]] = MappingProxyType({
 def degraded(high: Picture, rng: np.random.Generator) -> Picture:
     """A photo ``4H×4W×3`` as a small one ``H×W×3``, degraded by one of ``KINDS`` at random."""
     weights, kinds = zip(*KINDS.values(), strict=True)
-    return kinds[rng.choice(len(kinds), p=np.array(weights) / sum(weights))](high, rng)
+    chosen = kinds[rng.choice(len(kinds), p=np.array(weights) / sum(weights))]
+    small: Picture = chosen(high, rng)
+    return small
 
 
 def mild(high: Picture, rng: np.random.Generator) -> Picture:

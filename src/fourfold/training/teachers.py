@@ -3,7 +3,7 @@ al., 2015). They come in ordinary packages and are never needed at run time.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -112,7 +112,7 @@ def general_x4v3() -> Teacher:
     path = Path(os.environ.get("FOURFOLD_GENERAL_X4V3", GENERAL_X4V3))
     if not path.exists():
         raise InvalidInput(
-            f"{path}: expected the weights of general-x4v3 for ncnn, found no file; name theirs in FOURFOLD_GENERAL_X4V3"
+            f"{path}: expected the weights of general-x4v3 for ncnn, found none; name its place in FOURFOLD_GENERAL_X4V3"
         )
     return _answering(_read(_Compact(), path))
 
@@ -146,8 +146,8 @@ class _Residual(nn.Module):
         return answer
 
 
-def _dense(x: Tensor, convs: Iterable[nn.Module]) -> Tensor:
-    *inner, last = convs
+def _dense(x: Tensor, convs: nn.Module) -> Tensor:
+    *inner, last = convs.children()
     for conv in inner:
         x = torch.cat([x, _leaky(conv(x))], dim=1)
     answer: Tensor = last(x)
@@ -187,7 +187,9 @@ def _read(network: nn.Module, path: Path) -> nn.Module:
     for name, parameter in network.named_parameters():
         half = parameter.ndim == 4
         if half and content[place : place + 4] != _HALF:
-            raise InvalidInput(f"{path}: expected fp16 weights at byte {place} ({name}); the file is of another network")
+            raise InvalidInput(
+                f"{path}: expected fp16 weights at byte {place} ({name}); the file is of another network"
+            )
         place += 4 * half
         values = np.frombuffer(content, np.float16 if half else np.float32, parameter.numel(), place)
         parameter.copy_(torch.from_numpy(values.astype(np.float32)).view_as(parameter))
