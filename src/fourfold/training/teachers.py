@@ -112,7 +112,7 @@ def general_x4v3() -> Teacher:
     path = Path(os.environ.get("FOURFOLD_GENERAL_X4V3", GENERAL_X4V3))
     if not path.exists():
         raise InvalidInput(
-            f"{path}: expected the weights of general-x4v3 for ncnn, found none; name its place in FOURFOLD_GENERAL_X4V3"
+            f"{path}: expected the weights of general-x4v3 for ncnn, found none; name one in FOURFOLD_GENERAL_X4V3"
         )
     return _answering(_read(_Compact(), path))
 
