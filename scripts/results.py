@@ -1,6 +1,6 @@
-"""make results: what each network makes of spoiled photos, side by side, as sheets to look at, and the figures.
+"""make results: what each network makes of degraded photos, side by side, as sheets to look at, and the figures.
 
-Without arguments: public-domain photos of scikit-image, spoiled by the benchmark, for docs/guide/results.md.
+Without arguments: public-domain photos of scikit-image, degraded by the benchmark, for docs/guide/results.md.
 With folders or files: those pictures as they are, into build/results, for nobody but who made them.
 """
 
@@ -45,14 +45,14 @@ def sheet(rows: list[list[Picture]], titles: list[str]) -> Image.Image:
     return whole
 
 
-def spoiled() -> None:
+def degraded() -> None:
     """The sheet and the table of the results page."""
     made = contenders()
     rows, lines = [], []
     for number, (name, left, top) in enumerate(PHOTOS):
         photo = getattr(skimage.data, name)()
         truth = photo[: photo.shape[0] // 4 * 4, : photo.shape[1] // 4 * 4]
-        low = datasets.spoil(truth, number)
+        low = datasets.degrade(truth, number)
         results = [one.enlarge(low) for one in made]
         rows.append([picture[top : top + DETAIL, left : left + DETAIL] for picture in (*results, truth)])
         scores = " | ".join(f"{psnr_y(one, truth):.2f} / {ssim_y(one, truth):.3f}" for one in results)
@@ -79,4 +79,4 @@ def pictures(paths: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    pictures([Path(name) for name in sys.argv[1:]]) if len(sys.argv) > 1 else spoiled()
+    pictures([Path(name) for name in sys.argv[1:]]) if len(sys.argv) > 1 else degraded()

@@ -47,10 +47,10 @@ def test_a_budget_needs_a_choice(given):
 
 
 def test_the_style_is_as_asked_or_as_the_condition_says():
-    clean, spoiled = Condition("sharp", 1.0, 0.5, 0.0, False), Condition("compressed", 0.9, 0.5, 0.1, True)
+    clean, degraded = Condition("sharp", 1.0, 0.5, 0.0, False), Condition("compressed", 0.9, 0.5, 0.1, True)
     assert choose_style(clean, options())[0] == "faithful"
-    assert choose_style(spoiled, options())[0] == "photo"
-    assert choose_style(spoiled, options(style="faithful")) == ("faithful", "asked for")
+    assert choose_style(degraded, options())[0] == "photo"
+    assert choose_style(degraded, options(style="faithful")) == ("faithful", "asked for")
     big = load.find("image-to-image/super-resolution", 4, "big", "photo")
     assert choose_style(clean, options(model=big.id))[0] == "photo"
 

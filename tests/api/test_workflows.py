@@ -217,7 +217,7 @@ def test_a_manifest_is_not_lost_to_a_run_of_which_nothing_came(photo):
         replay(made.path, folder="out")
     assert made.path.read_bytes() == before
     failed = fourfold.run_workflow("upscale", {"photo": "gone.png", **FAST}, "none")
-    with pytest.raises(UsageError, match="expected a run to do again; this manifest tells only of 1 failure"):
+    with pytest.raises(UsageError, match="expected a run to do again; this manifest holds only 1 failure"):
         replay(failed.path, folder="again")
 
 

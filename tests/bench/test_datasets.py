@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 def test_sets_come_in_order_with_pairs_sorted_by_name_and_grey_as_rgb(folder):
     sets = benchmark_sets(folder)
-    assert [one.name for one in sets] == ["Set5", "Set14", "BSD20", "Set14 spoiled"]
+    assert [one.name for one in sets] == ["Set5", "Set14", "BSD20", "Set14 degraded"]
     assert [pair.name for pair in sets[2].pairs] == ["a", "b"]
     low, high = sets[0].pairs[0].load()
     assert (low.shape, high.shape) == ((8, 5, 3), (32, 20, 3))
@@ -32,9 +32,9 @@ def test_sets_come_in_order_with_pairs_sorted_by_name_and_grey_as_rgb(folder):
     assert (high[..., 0] == high[..., 2]).all()
 
 
-def test_the_spoiled_set_is_the_same_each_time_and_of_the_same_truth(folder):
-    *_, (_, clean, _, spoiled) = [tuple(benchmark_sets(folder))]
-    for before, after in zip(clean.pairs, spoiled.pairs, strict=True):
+def test_the_degraded_set_is_the_same_each_time_and_of_the_same_truth(folder):
+    *_, (_, clean, _, degraded) = [tuple(benchmark_sets(folder))]
+    for before, after in zip(clean.pairs, degraded.pairs, strict=True):
         low, high = after.load()
         again, _ = after.load()
         np.testing.assert_array_equal(low, again)

@@ -247,7 +247,7 @@ def test_what_cannot_be_answered_is_said(phone):
     phone.route("**/v1/ask", lambda route: route.abort())
     phone.fill("#brief", "What is in this photo?")
     phone.get_by_role("button", name="Ask").tap()
-    expect(phone.locator("#told")).to_contain_text("The computer does not answer")
+    expect(phone.locator("#answer-note")).to_contain_text("The computer does not answer")
     expect(phone.locator("#answer")).to_be_hidden()
     phone.said.clear()  # the browser tells of the refusal
 

@@ -110,7 +110,7 @@ def test_a_node_explains_itself(capsys):
         "  takes image: image. The picture that a strength of 1 gives.",
         "  takes other: image. The picture that a strength of 0 gives; of the same size and colours.",
         "  gives image: image. The mixture.",
-        "  may be told strength: a number between 0 and 1; default 0.5. How much of the first picture.",
+        "  optional strength: a number between 0 and 1; default 0.5. How much of the first picture.",
     ]
 
 

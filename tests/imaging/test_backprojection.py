@@ -20,7 +20,7 @@ def corrected(picture, low, rows=1 << 20):
 
 
 def pair(scale=4.0, rows=slice(90, 250), columns=slice(150, 330)):
-    """A photo made greyer, so that no level ends: its shrunk copy, and itself spoiled by a shift and noise."""
+    """A photo made greyer, so that no level ends: its shrunk copy, and itself degraded by a shift and noise."""
     photo = (data.astronaut()[rows, columns] * 0.4 + 75).astype(np.uint8)
     size = round(photo.shape[0] / scale), round(photo.shape[1] / scale)
     low = bicubic(photo, size)

@@ -51,7 +51,7 @@ def test_noise_has_its_strength_and_shot_noise_grows_with_light():
     assert bright > 1.5 * dark
 
 
-def test_jpeg_spoils_more_at_lower_quality_and_keeps_the_size(picture):
+def test_jpeg_degrades_more_at_lower_quality_and_keeps_the_size(picture):
     away = [np.abs(degrade.jpeg(picture, quality).astype(int) - picture).mean() for quality in (95, 70, 30)]
     assert away[0] < away[1] < away[2]
     rng = np.random.default_rng(3)

@@ -14,9 +14,9 @@ def photo():
 
 def calling(kind, certainty=1.0):
     """A recogniser that calls every photo the same."""
-    shares = np.full(len(KINDS), (1 - certainty) / (len(KINDS) - 1), np.float32)
-    shares[KINDS.index(kind)] = certainty
-    return lambda _traces: shares
+    probabilities = np.full(len(KINDS), (1 - certainty) / (len(KINDS) - 1), np.float32)
+    probabilities[KINDS.index(kind)] = certainty
+    return lambda _traces: probabilities
 
 
 def seen(levels, lossy=False, recognise=None):

@@ -123,11 +123,11 @@ def test_a_budget_lowers_the_threshold_until_enough_tiles_stay():
         assert (expected < threshold).sum() == left
 
 
-@pytest.mark.parametrize(("share", "value"), [(0.0, 0.4), (0.25, 0.425), (1.0, 0.5)])
-def test_blended_runners_lie_between(share, value):
+@pytest.mark.parametrize(("weight", "value"), [(0.0, 0.4), (0.25, 0.425), (1.0, 0.5)])
+def test_blended_runners_lie_between(weight, value):
     tile = np.full((1, 3, 8, 8), 0.4, np.float32)
-    mixed = Blended(FakeRunner(4, (8, 8)), Brighter(4, (8, 8)), share)
+    mixed = Blended(FakeRunner(4, (8, 8)), Brighter(4, (8, 8)), weight)
     np.testing.assert_allclose(mixed(tile), value, rtol=1e-5)
-    assert set(np.unique(mixed.levels(tile))) <= {round(102 + share * 26), round(102 + share * 25)}
+    assert set(np.unique(mixed.levels(tile))) <= {round(102 + weight * 26), round(102 + weight * 25)}
     mixed._plain.reruns, mixed._strong.reruns = 2, 3
     assert mixed.reruns == 5

@@ -115,7 +115,7 @@ def photos(tmp_path):
 
 
 def test_shaken_photos_are_seeded_and_of_the_asked_size(photos):
-    pairs = deblur_data.ShakenPhotos([photos], still=0)
+    pairs = deblur_data.SimulatedShake([photos], still=0)
     first, again = (deblur_data.batch(pairs, 3, 32, np.random.default_rng(9)) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         assert one.shape == (3, 3, 32, 32)
@@ -125,17 +125,17 @@ def test_shaken_photos_are_seeded_and_of_the_asked_size(photos):
 
 
 def test_photos_smaller_than_the_crop_are_continued(photos):
-    blurry, _ = deblur_data.ShakenPhotos([photos], still=0).crop(160, np.random.default_rng(9))
+    blurry, _ = deblur_data.SimulatedShake([photos], still=0).crop(160, np.random.default_rng(9))
     assert blurry.shape == (160, 160, 3)
 
 
 def test_still_photos_are_almost_what_they_were(photos):
-    blurry, sharp = deblur_data.ShakenPhotos([photos], still=1).crop(64, np.random.default_rng(1))
+    blurry, sharp = deblur_data.SimulatedShake([photos], still=1).crop(64, np.random.default_rng(1))
     assert psnr_y(blurry, sharp) > 30
 
 
 def test_held_out_photos_are_the_same_each_time_and_never_cropped(photos):
-    pairs = deblur_data.ShakenPhotos([photos], still=0.5)
+    pairs = deblur_data.SimulatedShake([photos], still=0.5)
     ((blurry, sharp),) = pairs.held_out()
     np.testing.assert_array_equal(pairs.held_out()[0][0], blurry)
     assert blurry.shape == sharp.shape == (96, 112, 3)
@@ -222,7 +222,7 @@ def test_crops_are_taken_where_there_is_detail(tmp_path):
     picture[:, 300:] = np.random.default_rng(1).integers(0, 256, (200, 100, 3), np.uint8)
     for number in range(24):
         Image.fromarray(picture).save(tmp_path / f"{number:02}.png")
-    photos = deblur_data.ShakenPhotos([tmp_path], still=1)
+    photos = deblur_data.SimulatedShake([tmp_path], still=1)
     rng = np.random.default_rng(2)
     rough = sum(photos.crop(64, rng)[1].std() > 10 for _ in range(20))
     assert rough >= 14  # of single windows drawn at random, three in ten hold any: 6 of 20

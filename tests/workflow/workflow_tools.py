@@ -18,7 +18,7 @@ class Made(Prepared):
         self.target, self.engines, self._work = work.target, {"four": "fake fp32"}, work
 
     def run(self, write, progress):
-        self._work.pour(write, progress)
+        self._work.run(write, progress)
 
     def figures(self, _common=None):
         consistency = self._work.fidelity.figures()["consistency_psnr"]

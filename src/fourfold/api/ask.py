@@ -119,8 +119,8 @@ def _brief(question: str, networks: Iterable[str]) -> str:
     lines.append("\n### Related Papers:")
     for card in cards:
         task = card.task.rpartition("/")[2]
-        told = f"{card.id} is a network for {task} that enlarges a photo {card.scale} times. {card.summary}"
-        lines.append(f"Model: {card.id}\nSummary: {told}\n")
+        summary = f"{card.id} is a network for {task} that enlarges a photo {card.scale} times. {card.summary}"
+        lines.append(f"Model: {card.id}\nSummary: {summary}\n")
     return "\n".join(lines)
 
 

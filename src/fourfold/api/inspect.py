@@ -164,8 +164,8 @@ def doctor() -> dict[str, Any]:
         "extras": _extras(),
     }
     engine = Path(fourfold.__file__).parent / "serve" / "web" / "vendor"
-    told = "it was made where npm's registry could not be reached; see docs/guide/phone.md"
-    found["page_on_a_phone_alone"] = "installed" if engine.is_dir() else f"not in this installation: {told}"
+    reason = "it was made where npm's registry could not be reached; see docs/guide/phone.md"
+    found["page_on_a_phone_alone"] = "installed" if engine.is_dir() else f"not in this installation: {reason}"
     try:
         runner = engines.load(choose_cards(UpscaleOptions(), "faithful")[0], tile=(256, 256))
     except FourfoldError as error:

@@ -86,13 +86,13 @@ def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: P
     proposal = replace(
         proposed, task=UpscaleOptions.catalog_task
     )  # however the question is read, this is what was done
-    told = {name: value for name, value in report.items() if name not in ("input", "output")}
+    figures = {name: value for name, value in report.items() if name not in ("input", "output")}
     if report["routing"] is not None:
-        told["tile_map"] = [["big" if big else "little" for big in row] for row in report["routing"]["big"]]
+        figures["tile_map"] = [["big" if big else "little" for big in row] for row in report["routing"]["big"]]
     saved = {"file": result.name, "bytes": result.stat().st_size, "sha256": files.digest(result)}
     steps: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
         ("small", "load", {}, {}),
-        ("restored", "restore", {"image": "small.image"}, told),
+        ("restored", "restore", {"image": "small.image"}, figures),
         ("figures", "measure", {"large": "restored.image", "small": "small.image"}, asdict(measure(result, photo))),
         ("large", "save", {"image": "restored.image"}, saved),
     )
@@ -181,9 +181,13 @@ class PhotoRunner:
 
 def _did(folder: Path, workflow: Workflow, inputs: Mapping[str, Any]) -> bool:
     """Whether the run whose manifest lies in a folder is the very one that is to be done again."""
-    told = manifest_of(folder / "manifest.json")
+    manifest = manifest_of(folder / "manifest.json")
     given = {name: str(value.resolve() if isinstance(value, Path) else value) for name, value in inputs.items()}
-    return told is not None and told["source"] == workflow.source and [run["given"] for run in told["runs"]] == [given]
+    return (
+        manifest is not None
+        and manifest["source"] == workflow.source
+        and [run["given"] for run in manifest["runs"]] == [given]
+    )
 
 
 def _pictures(folder: Path, record: Mapping[str, Any]) -> tuple[Picture, Picture] | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fourfold.api.session import Session
-from fourfold.api.workflows import Watch, WorkflowRun, Workshop, bound, manifest_of, place_in, run_all
+from fourfold.api.workflows import NodeTools, Watch, WorkflowRun, bound, manifest_of, place_in, run_all
 from fourfold.core.errors import QualityGate, UsageError
 from fourfold.imaging import files
 from fourfold.imaging.metadata import recipe_of
@@ -35,29 +35,29 @@ def replay(
         UsageError: this is no manifest and holds no recipe, or an input is not the file it was.
         QualityGate: a file came out differently; the message says what else is different.
     """
-    told = _manifest(path) if path.suffix == ".json" else _from_recipe(path)
-    workflow = from_plain(told["workflow"], told["source"])
-    shop = Workshop(session or Session(), _engines(told))
+    recorded = _manifest(path) if path.suffix == ".json" else _from_recipe(path)
+    workflow = from_plain(recorded["workflow"], recorded["source"])
+    tools = NodeTools(session or Session(), _engines(recorded))
     graphs: list[tuple[dict[str, str], Graph]] = []
-    for run in told["runs"]:
-        graphs += bound(workflow, {**run["given"], **(inputs or {})}, shop)
+    for run in recorded["runs"]:
+        graphs += bound(workflow, {**run["given"], **(inputs or {})}, tools)
         _require_same_files(graphs[-1][1], run, path)
-    made = run_all(workflow, graphs, shop, place_in(Path(folder), fresh=True, overwrite=overwrite), watch)
+    made = run_all(workflow, graphs, tools, place_in(Path(folder), fresh=True, overwrite=overwrite), watch)
     if made.failed:
         raise made.failed[0].error
-    _compare(told, made.manifest, path)
+    _compare(recorded, made.manifest, path)
     return made
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    told = manifest_of(path)
-    if told is None:
+    recorded = manifest_of(path)
+    if recorded is None:
         raise UsageError(f"{path}: expected the manifest.json of a run")
-    if not told["runs"]:
+    if not recorded["runs"]:
         raise UsageError(
-            f"{path}: expected a run to do again; this manifest tells only of {len(told['failed'])} failures"
+            f"{path}: expected a run to do again; this manifest holds only {len(recorded['failed'])} failures"
         )
-    return told
+    return recorded
 
 
 def _from_recipe(path: Path) -> dict[str, Any]:
@@ -108,36 +108,36 @@ def _require_same_files(graph: Graph, run: Mapping[str, Any], path: Path) -> Non
     was = {value["sha256"] for value in values if isinstance(value, dict)}
     for _, file in graph.files():
         if files.digest(file) not in was:
-            raise UsageError(f"{file}: expected a file that {path} tells of, this one has another content")
+            raise UsageError(f"{file}: expected a file that {path} names, this one has another content")
 
 
-def _engines(told: Mapping[str, Any]) -> dict[str, str]:
+def _engines(recorded: Mapping[str, Any]) -> dict[str, str]:
     """Engine and arithmetic of each network then: the one choice that is measured rather than made by parameters."""
     found: dict[str, str] = {}
-    steps = [step for run in told["runs"] for step in run["steps"].values()]
+    steps = [step for run in recorded["runs"] for step in run["steps"].values()]
     for step in sorted(steps, key=lambda step: step["parameters"].get("runtime") is None):  # open choices count last
         found |= step["outputs"].get("report", {}).get("engines", {})
     return found
 
 
-def _compare(told: Mapping[str, Any], made: Mapping[str, Any], path: Path) -> None:
-    for before, after in zip(told["runs"], made["runs"], strict=True):
+def _compare(recorded: Mapping[str, Any], made: Mapping[str, Any], path: Path) -> None:
+    for before, after in zip(recorded["runs"], made["runs"], strict=True):
         for name, step in before["steps"].items():
             was, now = (one.get("report", {}) for one in (step["outputs"], after["steps"][name]["outputs"]))
             if was.get("sha256") != now.get("sha256"):
                 raise QualityGate(
-                    f"{now['file']}: expected the very bytes that {path} tells of, got others "
-                    f"({'; '.join(_differences(told, made)) or 'with the same versions and weights'})"
+                    f"{now['file']}: expected the very bytes that {path} records, got others "
+                    f"({'; '.join(_differences(recorded, made)) or 'with the same versions and weights'})"
                 )
 
 
-def _differences(told: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
-    was, now = told["made_with"], made["made_with"]
+def _differences(recorded: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
+    was, now = recorded["made_with"], made["made_with"]
     for name, version in was["engines"].items():
         if version != now["engines"].get(name):
             yield f"{name} {version} then, {now['engines'].get(name, 'none')} now"
     for key in ("cpu", "threads", "python"):
         if key in was and was[key] != now[key]:
             yield f"{key}: {was[key]} then, {now[key]} now"
-    if told["models"] != made["models"]:
+    if recorded["models"] != made["models"]:
         yield "other weights"

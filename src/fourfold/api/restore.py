@@ -111,13 +111,13 @@ def restore_files(
     if pages == "all" and output is not None and not output.endswith((os.sep, "/")) and not Path(output).is_dir():
         raise UsageError(f"{output}: expected a folder for several pages, got one file. Give a name that ends in /")
     sources = list(expanded(inputs, note))
-    way = _Way(restorer, Targets(output, restorer.options, sources, overwrite), of_the_caller(rows))
+    pipeline = _Pipeline(restorer, Targets(output, restorer.options, sources, overwrite), of_the_caller(rows))
     for source in sources:
-        yield from _outcomes(way, source, pages, progress)
+        yield from _outcomes(pipeline, source, pages, progress)
 
 
 def _outcomes(
-    way: "_Way", source: str, pages: int | Literal["all"] | None, progress: Callable[[str], Progress]
+    pipeline: "_Pipeline", source: str, pages: int | Literal["all"] | None, progress: Callable[[str], Progress]
 ) -> Iterator[Report | Failure]:
     """The outcomes of an input, page by page; a pipe is read only once."""
     data = guarded(source, lambda: given(source))
@@ -132,7 +132,7 @@ def _outcomes(
         yield numbers
         return
     for page in numbers:
-        yield guarded(source, partial(way.run, source, data, page, of_the_caller(progress(source))))
+        yield guarded(source, partial(pipeline.run, source, data, page, of_the_caller(progress(source))))
 
 
 def guarded(source: str, run: Callable[[], T]) -> T | Failure:
@@ -143,11 +143,11 @@ def guarded(source: str, run: Callable[[], T]) -> T | Failure:
     try:
         return run()
     except FourfoldError as error:
-        told = str(error).removeprefix("the picture: ")
-        if source in told:
+        message = str(error).removeprefix("the picture: ")
+        if source in message:
             return Failure(source, error)
         named = copy_of(error)
-        named.args = (f"{'standard input' if source == '-' else source}: {told}",)
+        named.args = (f"{'standard input' if source == '-' else source}: {message}",)
         named.__cause__ = error.__cause__
         return Failure(source, named)
     except MemoryError as error:
@@ -191,7 +191,7 @@ def of_the_caller(function: Callable[P, T]) -> Callable[P, T]:
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Pipeline:
     """From file to file: ``restorer`` does the work, ``targets`` says where results go."""
 
     restorer: Restorer

@@ -138,7 +138,7 @@ class Upscaled(Prepared):
 
     def run(self, write: Write, progress: Progress) -> None:
         """The network computes here, another thread finishes and writes the bands before."""
-        self.work.pour(write, progress)
+        self.work.run(write, progress)
         kept, least = self.work.fidelity.consistency, self.options.min_consistency
         if least is not None and kept < least:
             raise QualityGate(
@@ -151,7 +151,7 @@ class Upscaled(Prepared):
         if self.options.consistent and lossy:
             notes = (f"{lossy} changes pixels after --consistent made them fit; --format png keeps them", *notes)
         notes += tuple(
-            f"{card.id} is a network of others; licence: {card.licence}" for card in self.cards if card.foreign
+            f"{card.id} is a third-party model; licence: {card.licence}" for card in self.cards if card.third_party
         )
         if reruns := self.work.reruns:
             notes += (f"{reruns} tiles came out damaged from {self.work.runner.runtime} and were computed again",)

@@ -42,7 +42,7 @@ def kept_in(folder: Path) -> Cache:
 
 
 @dataclass
-class Workshop:
+class NodeTools:
     """The tools that nodes may use, see ``workflow.node.Tools``; it keeps networks loaded from one photo to the next.
 
     Attributes:
@@ -124,9 +124,9 @@ def run_workflow(
         UsageError, ModelError: as the names say. PictureError: the folder cannot be written.
     """
     opened = workflow if isinstance(workflow, Workflow) else find(str(workflow))
-    shop = Workshop(session or Session())
-    graphs = list(bound(opened, inputs or {}, shop))
-    return run_all(opened, graphs, shop, place_in(Path(folder), fresh=fresh, overwrite=overwrite), watch)
+    tools = NodeTools(session or Session())
+    graphs = list(bound(opened, inputs or {}, tools))
+    return run_all(opened, graphs, tools, place_in(Path(folder), fresh=fresh, overwrite=overwrite), watch)
 
 
 def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
@@ -140,7 +140,7 @@ def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
     return Place(folder, "", kept, fresh, overwrite=overwrite)
 
 
-def bound(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iterator[tuple[dict[str, str], Graph]]:
+def bound(workflow: Workflow, inputs: Mapping[str, Any], tools: NodeTools) -> Iterator[tuple[dict[str, str], Graph]]:
     """The workflow bound to each photo, with the values it is bound to; problems show before any work.
 
     Raises:
@@ -158,13 +158,13 @@ def bound(workflow: Workflow, inputs: Mapping[str, Any], shop: Workshop) -> Iter
     for value in lists[many[0]] if many else [None]:
         given = single if value is None else {**single, many[0]: value}
         lasting = {name: str(Path(text).resolve()) if name in names else text for name, text in given.items()}
-        yield lasting, check(workflow, NODES, shop, given)
+        yield lasting, check(workflow, NODES, tools, given)
 
 
 def run_all(
     workflow: Workflow,
     graphs: Sequence[tuple[dict[str, Any], Graph]],
-    shop: Workshop,
+    tools: NodeTools,
     place: Place,
     watch: Watch | None,
 ) -> WorkflowRun:
@@ -193,15 +193,15 @@ def run_all(
                 frozenset(taken),
                 place.overwrite,
             )
-            told = of_the_caller(partial(watch or _unseen, str(first)))
-            made = guarded(str(first), partial(_run_one, given, graph, shop, here, told))
+            on_event = of_the_caller(partial(watch or _unseen, str(first)))
+            made = guarded(str(first), partial(_run_one, given, graph, tools, here, on_event))
             if isinstance(made, Failure):
                 failed.append(made)
             else:
                 runs.append({"input": str(first), **made})
                 taken |= {(place.folder / name).resolve() for name in made["saved"]}
             for task in graph.tasks:
-                models |= task.node.models(shop, task.arguments)
+                models |= task.node.models(tools, task.arguments)
             if place.cache.added > LIMIT // 4:
                 place.cache.prune()
     finally:
@@ -224,11 +224,11 @@ def run_all(
 def manifest_of(path: Path) -> dict[str, Any] | None:
     """The manifest in a file, None if it cannot be read or is not a manifest."""
     try:
-        told = json.loads(path.read_text("utf-8"))
+        manifest = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
     wanted = {"made_with", "source", "workflow", "models", "runs"}
-    return told if isinstance(told, dict) and wanted <= told.keys() else None
+    return manifest if isinstance(manifest, dict) and wanted <= manifest.keys() else None
 
 
 def _write(path: Path, text: str) -> None:
@@ -238,9 +238,11 @@ def _write(path: Path, text: str) -> None:
         raise PictureError(f"{path}: expected to write the manifest here: {error.strerror}") from error
 
 
-def _run_one(given: dict[str, Any], graph: Graph, shop: Workshop, place: Place, watch: engine.Watch) -> dict[str, Any]:
+def _run_one(
+    given: dict[str, Any], graph: Graph, tools: NodeTools, place: Place, watch: engine.Watch
+) -> dict[str, Any]:
     began = time.perf_counter()
-    records = engine.run(graph, shop, place, watch)
+    records = engine.run(graph, tools, place, watch)
     return {
         "given": given,
         "seconds": round(time.perf_counter() - began, 4),

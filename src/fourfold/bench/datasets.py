@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from fourfold.core.errors import PictureError, UsageError
-from fourfold.imaging import degrade
+from fourfold.imaging.degrade import gaussian_blur, jpeg, noise
 from fourfold.imaging.resize import bicubic
 
 SETS: Mapping[str, str] = MappingProxyType({"Set5": "Set5", "Set14": "Set14", "BSD20": "BSD100"})
 """Name of each set and the folder it lies in."""
 
-SPOILED = "Set14 spoiled"
+DEGRADED = "Set14 degraded"
 _HELD_SEED = 20_261_124
 
 SCALE = 4
@@ -34,13 +34,13 @@ Picture = NDArray[np.uint8]
 class ReferencePair:
     """One picture of a set: ``name``, its file in low resolution and its file in high resolution.
 
-    With ``spoiled`` the low resolution is made anew from the high one, see ``spoil``; the number seeds it.
+    With a ``seed`` the low resolution is made anew from the high one, see ``degrade``.
     """
 
     name: str
     low: Path
     high: Path
-    spoiled: int | None = None
+    seed: int | None = None
 
     def load(self) -> tuple[Picture, Picture]:
         """The low and the high resolution, ``h×w×3`` and ``4h×4w×3``; grey files become RGB.
@@ -54,19 +54,19 @@ class ReferencePair:
                 f"{self.high}: expected {SCALE} times the {low.shape[1]}×{low.shape[0]} of {self.low}, "
                 f"got {high.shape[1]}×{high.shape[0]}"
             )
-        return low if self.spoiled is None else spoil(high, self.spoiled), high
+        return low if self.seed is None else degrade(high, self.seed), high
 
 
-def spoil(high: Picture, number: int) -> Picture:
+def degrade(high: Picture, seed: int) -> Picture:
     """Degrade a picture like a real small photo: blurred, shrunk four times, noisy and stored as JPEG.
 
     Gaussian blur of 0.5 to 2.5 pixels, noise of 5 to 15 levels, JPEG quality 40 to 80 with halved colours: drawn anew
-    for each ``number``, from a seed that nothing is trained with.
+    for each ``seed``, from numbers that nothing is trained with.
     """
-    rng = np.random.default_rng([_HELD_SEED, number])
+    rng = np.random.default_rng([_HELD_SEED, seed])
     sigma = rng.uniform(0.5, 2.5)
-    low = bicubic(degrade.gaussian_blur(high, sigma, sigma), (high.shape[0] // SCALE, high.shape[1] // SCALE))
-    return degrade.jpeg(degrade.noise(low, rng.uniform(5, 15), rng), int(rng.integers(40, 81)))
+    low = bicubic(gaussian_blur(high, sigma, sigma), (high.shape[0] // SCALE, high.shape[1] // SCALE))
+    return jpeg(noise(low, rng.uniform(5, 15), rng), int(rng.integers(40, 81)))
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def benchmark_sets(folder: Path) -> tuple[BenchmarkSet, ...]:
         UsageError: a set is missing or incomplete.
     """
     clean = {name: _pairs(folder / "benchmark" / inside) for name, inside in SETS.items()}
-    spoiled = tuple(replace(pair, spoiled=number) for number, pair in enumerate(clean["Set14"]))
-    return tuple(BenchmarkSet(name, pairs) for name, pairs in (*clean.items(), (SPOILED, spoiled)))
+    degraded = tuple(replace(pair, seed=number) for number, pair in enumerate(clean["Set14"]))
+    return tuple(BenchmarkSet(name, pairs) for name, pairs in (*clean.items(), (DEGRADED, degraded)))
 
 
 def _pairs(folder: Path) -> tuple[ReferencePair, ...]:

@@ -180,7 +180,7 @@ class Card(Shipped):
     gate: Gate | None = None
 
     @property
-    def foreign(self) -> bool:
+    def third_party(self) -> bool:
         """Whether it is a third-party model, known by its files alone."""
         return self.network is None
 

@@ -39,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="Go on with the batch before, with its options.")
     parser.add_argument("--overwrite", action="store_true", help="Make results anew that exist already.")
     parser.add_argument("--watch", action="store_true", help="Go on with photos that come later, until interrupted.")
-    parser.add_argument("--dry-run", action="store_true", help="Only tell what is to be done and what it will take.")
+    parser.add_argument("--dry-run", action="store_true", help="Only print what is to be done and what it will take.")
     parser.add_argument("--journal", metavar="FILE", help="The journal; default in TARGET/.fourfold.")
     add_flags(parser, *TASKS.values())
     parser.add_argument("--json", action="store_true", help="Print the summary and every figure as one JSON document.")
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
                 interrupted = True
                 progress.say("fourfold: interrupted; finished files are kept, --resume goes on", error=True)
         summary = _summary(batch, plan, about, time.monotonic() - started)
-        progress.say(_told(summary))
+        progress.say(_sentences(summary))
     if args.json:
         rows = [] if args.dry_run else list(batch.outcomes())
         summary["files"] = [row.figures for row in rows if row.figures is not None]
@@ -131,7 +131,7 @@ def _summary(batch: "Batch", plan: "BatchPlan", about: "Estimate | None", second
     }
 
 
-def _told(summary: dict[str, Any]) -> str:
+def _sentences(summary: dict[str, Any]) -> str:
     return (
         f"{summary['done']} done, {summary['skipped']} done before, {summary['failed_count']} failed, "
         f"{summary['left']} left, {_duration(summary['seconds'])}; journal: {summary['journal']}"

@@ -12,8 +12,8 @@ from fourfold.bench import MEASURED
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
-    told = "; ".join(f"{name}: {what}" for name, what in MEASURED.items())
-    parser.add_argument("what", choices=MEASURED, help=f"{told}.")
+    measured = "; ".join(f"{name}: {what}" for name, what in MEASURED.items())
+    parser.add_argument("what", choices=MEASURED, help=f"{measured}.")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out third-party models, and Ray.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the paired run. Default: 15.")

@@ -53,11 +53,11 @@ def _metavar(parameter: Parameter) -> str:
 
 def _help(found: Mapping[type, Parameter], owners: int) -> str:
     """The help and the default; where not all have the flag, or mean the same by it, with the tasks that it is for."""
-    told: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for owner, parameter in found.items():
         default = "auto" if parameter.default is None and parameter.param.auto else parameter.default
         text = parameter.param.help + ("" if default in (None, False) else f" Default: {default}.")
-        told.setdefault(text, []).append(getattr(owner, "task", ""))
-    if len(found) == owners and len(told) == 1:
-        return next(iter(told))
-    return " ".join(f"{', '.join(tasks)}: {text}" for text, tasks in told.items())
+        texts.setdefault(text, []).append(getattr(owner, "task", ""))
+    if len(found) == owners and len(texts) == 1:
+        return next(iter(texts))
+    return " ".join(f"{', '.join(tasks)}: {text}" for text, tasks in texts.items())

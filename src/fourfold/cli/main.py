@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
-    """Being told to end, or losing the terminal, is an interruption: nothing half done is left behind."""
+    """A signal to end, or a lost terminal, is an interruption: nothing half done is left behind."""
     ending.clear()
     before = {}
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):

@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("verify", "Check the weights against their checksums."),
         (
             "import",
-            "Make a network of others usable here: .onnx, ncnn's files, an MSSNet, or weights that spandrel knows.",
+            "Make a third-party model usable here: .onnx, ncnn's files, an MSSNet, or weights that spandrel knows.",
         ),
         ("export", "Write a network for other programs: ONNX, safetensors (ComfyUI, chaiNNer), ncnn (Upscayl)."),
     ):

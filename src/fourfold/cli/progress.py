@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ending = threading.Event()
-"""Set once the process has been told to end."""
+"""Set once the process has been signalled to end."""
 
 
 class Progress:
@@ -127,7 +127,7 @@ def exit_code(done: int, codes: set[int]) -> int:
 
 
 class TileProgress:
-    """Shows the steps of a workflow that have tiles; to be told of every event, with its photo's name."""
+    """Shows the steps of a workflow that have tiles; to be called with every event and its photo's name."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

@@ -29,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--replay",
         type=Path,
         metavar="FILE",
-        help="Do again what a manifest.json, or the recipe in a picture, tells, and compare.",
+        help="Repeat the run that a manifest.json or the recipe in a picture records, and compare.",
     )
     parser.add_argument("--fresh", action="store_true", help="Compute every step anew, also what was kept.")
     parser.add_argument("--overwrite", action="store_true", help="Replace results that exist already.")
@@ -92,5 +92,5 @@ def _lines(made: "WorkflowRun") -> Iterator[str]:
 
 
 def _figures(outputs: dict[str, Any]) -> str:
-    told = {name: value for name, value in outputs.items() if name != "report"} | outputs.get("report", {})
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value is not None)
+    figures = {name: value for name, value in outputs.items() if name != "report"} | outputs.get("report", {})
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items() if value is not None)

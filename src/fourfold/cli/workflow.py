@@ -48,15 +48,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(names: list[str]) -> int:
-    from fourfold.api.workflows import Workshop
+    from fourfold.api.workflows import NodeTools
     from fourfold.workflow.graph import check
     from fourfold.workflow.nodes import NODES
     from fourfold.workflow.schema import find
 
-    shop, code = Workshop(), 0
+    tools, code = NodeTools(), 0
     for name in names:
         try:
-            graph = check(find(name), NODES, shop)
+            graph = check(find(name), NODES, tools)
         except UsageError as error:
             print(error, file=sys.stderr)
             code = error.exit_code
@@ -80,5 +80,5 @@ def _parameters(node: "Node") -> Iterator[str]:
     for name, parameter in node.parameters.items():
         default = "auto" if parameter.param.auto else parameter.default
         usual = "" if default is None else f"; default {default}"
-        need = " must be told" if parameter.required else " may be told"
-        yield f" {need} {name}: {parameter.expected()}{usual}. {parameter.param.help}"
+        need = "required" if parameter.required else "optional"
+        yield f"  {need} {name}: {parameter.expected()}{usual}. {parameter.param.help}"

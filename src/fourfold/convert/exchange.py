@@ -78,8 +78,8 @@ def _safetensors(card: Card) -> dict[str, bytes]:
     if not difference <= TOLERANCE:
         raise ModelError(f"{card.id}: the compact layout differs from the network by {difference:.2g}; not written")
     arrays = {key: np.ascontiguousarray(tensor.numpy()) for key, tensor in state.items()}
-    told = {"title": card.title, "licence": card.licence, "provenance": card.provenance}
-    return {".safetensors": bytes(safetensors.numpy.save(arrays, told))}
+    properties = {"title": card.title, "licence": card.licence, "provenance": card.provenance}
+    return {".safetensors": bytes(safetensors.numpy.save(arrays, properties))}
 
 
 def _ncnn(card: Card) -> dict[str, bytes]:

@@ -76,7 +76,7 @@ def _described(path: Path, _modified: int, _size: int) -> Card:
     return Card(
         id=path.stem,
         title=path.stem,
-        summary=f"A network of others that enlarges {scale} times, used from {path.name}.",
+        summary=f"A third-party model that enlarges {scale} times, used from {path.name}.",
         task="image-to-image/super-resolution",
         tier="big",
         style="photo",
@@ -250,9 +250,9 @@ def _safe(path: Path, scratch: Path) -> Path:
 def _kept(card: Card, licence: str, identifier: str) -> Card:
     """The files and the card, written into the person's folder."""
     names = {stored: f"{identifier}{_SUFFIX[stored.format]}" for stored in card.weights}
-    told = {"id": identifier, "licence": licence, "summary": card.summary, "title": card.title}
-    told |= {"provenance": f"Imported from {card.provenance}"}
-    quoted = {name: json.dumps(text, ensure_ascii=False) for name, text in told.items()}
+    texts = {"id": identifier, "licence": licence, "summary": card.summary, "title": card.title}
+    texts |= {"provenance": f"Imported from {card.provenance}"}
+    quoted = {name: json.dumps(text, ensure_ascii=False) for name, text in texts.items()}
     text = _CARD.format(**vars(card) | quoted)
     text += "".join(_WEIGHTS.format(**vars(stored) | {"file": json.dumps(name)}) for stored, name in names.items())
     contents = {name: (Path(stored.folder) / stored.file).read_bytes() for stored, name in names.items()}

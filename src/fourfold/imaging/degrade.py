@@ -39,13 +39,13 @@ def photo(high: Picture, rng: np.random.Generator) -> Picture:
         small = gaussian_blur(small, wide, narrow, rng.uniform(0, math.pi))
     part = math.exp(rng.uniform(math.log(0.25), 0))
     small = _resize(small, (round(high.shape[0] * part), round(high.shape[1] * part)), rng)
-    small = _spoil(small, rng, noise_up_to=12, likely=0.5, worst_quality=40)
+    small = _noisy_jpeg(small, rng, noise_up_to=12, likely=0.5, worst_quality=40)
     if rng.random() < 0.3:
         small = gaussian_blur(small, sigma := rng.uniform(0.2, 0.8), sigma)
     small = _resize(small, size, rng)
     if rng.random() < 0.3:
         small = sharpen(small, rng.uniform(0.3, 1.0), rng.uniform(0.5, 1.2))
-    return _spoil(small, rng, noise_up_to=16, likely=0.6, worst_quality=40)
+    return _noisy_jpeg(small, rng, noise_up_to=16, likely=0.6, worst_quality=40)
 
 
 def gaussian_blur(picture: Picture, sigma: float, across: float, angle: float = 0.0) -> Picture:
@@ -93,7 +93,7 @@ def jpeg(picture: Picture, quality: int, rng: np.random.Generator | None = None)
         return np.asarray(read)[top:, left:]
 
 
-def _spoil(
+def _noisy_jpeg(
     picture: Picture, rng: np.random.Generator, *, noise_up_to: float, likely: float, worst_quality: int
 ) -> Picture:
     if rng.random() < likely:

@@ -234,8 +234,8 @@ def blended(
         ``H×W×C``; of a single window the very values that ``run`` returned.
     """
     (height, width), out = windows.shape, np.zeros_like(image)
-    across = _shares(windows.lefts, width, image.shape[1])
-    for top, down in zip(windows.tops, _shares(windows.tops, height, image.shape[0]), strict=True):
+    across = _weights(windows.lefts, width, image.shape[1])
+    for top, down in zip(windows.tops, _weights(windows.tops, height, image.shape[0]), strict=True):
         for left, right in zip(windows.lefts, across, strict=True):
             window = image[top : top + height, left : left + width]
             missing = [(0, side - got) for side, got in zip((height, width), window.shape[:2], strict=True)]
@@ -244,12 +244,12 @@ def blended(
     return out
 
 
-def _shares(starts: tuple[int, ...], side: int, length: int) -> list[NDArray[np.float32]]:
+def _weights(starts: tuple[int, ...], side: int, length: int) -> list[NDArray[np.float32]]:
     """Along one axis, the weight of each window at its pixels inside the picture; at every pixel they sum to 1."""
-    shares = [np.ones(min(side, length - start), np.float32) for start in starts]
+    weights = [np.ones(min(side, length - start), np.float32) for start in starts]
     for i in range(1, len(starts)):
         shared = starts[i - 1] + side - starts[i]
         rise = np.clip((np.arange(shared) + 0.5 - shared // 4) / (shared - 2 * (shared // 4)), 0, 1)
-        shares[i][:shared] *= rise
-        shares[i - 1][-shared:] *= 1 - rise
-    return shares
+        weights[i][:shared] *= rise
+        weights[i - 1][-shared:] *= 1 - rise
+    return weights

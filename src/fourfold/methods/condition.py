@@ -105,10 +105,10 @@ def condition(image: Image, recognise: Recognise) -> Condition:
     if drawing or min(image.size) < _SMALLEST:
         seen = seen[:0]
     seen = seen[np.ptp(seen, axis=(1, 2)).max(axis=1) > 0]
-    shares = recognise(traces(seen)) if len(seen) else np.full(len(KINDS), 1 / len(KINDS), np.float32)
-    kind = int(shares.argmax())
+    probabilities = recognise(traces(seen)) if len(seen) else np.full(len(KINDS), 1 / len(KINDS), np.float32)
+    kind = int(probabilities.argmax())
     both = max(blocks(plane), blocks(plane.T))
-    return Condition(KINDS[kind], round(float(shares[kind]), 3), noise(plane), both, image.lossy, drawing)
+    return Condition(KINDS[kind], round(float(probabilities[kind]), 3), noise(plane), both, image.lossy, drawing)
 
 
 def drawn(image: Image) -> bool:

@@ -74,7 +74,7 @@ class Routes:
     chosen: NDArray[np.bool_]
     threshold: float
 
-    def share(self, tile: tiling.Tile, scale: int) -> NDArray[np.float32] | None:
+    def weight(self, tile: tiling.Tile, scale: int) -> NDArray[np.float32] | None:
         """Weight of the big network in a chosen tile's kept part, ``sh×sw×1``; None where it is 1 throughout.
 
         It rises from 0 at the border to every little neighbour, corners included, to 1 at ``RAMP`` input pixels from
@@ -82,7 +82,7 @@ class Routes:
         """
         (row, column), (top, bottom, left, right) = tile.place, tile.kept
         away = [_ramps((bottom - top) * scale, RAMP * scale), _ramps((right - left) * scale, RAMP * scale)]
-        share: NDArray[np.float32] | None = None
+        weight: NDArray[np.float32] | None = None
         for down in (-1, 0, 1):
             for across in (-1, 0, 1):
                 y, x = row + down, column + across
@@ -90,8 +90,8 @@ class Routes:
                 if not inside or self.chosen[y, x]:
                     continue
                 one = np.maximum(away[0][down][:, None], away[1][across][None])
-                share = one if share is None else np.minimum(share, one)
-        return None if share is None else share[..., None]
+                weight = one if weight is None else np.minimum(weight, one)
+        return None if weight is None else weight[..., None]
 
 
 def expected_psnr(image: NDArray[np.float32], plan: tiling.Plan, coefficients: Sequence[float]) -> NDArray[np.float64]:
@@ -106,9 +106,9 @@ def affordable(expected: NDArray[np.float64], threshold: float, most: int) -> fl
     return threshold if len(wanted) <= most else float(wanted[most])
 
 
-def blend(little: NDArray[Any], big: NDArray[Any], share: NDArray[np.float32]) -> NDArray[Any]:
+def blend(little: NDArray[Any], big: NDArray[Any], weight: NDArray[np.float32]) -> NDArray[Any]:
     """Integer levels of both, mixed by the big one's weight."""
-    mixed: NDArray[Any] = np.rint(little + share * (big.astype(np.float32) - little)).astype(little.dtype)
+    mixed: NDArray[Any] = np.rint(little + weight * (big.astype(np.float32) - little)).astype(little.dtype)
     return mixed
 
 

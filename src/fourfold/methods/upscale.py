@@ -22,7 +22,7 @@ from fourfold.methods.route import Routes, blend
 
 @dataclass
 class Upscaling:
-    """One picture on its way through a network: ``pour`` it once, or iterate ``bands()`` and ``finish`` each.
+    """One picture on its way through a network: ``run`` it once, or iterate ``bands()`` and ``finish`` each.
 
     Attributes:
         image: what to upscale; runner: the network, compiled for ``plan.shape``; plan: its tiles.
@@ -71,7 +71,7 @@ class Upscaling:
         """What the result kept and added, once every band is finished."""
         return self._meter.result()
 
-    def pour(self, write: Write, progress: Progress) -> None:
+    def run(self, write: Write, progress: Progress) -> None:
         """Make the picture: the network computes here while another thread finishes and writes the bands before."""
 
         def finish(band: Levels) -> None:
@@ -129,8 +129,8 @@ class Upscaling:
             answer = run(self.routes.big, tiling.read(pixels, tile, self.routes.plan.shape))[tile.inner(self.scale)]
             kept = band[top - row : bottom - row, left:right]
             self.difference[tile.place] = np.mean(((answer.astype(np.float32) - kept) / peak) ** 2)
-            share = self.routes.share(tile, self.scale)
-            kept[:] = answer if share is None else blend(kept, answer, share)
+            weight = self.routes.weight(tile, self.scale)
+            kept[:] = answer if weight is None else blend(kept, answer, weight)
         self.seconds_big += self.seconds_model - before
 
     def finish(self, band: Levels) -> Levels:

@@ -186,11 +186,11 @@ def _line(text: str, answer: AnswerPage, marked: set[Mark] | None) -> str:
 
 
 def _mark(mark: Mark, words: Mapping[str, str]) -> str:
-    told = f"<code>{escape(mark.evidence)}</code>" if mark.kind == "measured" else f"“{escape(mark.evidence)}”"
+    evidence = f"<code>{escape(mark.evidence)}</code>" if mark.kind == "measured" else f"“{escape(mark.evidence)}”"
     origin = f" <cite>{escape(mark.origin)}</cite>" if mark.origin else ""
     return (
         f' <details class="mark {mark.kind}"><summary>{escape(words[mark.kind])}</summary>'
-        f"<div>{told}{origin}</div></details>"
+        f"<div>{evidence}{origin}</div></details>"
     )
 
 

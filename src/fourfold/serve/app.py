@@ -31,7 +31,7 @@ _OF_A_PAGE = (
 )
 """The page of an answer states a stricter policy itself; this one keeps it away from everything else here."""
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the job's creation told it.")]
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As returned when the job was created.")]
 Key = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=255, description="Of one request, which is done once."),
@@ -173,13 +173,13 @@ def _at_once(app: FastAPI) -> None:
         "brief": "A question with the sources to answer it from; a question alone where `job` names a job.",
         "job": "A finished upscaling that the question is about.",
     }
-    told: dict[int | str, dict[str, Any]] = {
+    formats: dict[int | str, dict[str, Any]] = {
         202: {"model": Shown, "description": "A job, where there is a photo or a job to answer for."}
     }
 
     @app.post(
         "/v1/ask", openapi_extra=forms.schema(photo=True, required=False, texts=texts),
-        response_model=ScientistAnswer, responses={**responses(404, 409, *_UPLOADING), **told},
+        response_model=ScientistAnswer, responses={**responses(404, 409, *_UPLOADING), **formats},
     )  # fmt: skip
     async def ask_scientist(request: Request, key: Key = None) -> Any:
         """Answer a brief: at once, or with a photo as a job that carries its task out and shows what came of it."""

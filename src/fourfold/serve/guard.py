@@ -76,8 +76,8 @@ class Guard:
         if scope["path"] == "/" and given:
             return self._welcome(given, scope["scheme"])
         if scope["path"].startswith("/v1/") and scope["path"] != "/v1/health" and not self._shown(headers):
-            told = "expected the token that `fourfold serve` printed; scan its QR code again"
-            return Problem(401, "token", told, {"WWW-Authenticate": "Bearer"}).response()
+            reason = "expected the token that `fourfold serve` printed; scan its QR code again"
+            return Problem(401, "token", reason, {"WWW-Authenticate": "Bearer"}).response()
         return None
 
     def _welcome(self, given: str, scheme: str) -> Response:

@@ -91,7 +91,7 @@ class Pool:
         assert process.stdout is not None
         for line in process.stdout:
             with suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._told, line.strip())
+                self._loop.call_soon_threadsafe(self._on_line, line.strip())
         process.wait()
         del self._alive[owner]
 
@@ -101,7 +101,7 @@ class Pool:
         except SQLAlchemyError:  # then the lease of what the worker held has to end by itself
             traceback.print_exc()
 
-    def _told(self, job: str) -> None:
+    def _on_line(self, job: str) -> None:
         for event in self._waiting.get(job, ()):
             event.set()
 

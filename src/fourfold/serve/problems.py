@@ -37,13 +37,13 @@ class Problem(Exception):
 
     def response(self) -> JSONResponse:
         """The refusal as it is sent."""
-        told = Details(
+        details = Details(
             type=f"urn:fourfold:problem:{self.kind}",
             title=HTTPStatus(self.status).phrase,
             status=self.status,
             detail=self.detail,
         )
-        return JSONResponse(told.model_dump(), self.status, self.headers, MEDIA)
+        return JSONResponse(details.model_dump(), self.status, self.headers, MEDIA)
 
 
 def of(error: FourfoldError) -> Problem:

@@ -17,7 +17,7 @@ from fourfold.serve.guard import Guard, hosts, is_loopback
 from fourfold.serve.limits import ServeOptions
 
 _UPLOADS = 512
-"""Requests at one time; more are told to come again."""
+"""Requests at one time; more are refused and asked to come again."""
 
 
 def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
@@ -55,8 +55,10 @@ def _listening(options: ServeOptions) -> socket.socket:
         listening.listen(1024)
     except OSError as error:
         listening.close()
-        told = f"{options.host}:{options.port} cannot be listened on ({error.strerror}); give another --port or --host"
-        raise UsageError(told) from error
+        message = (
+            f"{options.host}:{options.port} cannot be listened on ({error.strerror}); give another --port or --host"
+        )
+        raise UsageError(message) from error
     return listening
 
 
@@ -75,7 +77,7 @@ def _greet(options: ServeOptions, token: str | None, port: int, say: Callable[[s
 
 
 def _address(host: str) -> str:
-    """The address that other devices reach this one by, as far as it can be told without sending anything."""
+    """The address that other devices reach this one by, as far as it can be found without sending anything."""
     if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         return f"[{host}]" if ":" in host else host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

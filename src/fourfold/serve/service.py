@@ -70,8 +70,8 @@ class Service:
         try:
             await run_in_threadpool(self.store.refuse_if_full, self.options.max_waiting)
             kept = await forms.keep(form.photo, self.options)
-            told = json.dumps([kind, kept.digest, request], sort_keys=True)
-            keys = None if key is None else (_digest(key), _digest(told))
+            asked = json.dumps([kind, kept.digest, request], sort_keys=True)
+            keys = None if key is None else (_digest(key), _digest(asked))
             new = False
             try:
                 job, new = await run_in_threadpool(
@@ -81,11 +81,11 @@ class Service:
                 if not new:
                     await run_in_threadpool(forms.discard, kept.job, self.options)
         except Full as error:
-            told = f"{error}, which is as many as this service takes; come again in {error.seconds} seconds"
-            raise Problem(429, "busy", told, {"Retry-After": str(error.seconds)}) from error
+            reason = f"{error}, which is as many as this service takes; come again in {error.seconds} seconds"
+            raise Problem(429, "busy", reason, {"Retry-After": str(error.seconds)}) from error
         except Mismatch as error:
-            told = "this Idempotency-Key was used for another request; give each request its own"
-            raise Problem(422, "idempotency", told) from error
+            reason = "this Idempotency-Key was used for another request; give each request its own"
+            raise Problem(422, "idempotency", reason) from error
         self.pool.wake()
         return job
 
@@ -156,7 +156,7 @@ class Service:
     async def events(self, job: str, after: int) -> AsyncIterator[bytes]:
         """What happens to a job, as server-sent events, till it is over."""
         loop = asyncio.get_running_loop()
-        told = loop.time()
+        sent = loop.time()
         with self.pool.listening(job) as news:
             while True:
                 news.clear()
@@ -164,12 +164,12 @@ class Service:
                 for event in await run_in_threadpool(self.store.events, job, after):
                     data = await run_in_threadpool(self._with_rows, job, event.data)
                     yield f"id: {event.number}\nevent: {event.kind}\ndata: {json.dumps(data)}\n\n".encode()
-                    after, told = event.number, loop.time()
+                    after, sent = event.number, loop.time()
                 if found is None or found.over:
                     return
-                if loop.time() - told > _BREATH:
+                if loop.time() - sent > _BREATH:
                     yield b": still here\n\n"
-                    told = loop.time()
+                    sent = loop.time()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), _POLL)
 

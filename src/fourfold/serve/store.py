@@ -325,8 +325,8 @@ class Store:
             "expires": self._now + self._keep,
             "started": case((_JOBS.c.started.is_(None), self._now), else_=_JOBS.c.started),
         }
-        told = {"outcome": outcome and json.dumps(dict(outcome)), "error": error and json.dumps(dict(error))}
-        db.execute(update(_JOBS).where(_JOBS.c.id == job).values(state=state, owner=None, lease=None, **told, **times))
+        final = {"outcome": outcome and json.dumps(dict(outcome)), "error": error and json.dumps(dict(error))}
+        db.execute(update(_JOBS).where(_JOBS.c.id == job).values(state=state, owner=None, lease=None, **final, **times))
         self._note(db, job, "state", {"state": state} | ({"error": dict(error)} if error and state == "failed" else {}))
 
     def _forget(self, db: Connection, jobs: list[str]) -> None:

@@ -15,7 +15,7 @@ from fourfold.api.reports import document
 from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
-from fourfold.api.workflows import Workshop, bound, place_in, run_all
+from fourfold.api.workflows import NodeTools, bound, place_in, run_all
 from fourfold.convert import third_party
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels
@@ -37,7 +37,7 @@ _LONGEST = 64 << 10
 
 _REFUSED = "files of the server are not read"
 
-Told = Callable[[str, Mapping[str, Any]], None]
+OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Called with the kind and data of an event; may raise to stop between two tiles."""
 
 
@@ -63,14 +63,14 @@ class Attempt:
     Attributes:
         job: what to do; photo: the upload, empty if there is none; folder: of this attempt, for what is made.
             Both are relative to the job's folder, which is the current one, so that no message reveals where it lies.
-        session: whose networks are used; told: called with every event.
+        session: whose networks are used; on_event: called with every event.
     """
 
     job: Job
     photo: str
     folder: Path
     session: Session
-    told: Told
+    on_event: OnEvent
 
     def done(self) -> JobResult:
         """Do it.
@@ -85,8 +85,8 @@ class Attempt:
         options = TASKS[self.job.kind](**self.job.request["options"])
         (made,) = restore_files(
             [self.photo], f"{self.folder}/", options, session=self.session,
-            progress=lambda _name: lambda done, total: self.told("progress", {"done": done, "total": total}),
-            rows=_Preview(self.folder, self.told) if self.job.request["preview"] else lambda _levels, _size: None,
+            progress=lambda _name: lambda done, total: self.on_event("progress", {"done": done, "total": total}),
+            rows=_Preview(self.folder, self.on_event) if self.job.request["preview"] else lambda _levels, _size: None,
         )  # fmt: skip
         if isinstance(made, Failure):
             raise made.error
@@ -96,16 +96,16 @@ class Attempt:
         return self._finished(result, document([named], []), name)
 
     def _workflow(self) -> JobResult:
-        shop = Workshop(self.session)
+        tools = NodeTools(self.session)
         workflow = opened(self.job.request["workflow"])
         given = dict(self.job.request["set"])
-        graphs = list(bound(workflow, given | ({"photo": self.photo} if self.photo else {}), shop))
-        made = run_all(workflow, graphs, shop, place_in(self.folder, fresh=True, overwrite=True), self._watch)
+        graphs = list(bound(workflow, given | ({"photo": self.photo} if self.photo else {}), tools))
+        made = run_all(workflow, graphs, tools, place_in(self.folder, fresh=True, overwrite=True), self._watch)
         if made.failed:
             raise made.failed[0].error
         result = made.files[-1] if made.files else made.path
-        told = json.loads(json.dumps(made.manifest).replace(str(Path.cwd()) + "/", ""))
-        return self._finished(result, told, f"{Path(self.job.name).stem or 'workflow'}_{result.name}")
+        manifest = json.loads(json.dumps(made.manifest).replace(str(Path.cwd()) + "/", ""))
+        return self._finished(result, manifest, f"{Path(self.job.name).stem or 'workflow'}_{result.name}")
 
     def _ask(self) -> JobResult:
         if earlier := self.job.request.get("of"):
@@ -113,23 +113,23 @@ class Attempt:
             photo = next(folder.glob("photo.*"), None)
             if photo is None:
                 raise UsageError("the run that the question is about was removed meanwhile; upscale the photo again")
-            report = json.loads((folder / earlier["report"]).read_text("utf-8"))["files"][0]
-            answer, page = explain(self.job.request["brief"], report, photo, folder / earlier["result"])
+            upscaled = json.loads((folder / earlier["report"]).read_text("utf-8"))["files"][0]
+            answer, page = explain(self.job.request["brief"], upscaled, photo, folder / earlier["result"])
             write_text(self.folder / "answer.html", page)
-            told: dict[str, Any] = {"task": answer.task.id, "markdown": answer.markdown}
+            report: dict[str, Any] = {"task": answer.task.id, "markdown": answer.markdown}
         else:
             (self.folder / "brief.txt").write_text(self.job.request["brief"], "utf-8")
             (made,) = ask_files(self.folder / "brief.txt", self.folder, None, Path(self.photo), self._watch)
             if not isinstance(made, Answered):
                 raise made.error
-            told = {"task": made.answer.task.id, "markdown": made.answer.markdown}
-        return self._finished(self.folder / "answer.html", told, "answer.html")
+            report = {"task": made.answer.task.id, "markdown": made.answer.markdown}
+        return self._finished(self.folder / "answer.html", report, "answer.html")
 
     def _watch(self, _photo: str, event: Event) -> None:
         if event.kind == "progress":
-            self.told("progress", {"done": event.done, "total": event.total, "step": event.step})
+            self.on_event("progress", {"done": event.done, "total": event.total, "step": event.step})
         else:
-            self.told("step", {"step": event.step, "state": event.kind})
+            self.on_event("step", {"step": event.step, "state": event.kind})
 
     def _finished(self, result: Path, report: Mapping[str, Any], name: str) -> JobResult:
         path = self.folder / "report.json"
@@ -180,8 +180,8 @@ def _refuse_path(place: str, value: str) -> None:
 class _Preview:
     """Shows the rows of a result as they come, shrunk to the width of a phone, as JPEG files beside it."""
 
-    def __init__(self, folder: Path, told: Told) -> None:
-        self._folder, self._told, self._top = folder, told, 0
+    def __init__(self, folder: Path, on_event: OnEvent) -> None:
+        self._folder, self._on_event, self._top = folder, on_event, 0
 
     def __call__(self, levels: Levels, size: Size) -> None:
         plain = levels if levels.dtype.itemsize == 1 else (levels >> 8).astype("u1")
@@ -191,7 +191,7 @@ class _Preview:
         shown.save(data, "JPEG", quality=70)
         name = self._folder / f"rows-{self._top}.jpg"
         name.write_bytes(data.getvalue())
-        self._told("rows", {"top": self._top, "height": len(levels), "of": size[0], "file": str(name)})
+        self._on_event("rows", {"top": self._top, "height": len(levels), "of": size[0], "file": str(name)})
         self._top += len(levels)
 
 

@@ -61,11 +61,11 @@ class Worker:
     """Takes jobs and does them.
 
     Args:
-        options: the limits; owner: name under which jobs are held; told, tells: streams from and to the server.
+        options: the limits; owner: name under which jobs are held; inbox, outbox: streams from and to the server.
     """
 
-    def __init__(self, options: ServeOptions, owner: str, told: TextIO, tells: TextIO) -> None:
-        self._options, self._owner, self._lines, self._out = options, owner, told, tells
+    def __init__(self, options: ServeOptions, owner: str, inbox: TextIO, outbox: TextIO) -> None:
+        self._options, self._owner, self._inbox, self._outbox = options, owner, inbox, outbox
         self._store = Store(options.url, options.lease_seconds, options.keep_hours * 3600, promises=False)
         self._session = Session()
         self._wake, self._sending = threading.Event(), threading.Lock()
@@ -88,7 +88,7 @@ class Worker:
             except OperationalError as error:  # it is started again, or its disk is full, and is asked again soon
                 _log(error)
             if job is not None:
-                self._tell(job.id)
+                self._notify(job.id)
                 if not job.over:
                     return job
                 continue
@@ -104,7 +104,7 @@ class Worker:
         finally:
             self._running = None
             os.chdir("/")
-            self._tell(job.id)
+            self._notify(job.id)
 
     def _attempt(self, job: Job) -> None:
         try:
@@ -112,7 +112,7 @@ class Worker:
             attempt = Path(f"{job.attempts}-{secrets.token_hex(4)}")
             attempt.mkdir()
             photo = next((path.name for path in Path().glob("photo.*")), "")
-            outcome = tasks.Attempt(job, photo, attempt, self._session, self._told).done()
+            outcome = tasks.Attempt(job, photo, attempt, self._session, self._on_event).done()
             self._store.finish(job.id, self._owner, "succeeded", outcome=asdict(outcome))
         except Stopped as stopped:
             self._stopped(job, stopped.why)
@@ -134,7 +134,7 @@ class Worker:
             return NotEnough(f"it took longer than {self._options.max_seconds:g} seconds; try a smaller photo or scale")
         return NotEnough(f"it took more than {self._options.max_memory} MB of memory; try a smaller photo or scale")
 
-    def _told(self, kind: str, data: Mapping[str, Any]) -> None:
+    def _on_event(self, kind: str, data: Mapping[str, Any]) -> None:
         running = self._running
         assert running is not None
         if running.stop:
@@ -144,30 +144,30 @@ class Worker:
                 return
             running.shown = time.monotonic()
         self._store.note(running.job.id, self._owner, kind, data)
-        self._tell(running.job.id)
+        self._notify(running.job.id)
 
-    def _tell(self, job: str) -> None:
+    def _notify(self, job: str) -> None:
         with self._sending, suppress(OSError):
-            print(job, file=self._out, flush=True)
+            print(job, file=self._outbox, flush=True)
 
     def _listen(self) -> None:
         """Wake up for new jobs; end when the server is gone."""
-        for _ in self._lines:
+        for _ in self._inbox:
             self._wake.set()
         os._exit(0)
 
     def _watch(self) -> None:
         """Hold the lease of the job in hand, and have it stopped where it is to stop."""
-        told = 0.0
+        stopping = 0.0
         while True:
             time.sleep(_HEARTBEAT)
             running = self._running
             if running is None:
                 continue
             if not running.stop:
-                told = time.monotonic()
+                stopping = time.monotonic()
                 running.stop = self._reason(running)
-            elif time.monotonic() - told > _GRACE:  # between two tiles it would have stopped long ago
+            elif time.monotonic() - stopping > _GRACE:  # between two tiles it would have stopped long ago
                 with suppress(OperationalError):  # the lease ends, too
                     self._stopped(running.job, running.stop)
                 os._exit(1)
@@ -200,12 +200,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends its workers
     if hasattr(os, "nice"):
         os.nice(5)  # the server answers first
-    tells = os.fdopen(os.dup(1), "w")
+    outbox = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is for the log
     given = json.loads(sys.stdin.readline())
     options = ServeOptions(**given["options"] | {"folder": Path(given["options"]["folder"])})
     os.environ["FOURFOLD_MEM_MB"] = str(options.max_memory)
-    Worker(options, given["owner"], sys.stdin, tells).run()
+    Worker(options, given["owner"], sys.stdin, outbox).run()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ LARGEST_SCALE = 100.0
 """Of the logits: what CLIP's own training limits it to (Radford et al., 2021, section 2.5). The paper starts there."""
 
 
-def shares(adaptation: Adaptation, images: Tensor) -> Tensor:
+def probabilities(adaptation: Adaptation, images: Tensor) -> Tensor:
     """``N×K`` class probabilities of ``N×W×…``, W windows of each picture."""
     return torch.cat([adaptation.logits(part) for part in torch.split(images, 256)]).softmax(1)
 
@@ -56,10 +56,10 @@ Gained = tuple[float, float, float]
 
 def gain(adaptation: Adaptation, pictures: Pictures, tuning: Tuning, passes: int) -> Gained:
     """Adapt to pictures, and only then say by their labels what that gained."""
-    found = [shares(adaptation, pictures.images)]
+    found = [probabilities(adaptation, pictures.images)]
     adapt(
         adaptation, pictures.images, tuning, passes,
-        watch=lambda _done, _all: found.append(shares(adaptation, pictures.images)),
+        watch=lambda _done, _all: found.append(probabilities(adaptation, pictures.images)),
     )  # fmt: skip
     right = [100 * (one.argmax(1) == pictures.labels).float().mean().item() for one in found]
     return round(right[0], 2), round(right[-1], 2), round(max(right), 2)

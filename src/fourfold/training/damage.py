@@ -28,7 +28,7 @@ def sample(photo: Picture, kind: Kind, family: Family, rng: np.random.Generator,
     part = _part(photo, rng, side)
     if rng.random() < 0.5:
         part = degrade.gaussian_blur(part, sigma := rng.uniform(0.2, 0.8), sigma)
-    damaged: Picture = _WAYS[family][kind](part, rng)
+    damaged: Picture = _DAMAGE[family][kind](part, rng)
     if kind != "compressed" and rng.random() < 0.6:
         damaged = degrade.jpeg(damaged, int(rng.integers(85, 98)), rng)
     return damaged
@@ -50,11 +50,11 @@ def _sharp(part: Picture, _rng: np.random.Generator) -> Picture:
     return part
 
 
-def _panned(part: Picture, rng: np.random.Generator) -> Picture:
+def _linear_motion(part: Picture, rng: np.random.Generator) -> Picture:
     """Motion blur along a straight line of 6 to 24 pixels."""
     length, angle = rng.uniform(6, 24), rng.uniform(0, math.pi)
-    way = np.linspace(-length / 2, length / 2, 96)
-    return _along(part, np.stack([way * math.sin(angle), way * math.cos(angle)], axis=1))
+    path = np.linspace(-length / 2, length / 2, 96)
+    return _motion_blur(part, np.stack([path * math.sin(angle), path * math.cos(angle)], axis=1))
 
 
 def _noisy(part: Picture, rng: np.random.Generator) -> Picture:
@@ -82,19 +82,18 @@ def _processed(part: Picture, rng: np.random.Generator) -> Picture:
     return degrade.sharpen(levels, rng.uniform(0.2, 0.9), rng.uniform(0.6, 1.5))
 
 
-def _shaken(part: Picture, rng: np.random.Generator) -> Picture:
+def _random_motion(part: Picture, rng: np.random.Generator) -> Picture:
     """Motion blur along a random walk of 5 to 16 pixels, like that of a hand."""
-    way = np.cumsum(np.cumsum(rng.normal(size=(96, 2)), axis=0), axis=0) + 3 * np.cumsum(
-        rng.normal(size=(96, 2)), axis=0
-    )
-    way -= way.mean(axis=0)
-    return _along(part, way * (rng.uniform(5, 16) / np.hypot(*np.ptp(way, axis=0))))
+    smooth = np.cumsum(np.cumsum(rng.normal(size=(96, 2)), axis=0), axis=0)
+    path = smooth + 3 * np.cumsum(rng.normal(size=(96, 2)), axis=0)
+    path -= path.mean(axis=0)
+    return _motion_blur(part, path * (rng.uniform(5, 16) / np.hypot(*np.ptp(path, axis=0))))
 
 
 def _grained(part: Picture, rng: np.random.Generator) -> Picture:
     """Noise as cameras and film leave it: blotches over neighbouring pixels, speckle, or single dead pixels."""
-    way = rng.random()
-    if way < 0.5:
+    kind = rng.random()
+    if kind < 0.5:
         drawn = rng.standard_normal((*part.shape[:2], 3))
         size = rng.uniform(0.5, 1.0)
         around = np.exp(-0.5 * (np.arange(-3, 4) / size) ** 2)
@@ -102,7 +101,7 @@ def _grained(part: Picture, rng: np.random.Generator) -> Picture:
         for axis in (0, 1):
             drawn = np.apply_along_axis(np.convolve, axis, drawn, around, mode="same")
         return _levels(part + drawn * rng.uniform(6, 20))
-    if way < 0.75:
+    if kind < 0.75:
         return _levels(part * (1 + rng.uniform(0.06, 0.25) * rng.standard_normal((*part.shape[:2], 1))))
     struck = rng.random((*part.shape[:2], 1)) < rng.uniform(0.005, 0.05)
     return _levels(np.where(struck, rng.choice([0, 255], struck.shape), part))
@@ -122,37 +121,38 @@ def _stored(part: Picture, rng: np.random.Generator) -> Picture:
 
 def _blown_up(part: Picture, rng: np.random.Generator) -> Picture:
     """Shrunk carelessly, enlarged by other filters, and sharpened after."""
-    way = (Image.Resampling.BOX, Image.Resampling.HAMMING, Image.Resampling.NEAREST)[rng.integers(3)]
-    large = _shrunk_and_enlarged(part, rng.uniform(2, 5), way)
+    resampling = (Image.Resampling.BOX, Image.Resampling.HAMMING, Image.Resampling.NEAREST)[rng.integers(3)]
+    large = _shrunk_and_enlarged(part, rng.uniform(2, 5), resampling)
     return degrade.sharpen(large, rng.uniform(0.3, 1.5), rng.uniform(1, 2)) if rng.random() < 0.6 else large
 
 
-_WAYS = {
-    "seen": dict(zip(KINDS, (_sharp, _panned, _noisy, _jpeg, _enlarged), strict=True)),
-    "shifted": dict(zip(KINDS, (_processed, _shaken, _grained, _stored, _blown_up), strict=True)),
+_DAMAGE = {
+    "seen": dict(zip(KINDS, (_sharp, _linear_motion, _noisy, _jpeg, _enlarged), strict=True)),
+    "shifted": dict(zip(KINDS, (_processed, _random_motion, _grained, _stored, _blown_up), strict=True)),
 }
 
 
-def _along(part: Picture, way: NDArray[np.float64]) -> Picture:
-    """What a sensor adds up along a way ``T×2``, down and right in pixels, in proportion to light (gamma 2.2)."""
-    around = int(np.ceil(np.abs(way).max())) + 1
+def _motion_blur(part: Picture, path: NDArray[np.float64]) -> Picture:
+    """The mean of the picture along a path ``T×2``, down and right in pixels, in linear light (gamma 2.2)."""
+    around = int(np.ceil(np.abs(path).max())) + 1
     shape = [-(-(length + 2 * around) // 32) * 32 for length in part.shape[:2]]  # Fourier transforms of such are fast
     pads = [(around, side - length - around) for side, length in zip(shape, part.shape[:2], strict=True)]
     light = np.pad(_LIGHT[part.transpose(2, 0, 1)], [(0, 0), *pads], mode="symmetric")
-    down = np.exp(-2j * np.pi * np.outer(np.fft.fftfreq(shape[0]), way[:, 0])).astype(np.complex64)
-    right = np.exp(-2j * np.pi * np.outer(way[:, 1], np.fft.rfftfreq(shape[1]))).astype(np.complex64)
-    seen = np.fft.irfft2(np.fft.rfft2(light) * (down @ right / np.float32(len(way))), shape)
+    down = np.exp(-2j * np.pi * np.outer(np.fft.fftfreq(shape[0]), path[:, 0])).astype(np.complex64)
+    right = np.exp(-2j * np.pi * np.outer(path[:, 1], np.fft.rfftfreq(shape[1]))).astype(np.complex64)
+    seen = np.fft.irfft2(np.fft.rfft2(light) * (down @ right / np.float32(len(path))), shape)
     inner = seen[:, around : around + part.shape[0], around : around + part.shape[1]].transpose(1, 2, 0)
     return _levels(255 * np.clip(inner, 0, 1) ** np.float32(1 / 2.2))
 
 
-def _shrunk_and_enlarged(part: Picture, factor: float, way: Image.Resampling) -> Picture:
+def _shrunk_and_enlarged(part: Picture, factor: float, resampling: Image.Resampling) -> Picture:
     high, wide = part.shape[:2]
-    return _resized(_resized(part, (round(high / factor), round(wide / factor)), way), (high, wide), way)
+    small = _resized(part, (round(high / factor), round(wide / factor)), resampling)
+    return _resized(small, (high, wide), resampling)
 
 
-def _resized(part: Picture, size: tuple[int, int], way: Image.Resampling) -> Picture:
-    return np.asarray(Image.fromarray(part).resize(size[::-1], way))
+def _resized(part: Picture, size: tuple[int, int], resampling: Image.Resampling) -> Picture:
+    return np.asarray(Image.fromarray(part).resize(size[::-1], resampling))
 
 
 def _levels(values: NDArray[np.floating]) -> Picture:

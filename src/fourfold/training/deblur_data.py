@@ -37,7 +37,7 @@ class Pairs(Protocol):
         ...
 
 
-class ShakenPhotos:
+class SimulatedShake:
     """Sharp photos, held in memory and photographed anew for each crop.
 
     Args:
@@ -50,12 +50,12 @@ class ShakenPhotos:
             self._photos = list(pool.map(_read, trained[: first or None]))
             self._held = list(pool.map(_read, held))
         areas = np.array([float(photo.shape[0] * photo.shape[1]) for photo in self._photos])
-        self._shares = areas / areas.sum()
+        self._probabilities = areas / areas.sum()
         self._camera = replace(CAMERA, still=still)
 
     def crop(self, side: int, rng: np.random.Generator) -> Pair:
         """As ``Pairs``; photos are drawn in proportion to their pixels; a small one is mirrored beyond its end."""
-        photo = _enlarged(self._photos[rng.choice(len(self._photos), p=self._shares)], side)
+        photo = _enlarged(self._photos[rng.choice(len(self._photos), p=self._probabilities)], side)
         windows = [_window(photo, side, rng) for _ in range(_CHOICES)]
         richest = max(windows, key=lambda w: _detail(_cut(photo, w)))
         return photographed(photo, rng, self._camera, richest)

@@ -90,7 +90,7 @@ class DeblurObjective:
 
 def _pairs(recipe: DeblurRecipe, folders: Sequence[Path]) -> deblur_data.Pairs:
     if recipe.data == "photos":
-        return deblur_data.ShakenPhotos(folders, recipe.still, recipe.photos)
+        return deblur_data.SimulatedShake(folders, recipe.still, recipe.photos)
     if recipe.data == "pairs":
         return deblur_data.PairFolders(folders)
     raise InvalidInput(f"expected data as photos or pairs, got {recipe.data!r}")

@@ -19,7 +19,7 @@ from fourfold.methods.adapt import Adaptation, Tuned, Tuning
 from fourfold.methods.condition import PROMPTS, dominant
 from fourfold.networks.two_tower import TwoTower
 from fourfold.training import adaptation as adapting
-from fourfold.training.adaptation import LARGEST_SCALE, Gained, adapt, shares
+from fourfold.training.adaptation import LARGEST_SCALE, Gained, adapt, probabilities
 from fourfold.training.conditions import held_out_set
 
 CONTEXT = "a"
@@ -52,7 +52,7 @@ def adapted(
     """
     network, images = loaded(), torch.from_numpy(seen)
     first = Adaptation(network, CLASSES, Tuning(), CONTEXT)
-    before = shares(first, images)
+    before = probabilities(first, images)
     found = before.mean(0).clamp(min=_LEAST)
     drawn = options.prior == "found" or (options.prior is None and dominant(before.argmax(1).numpy()) is not None)
     prior = found / found.sum() if drawn else None
@@ -61,7 +61,7 @@ def adapted(
     adapt(adaptation, images, tuning, options.passes, saved, watch)
     network.load_state_dict(rounded(network.state_dict(), "the adapted recogniser"))
     model = to_onnx(network, adaptation.prototypes())
-    return AdaptedRecogniser(model, before.argmax(1).numpy(), shares(adaptation, images).argmax(1).numpy())
+    return AdaptedRecogniser(model, before.argmax(1).numpy(), probabilities(adaptation, images).argmax(1).numpy())
 
 
 def loaded() -> TwoTower:
@@ -92,5 +92,5 @@ def gain(folder: Path, tuned: Tuned, seed: int) -> Gained:
 def accuracy(folder: Path) -> float:
     """Of the recogniser on held-out photos with damage of the families it knows, in per cent."""
     held = held_out_set([folder])
-    found = shares(Adaptation(loaded(), CLASSES, Tuning(), CONTEXT), held.images)
+    found = probabilities(Adaptation(loaded(), CLASSES, Tuning(), CONTEXT), held.images)
     return round(100 * (found.argmax(1) == held.labels).float().mean().item(), 2)

@@ -37,7 +37,7 @@ class Event:
 
 
 _LONGEST_ENGINE = "onnxruntime fp32"
-"""Engine and arithmetic of a network, which a recipe will also tell."""
+"""Engine and arithmetic of a network, which a recipe will also name."""
 
 Watch = Callable[[Event], None]
 """Called with every event; may raise to stop the run between two tiles."""
@@ -193,13 +193,13 @@ class _Run:
 
     def _described(self, task: BoundStep) -> dict[str, Any]:
         """A step without its connections and without names: node, version, parameters, files by their content."""
-        told = {"node": task.node.name, "version": task.node.version}
+        described = {"node": task.node.name, "version": task.node.version}
         for name, value in task.parameters.items():
             if value != task.node.parameters[name].default:
-                told[name] = self._contents[value] if isinstance(value, Path) else value
+                described[name] = self._contents[value] if isinstance(value, Path) else value
             if name == "model" and isinstance(value, str):
-                told[name] = Path(value).name  # a third-party model is named by its file, without the folder
-        return told
+                described[name] = Path(value).name  # a third-party model is named by its file, without the folder
+        return described
 
     def _recipe(self, task: BoundStep) -> dict[str, Any]:
         """How a step's picture is made, without names: the steps before it by number, versions and weights."""
@@ -267,7 +267,7 @@ class _Run:
         """Compute what is still open of a step."""
         for value in record.outputs.values():
             if isinstance(value, Picture) and value.open:
-                value.pour()
+                value.write_rows()
         self._settle(record)
 
     def _settle(self, record: Record) -> None:
@@ -292,17 +292,17 @@ class _Run:
 
 
 class _Keeper:
-    """Keeps the rows of an open picture in its step's entry, or drops them; calls ``told`` after the last one."""
+    """Keeps the rows of an open picture in its step's entry, or drops them; calls ``done`` after the last one."""
 
-    def __init__(self, entry: Entry, name: str, picture: Picture, told: Callable[[], None], *, keeps: bool) -> None:
+    def __init__(self, entry: Entry, name: str, picture: Picture, done: Callable[[], None], *, keeps: bool) -> None:
         self._read = partial(entry.read, name, picture) if keeps else None
         self._rows = entry.rows(name) if keeps else None
-        self._told = told
+        self._done = done
 
     def write(self, band: Levels) -> None:
         if self._rows is not None:
             self._rows.write(band)
 
     def done(self) -> Callable[[], Levels] | None:
-        self._told()
+        self._done()
         return self._read

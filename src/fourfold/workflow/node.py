@@ -134,8 +134,8 @@ class Node:
             ``UsageError`` where they cannot be; None for a node that gives no image and takes any.
         models: the networks its arguments lead to, id → SHA-256; raises ``ModelError`` if there is none.
         chooses: the parameter whose value decides which other ones there are, see ``of``; empty if there is none.
-        writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``; it pours
-            its picture once and asks for nothing else of its rows.
+        writes: whether it writes a file, whose name it reports as ``file`` and whose SHA-256 as ``sha256``; it takes
+            the rows of its picture once and nothing else of it.
     """
 
     function: Callable[..., Any]

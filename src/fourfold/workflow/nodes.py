@@ -299,7 +299,7 @@ def save(
         writer.write(band)
 
     with files.open_writer(written, spec) as writer:
-        image.pour(write)
+        image.write_rows(write)
     figures: dict[str, Any] = {"file": path.name, "format": kind.name, "output_size": [spec.width, spec.height]}
     figures |= {"bytes": written.stat().st_size, "sha256": files.digest(written)}
     return StepReport(figures | {"warnings": [*image.carried.notes, *fits.notes, *writer.notes]})

@@ -151,7 +151,7 @@ class Picture:
         """Whether its rows were not kept."""
         return self._flow is None and self._read is None
 
-    def pour(self, write: Write | None = None) -> None:
+    def write_rows(self, write: Write | None = None) -> None:
         """Write every row, computing them now if they were not yet."""
         flow, self._flow = self._flow, None
         if flow is not None:
@@ -170,7 +170,7 @@ class Picture:
     @cached_property
     def levels(self) -> Levels:
         """``H×W×C`` integers, alpha last."""
-        self.pour()
+        self.write_rows()
         if self._read is None:
             raise InvalidInput("expected a picture whose rows were kept; these are gone")
         return self._read()

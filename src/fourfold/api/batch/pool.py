@@ -29,7 +29,7 @@ class Pool:
 
     def __init__(self, setting: Setting, workers: int) -> None:
         self._setting = setting
-        self._seats = [_Seat() for _ in range(workers)]
+        self._slots = [_Slot() for _ in range(workers)]
         self._threads: list[Thread] = []
         self._closed = False
 
@@ -38,11 +38,11 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         self._closed = True
-        for seat in self._seats:
-            seat.stop()
+        for slot in self._slots:
+            slot.stop()
         while any(thread.is_alive() for thread in self._threads):
-            for seat, thread in zip(self._seats, self._threads, strict=True):
-                seat.stop()  # it may just have begun with another photo
+            for slot, thread in zip(self._slots, self._threads, strict=True):
+                slot.stop()  # it may just have begun with another photo
                 thread.join(0.1)
 
     def do(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
@@ -53,22 +53,22 @@ class Pool:
         lock, waiting = Lock(), iter(jobs)
         done: SimpleQueue[Outcome | BaseException | None] = SimpleQueue()
 
-        def work(seat: _Seat) -> None:
+        def work(slot: _Slot) -> None:
             try:
                 while not self._closed:
                     with lock:
                         job = next(waiting, None)
                     if job is None:
                         break
-                    done.put(self._tried(seat, job))
+                    done.put(self._tried(slot, job))
             except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
                 done.put(error)
             done.put(None)
 
-        self._threads = [Thread(target=work, args=(seat,), daemon=True) for seat in self._seats]
+        self._threads = [Thread(target=work, args=(slot,), daemon=True) for slot in self._slots]
         for thread in self._threads:
             thread.start()
-        working = len(self._seats)
+        working = len(self._slots)
         while working:
             outcome = done.get()
             if isinstance(outcome, BaseException):
@@ -78,16 +78,16 @@ class Pool:
             else:
                 yield outcome
 
-    def _tried(self, seat: "_Seat", job: Job) -> Outcome:
+    def _tried(self, slot: "_Slot", job: Job) -> Outcome:
         for _ in range(_TRIES):
-            outcome = None if self._closed else seat.ask(self._setting, job)
+            outcome = None if self._closed else slot.ask(self._setting, job)
             if outcome is not None:
                 return outcome
         return died(self._setting, job)
 
 
-class _Seat:
-    """A slot for one worker process, which is replaced when it dies."""
+class _Slot:
+    """Holds one worker process, which is replaced when it dies."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

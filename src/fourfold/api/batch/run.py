@@ -299,10 +299,10 @@ class Batch:
         before, now = self.journal.setting, self._comparable()
         differ = [key for key in now if before and not self._anew and before.get(key) != now[key]]
         if differ:
-            told = "; ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in differ)
+            changes = "; ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in differ)
             raise UsageError(
-                f"{self.target.url}: holds the results of another batch: {told}. Give --resume to go on with that one, "
-                "--overwrite to make all of it anew, or another TARGET"
+                f"{self.target.url}: holds the results of another batch: {changes}. Give --resume to go on with that "
+                "one, --overwrite to make all of it anew, or another TARGET"
             )
 
     def _before(self) -> tuple[RestoreOptions, str, bool]:

@@ -56,7 +56,7 @@ def judged(damage: Damage, name: str, *, accept: bool) -> str:
     if damage.share == 0:
         return f"The file is damaged ({damage.what}), but none of its pixels are."
     if damage.share is None:
-        return f"The file is damaged ({damage.what}); how many of its pixels are cannot be told. Look at the result."
+        return f"The file is damaged ({damage.what}); how many of its pixels are cannot be known. Look at the result."
     part = f"about {max(1, round(100 * damage.share))} % of its pixels are missing or wrong"
     if damage.share > _MOST and not accept:
         raise PictureError(

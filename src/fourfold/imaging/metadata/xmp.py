@@ -366,11 +366,11 @@ def with_recipe(packet: bytes, recipe: Mapping[str, Any], room: int) -> bytes:
         recipe: plain values; left out if they are longer than ``LONGEST_RECIPE`` as JSON.
         room: bytes above which a packet stays as it is, as does a damaged one.
     """
-    told = json.dumps(recipe, separators=(",", ":"), sort_keys=True)
-    if len(told) > LONGEST_RECIPE or len(packet) > room:
+    text = json.dumps(recipe, separators=(",", ":"), sort_keys=True)
+    if len(text) > LONGEST_RECIPE or len(packet) > room:
         return packet
     try:
-        return with_properties(packet, [Property(_RECIPE, "recipe", "plain", (("", told),))])
+        return with_properties(packet, [Property(_RECIPE, "recipe", "plain", (("", text),))])
     except FAILURES:
         return packet
 

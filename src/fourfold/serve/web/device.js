@@ -132,8 +132,8 @@ async function opened(file) {
   return { image, drawn, clear: image.data.some((level, at) => at % 4 === 3 && level < 255) };
 }
 
-// Upscale a file. told(done, total, canvas) is called after each tile; aborting the signal stops between two.
-export async function restore(file, { style, strength }, told, signal) {
+// Upscale a file. onTile(done, total, canvas) is called after each tile; aborting the signal stops between two.
+export async function restore(file, { style, strength }, onTile, signal) {
   const { image, drawn, clear } = await opened(file);
   const chosen = style === "auto" ? (file.type === "image/jpeg" ? "photo" : "faithful") : style;
   const total = Math.ceil(image.width / KEEP) * Math.ceil(image.height / KEEP);
@@ -155,7 +155,7 @@ export async function restore(file, { style, strength }, told, signal) {
         const levels = await network.tile(window_(image, left, top), strength);
         const size = [image.width - left, image.height - top].map((rest) => Math.min(KEEP, rest));
         context.putImageData(inner(levels, ...size), left * SCALE, top * SCALE);
-        told(++done, total, result);
+        onTile(++done, total, result);
       }
     }
   } finally {

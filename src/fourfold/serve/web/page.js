@@ -25,7 +25,7 @@ function place(task) {
   return wanted === "auto" ? (there || !alone ? "server" : "device") : wanted;
 }
 
-function told() {
+function showCounts() {
   const lying = photos.filter((one) => one.state !== "removed");
   const count = (state) => lying.filter((one) => one.state === state).length;
   const failed = count("failed");
@@ -47,11 +47,11 @@ async function go() {
     working += 1;
     one.run(where);
   }
-  told();
+  showCounts();
 }
 
 function changed(photo) {
-  const counted = told();
+  const counted = showCounts();
   if (["done", "failed"].includes(photo.state)) at("said").textContent = `${photo.file.name}: ${photo.note.textContent} ${counted}`;
   if (photo.state !== "working") go();
 }
@@ -71,12 +71,12 @@ async function ask() {
   const brief = at("brief").value.trim();
   if (!brief) return at("brief").focus();
   at("ask").disabled = true;
-  at("told").textContent = say("asking");
+  at("answer-note").textContent = say("asking");
   try {
     shown(await answered(brief));
-    at("told").textContent = "";
+    at("answer-note").textContent = "";
   } catch (error) {
-    at("told").textContent = error.kind === "parameter" ? error.message : say(`error_${error.kind}`);
+    at("answer-note").textContent = error.kind === "parameter" ? error.message : say(`error_${error.kind}`);
   } finally {
     at("ask").disabled = false;
   }
@@ -111,7 +111,7 @@ function strength() {
 function spoken(wanted) {
   speak(wanted);
   at("language").value = language;
-  told();
+  showCounts();
 }
 
 for (const id of ["files", "camera"]) at(id).addEventListener("change", add);

@@ -56,7 +56,7 @@ export class Photo {
     try {
       const way = where === "server" ? server : device;
       this.tell(where === "server" ? "uploading" : "working");
-      const result = await way.restore(this.file, this.settings, (...told) => this.coming(...told), this.stop.signal);
+      const result = await way.restore(this.file, this.settings, (...event) => this.coming(...event), this.stop.signal);
       await this.finish({ ...result, where });
     } catch (error) {
       if (error.name === "AbortError") this.remove();
@@ -64,7 +64,7 @@ export class Photo {
     }
   }
 
-  // What is told on the way: by the service events, on the device how far it is and the canvas.
+  // What is reported on the way: by the service events, on the device how far it is and the canvas.
   coming(kind, data, canvas) {
     if (kind === "rows") return this.row(data);
     if (kind === "state") return data.state === "running" && this.tell(data.attempt > 1 ? "again" : "working");
@@ -101,11 +101,11 @@ export class Photo {
     } else {
       this.shown.replaceChildren(...(this.strips ? [made("div", { className: "coming" }, this.strips)] : []), worded("p", "no_preview"));
     }
-    const told = [say(where === "server" ? "on_server" : "on_device", { seconds: seconds.toFixed(1), engine })];
+    const lines = [say(where === "server" ? "on_server" : "on_device", { seconds: seconds.toFixed(1), engine })];
     const upscaled = this.settings.task === "upscale";
-    told.push(say(upscaled ? `chosen_${style}` : report.changed ? "deblurred" : "unchanged"));
-    if (report && upscaled) told.push(report.consistency_psnr === null ? say("kept_exact") : say("kept", { decibel: report.consistency_psnr.toFixed(1) }));
-    this.note.textContent = told.join(" ");
+    lines.push(say(upscaled ? `chosen_${style}` : report.changed ? "deblurred" : "unchanged"));
+    if (report && upscaled) lines.push(report.consistency_psnr === null ? say("kept_exact") : say("kept", { decibel: report.consistency_psnr.toFixed(1) }));
+    this.note.textContent = lines.join(" ");
     this.note.dataset.where = where;
     this.bar.remove();
     const save = worded("a", "save", { className: "button strong", href: after, download: name });

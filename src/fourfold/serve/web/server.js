@@ -33,8 +33,8 @@ function form(values) {
   return made;
 }
 
-// Follow a job to its end; told(kind, data) is called for every event. The browser goes on where a connection broke off.
-function followed(job, told, signal) {
+// Follow a job to its end; onEvent(kind, data) is called for every event. The browser goes on where a connection broke off.
+function followed(job, onEvent, signal) {
   return new Promise((resolve, reject) => {
     const source = new EventSource(job.links.events);
     const over = (settle, value) => {
@@ -47,10 +47,10 @@ function followed(job, told, signal) {
       over(reject, signal.reason);
     };
     signal?.addEventListener("abort", stopped);
-    for (const kind of ["progress", "rows"]) source.addEventListener(kind, ({ data }) => told(kind, JSON.parse(data)));
+    for (const kind of ["progress", "rows"]) source.addEventListener(kind, ({ data }) => onEvent(kind, JSON.parse(data)));
     source.addEventListener("state", ({ data }) => {
       const { state, attempt } = JSON.parse(data);
-      told("state", { state, attempt });
+      onEvent("state", { state, attempt });
       if (state === "succeeded") over(resolve);
       if (state === "cancelled") over(reject, new DOMException("cancelled", "AbortError"));
       if (state === "failed") {
@@ -81,11 +81,11 @@ async function createdJob(path, values, signal) {
   }
 }
 
-export async function restore(file, { task, style, strength }, told, signal) {
+export async function restore(file, { task, style, strength }, onEvent, signal) {
   const chosen = task === "upscale" ? style : undefined; // only upscaling has styles
   const sent = await createdJob("/v1/jobs", { photo: file, task, style: chosen, strength: String(strength) }, signal);
   const job = await sent.json();
-  await followed(job, told, signal);
+  await followed(job, onEvent, signal);
   const result = await asked(`${job.links.self}/result`, { signal });
   const report = (await (await asked(`${job.links.self}/report`, { signal })).json()).files[0];
   return { job, report, blob: await result.blob(), name: report.output, seconds: report.seconds, style: report.style };
