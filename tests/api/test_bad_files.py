@@ -289,6 +289,19 @@ def test_parts_that_nobody_writes_are_swept_and_others_are_not(tmp_path: Path) -
     assert (tmp_path / "one").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there a file that is written cannot be removed anyway")
+def test_parts_are_swept_by_a_run_that_finds_every_result_there(photo: Path) -> None:
+    out = photo.parent / "out"
+    list(restore_files([str(photo)], f"{out}/", SMALL))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (out / f".fourfold-{dead.pid}-00.part").write_bytes(b"left")
+    atomic._swept.clear()  # as a new process begins
+    (refused,) = restore_files([str(photo)], f"{out}/", SMALL)
+    assert isinstance(refused, Failure)
+    assert not parts(out)
+
+
 def _own(folder: Path) -> Path:
     (own,) = (path for path in parts(folder) if f"-{os.getpid()}-" in path.name)
     return own

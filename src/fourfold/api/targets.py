@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fourfold.api.names import SHORTENED, TEMPLATE, Names, listing, was_shortened
-from fourfold.core.atomic import replacing
+from fourfold.core.atomic import replacing, sweep
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError, UsageError
 from fourfold.core.options import RestoreOptions
 from fourfold.imaging.formats import Format, format_of, sniff, writable_like
@@ -146,6 +146,7 @@ class Targets:
             raise PictureError(f"{source}: the result would replace {its}; give another --output")
         if path.resolve() in self._written:
             raise PictureError(f"{source}: {path} was just written from another input; give the inputs other names")
+        sweep(path.parent)  # also where nothing will be written, because the result is there already
         try:
             if path.exists() and not self.overwrite:
                 raise taken(f"{source}: {path}")
