@@ -68,19 +68,19 @@ def broken(folder: Path, command: str) -> list[str]:
 
 def wrong(folder: Path, command: str, sent: int, process: subprocess.Popen[bytes]) -> list[str]:
     """What is not as it should be after a run that was sent a signal, and after the next one."""
-    told, _ = process.communicate(timeout=120)
-    found = ["a traceback"] if b"Traceback" in told else []
+    output, _ = process.communicate(timeout=120)
+    found = ["a traceback"] if b"Traceback" in output else []
     if process.returncode not in (0, 130, -sent, -signal.SIGINT):  # the last is how Python itself may end then
-        found.append(f"it ended with {process.returncode}: {told.decode()[-300:]}")
+        found.append(f"it ended with {process.returncode}: {output.decode()[-300:]}")
     if process.returncode in (130, -signal.SIGINT) and (left := unfinished(folder, command)):
         found.append(f"left by an orderly end: {left}")
     found += broken(folder, command)
     last = begin(folder, command, overwrite=False)
-    told, _ = last.communicate(timeout=300)
+    output, _ = last.communicate(timeout=300)
     found += [f"after the next run: {bad}" for bad in broken(folder, command)]
     found += [f"left by the next run: {path}" for path in unfinished(folder, command)]
     if last.returncode not in (0, 3) or len(results(folder, command)) < len(SUFFIXES):
-        found.append(f"the next run ended with {last.returncode}: {told.decode()[-300:]}")
+        found.append(f"the next run ended with {last.returncode}: {output.decode()[-300:]}")
     return found
 
 

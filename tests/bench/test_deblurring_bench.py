@@ -19,7 +19,7 @@ def photos(tmp_path):
 
 
 def test_the_shaken_pairs_are_the_same_each_time(photos):
-    first, again = (list(deblurring.shaken(photos, count=4)) for _ in range(2))
+    first, again = (list(deblurring.simulated_shake(photos, count=4)) for _ in range(2))
     assert [pair.name for pair in first] == ["0-0", "1-1", "0-2", "1-3"]
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.blurry, other.blurry)
@@ -27,14 +27,14 @@ def test_the_shaken_pairs_are_the_same_each_time(photos):
 
 
 def test_what_changes_nothing_scores_as_its_input(photos):
-    score = deblurring.score("some", deblurring.shaken(photos, count=4), lambda picture: picture)
+    score = deblurring.score("some", deblurring.simulated_shake(photos, count=4), lambda picture: picture)
     assert (score.pairs, score.better) == (4, 0)
     assert (score.psnr_y, score.ssim_y) == (score.psnr_y_input, score.ssim_y_input)
     assert score.psnr_y < 40
 
 
 def test_the_truth_scores_better_than_its_blurry_input(photos):
-    pairs = list(deblurring.shaken(photos, count=3))
+    pairs = list(deblurring.simulated_shake(photos, count=3))
     truth = {pair.blurry.tobytes(): pair.sharp for pair in pairs}
     near = deblurring.score("some", pairs, lambda blurry: truth[blurry.tobytes()] ^ 1)
     assert near.better == 3
@@ -64,7 +64,7 @@ def test_a_folder_without_pairs_is_said(tmp_path):
 
 
 def test_the_report_reads(photos):
-    score = deblurring.score("shaken", deblurring.shaken(photos, Camera(), 2), lambda picture: picture)
+    score = deblurring.score("shaken", deblurring.simulated_shake(photos, Camera(), 2), lambda picture: picture)
     sharp = deblurring.SharpScore(40, 40, 45.25, 0.1, 0.5)
     costs = (deblurring.Cost("net", 577793, 0.1276, 0.9),)
     text = deblurring.table(deblurring.DeblurBenchmark((score,), sharp, ((3, 0, 0), (0, 2, 1), (0, 0, 3)), costs))

@@ -42,7 +42,7 @@ def test_model_by_its_name(name, question, match):
 
 
 def test_part_of_the_name_that_tells():
-    assert plan(Brief(UPSCALE, (model("Deblur-MPRNet-GoPro"),))).models[0].told_by == "Deblur"
+    assert plan(Brief(UPSCALE, (model("Deblur-MPRNet-GoPro"),))).models[0].named_by == "Deblur"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_longest_term_wins():
 
 
 def test_an_ask_is_answered_only_by_a_quote_or_open():
-    found = {met.wanted.name: met for met in plan(Brief(UPSCALE, (), (paper("Small Steps", SR),))).met}
+    found = {one.wanted.name: one for one in plan(Brief(UPSCALE, (), (paper("Small Steps", SR),))).answers}
     assert found["on_device"].quote is not None
     assert "lightweight" in found["on_device"].quote.text
     assert found["on_device"].status == "answered"
@@ -139,7 +139,7 @@ def test_an_ask_is_answered_only_by_a_quote_or_open():
     ],
 )
 def test_wishes(question, wish):
-    assert wish in [met.wanted.name for met in plan(Brief(question)).met]
+    assert wish in [one.wanted.name for one in plan(Brief(question)).answers]
 
 
 def test_chain_from_types():

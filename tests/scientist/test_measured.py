@@ -118,8 +118,8 @@ def test_figures_outside_of_all_sentences_are_strays():
 
 
 def test_every_sentence_whose_figures_are_there_is_said():
-    told = sentences(RUN, Words("en"), TASK)
-    text = " ".join(one.text for one in told)
+    said = sentences(RUN, Words("en"), TASK)
+    text = " ".join(one.text for one in said)
     for figure in (
         "612×408",
         "2448×1632",
@@ -130,7 +130,7 @@ def test_every_sentence_whose_figures_are_there_is_said():
         "for 2,",
     ):
         assert figure in text
-    assert not any(list(faults(one, RUN)) for one in told)
+    assert not any(list(faults(one, RUN)) for one in said)
     bare = {"steps": {"restored": {"outputs": {"report": {"consistency_psnr": None, "phone_psnr": None}}}}}
     exact, on_a_phone = sentences(bare, Words("en"), TASK)
     assert "exactly your photo." in exact.text
@@ -176,10 +176,10 @@ def test_every_language_says_the_same(code):
     words, english = Words(code), Words("en")
     for table in ("measured", "figures", "page"):
         assert set(words.table(table)) == set(english.table(table))
-    told = sentences(RUN, words, TASK)
-    assert len(told) == len(sentences(RUN, english, TASK))
-    assert not any(list(faults(one, RUN)) for one in told)
-    assert not re.search(r"[{}]", " ".join(one.text for one in told))
+    said = sentences(RUN, words, TASK)
+    assert len(said) == len(sentences(RUN, english, TASK))
+    assert not any(list(faults(one, RUN)) for one in said)
+    assert not re.search(r"[{}]", " ".join(one.text for one in said))
 
 
 def test_what_is_installed_and_fits_is_run_and_else_what_the_catalog_offers():
@@ -264,11 +264,11 @@ def test_every_measured_figure_is_among_those_tried():
             for wrong in {figure[::-1], f"1{figure}", figure[:-1]} - {figure}:
                 if wrong in figure and figure not in wrong:
                     continue
-                told = sentence.text.replace(figure, wrong)
-                measured = tuple(replace(one, text=told) if one is sentence else one for one in made.measured)
-                assert guard(replace(made, measured=measured), BRIEF, RUN), told
-                markdown = made.markdown.replace(sentence.text, told)
-                assert guard(replace(made, markdown=markdown), BRIEF, RUN), told
+                altered = sentence.text.replace(figure, wrong)
+                measured = tuple(replace(one, text=altered) if one is sentence else one for one in made.measured)
+                assert guard(replace(made, measured=measured), BRIEF, RUN), altered
+                markdown = made.markdown.replace(sentence.text, altered)
+                assert guard(replace(made, markdown=markdown), BRIEF, RUN), altered
     other = {"steps": {**RUN["steps"], "restored": {"outputs": {"report": {**REPORT, "consistency_psnr": 16.9}}}}}
     assert guard(made, BRIEF, other)
 

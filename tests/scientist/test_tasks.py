@@ -17,8 +17,8 @@ CONTRASTS: list[list[str]] = tomllib.loads((HERE / "contrasts.toml").read_text(e
 
 def questions(name: str) -> list[tuple[str, str]]:
     """Questions of a file, each with its task."""
-    told: dict[str, list[str]] = tomllib.loads((HERE / name).read_text(encoding="utf-8"))
-    return [(question, task) for task, asked in told.items() for question in asked]
+    examples: dict[str, list[str]] = tomllib.loads((HERE / name).read_text(encoding="utf-8"))
+    return [(question, task) for task, asked in examples.items() for question in asked]
 
 
 @pytest.mark.parametrize(("name", "least"), [("questions.toml", 0.95), ("heldout.toml", 0.94)])
@@ -87,8 +87,8 @@ SPOKEN = ("en", "ko", "es", "de", "fr", "pt", "ja", "zh")
     [
         ("words.toml", SPOKEN),
         ("scope.toml", SPOKEN),
-        ("slots.toml", (*SPOKEN, "met")),
-        ("tongues.toml", SPOKEN),
+        ("slots.toml", (*SPOKEN, "source")),
+        ("languages.toml", SPOKEN),
         ("taxonomy.toml", ("terms",)),
     ],
 )

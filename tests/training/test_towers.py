@@ -32,10 +32,10 @@ def test_a_sample_is_decided_by_its_seed(photo, family, kind):
 def test_a_move_blurs_along_its_way_and_keeps_the_light(photo):
     part = np.random.default_rng(4).integers(0, 256, (96, 96, 3), np.uint8)
     way = np.stack([np.zeros(96), np.linspace(-8, 8, 96)], axis=1)
-    moved = damage._along(part, way).astype(float)
+    moved = damage._motion_blur(part, way).astype(float)
     along, across = (np.abs(np.diff(moved, axis=axis)).mean() for axis in (1, 0))
     assert along < 0.3 * across
-    still = damage._along(photo[:96, 100:196], np.zeros((3, 2)))
+    still = damage._motion_blur(photo[:96, 100:196], np.zeros((3, 2)))
     assert np.abs(still.astype(int) - photo[:96, 100:196]).max() <= 1
     light = [((one / 255.0) ** 2.2).mean() for one in (moved, part)]
     assert light[0] == pytest.approx(light[1], rel=0.02)

@@ -73,7 +73,7 @@ def _answered(brief: Brief, llm: Settings | None, run: Run | None = None, planne
     made = _passed(written(brief, planned, run), brief, record)
     if llm is None:
         return made
-    asks = [met.wanted.text for met in planned.met]
+    asks = [one.wanted.text for one in planned.answers]
     advice = advise(brief, tuple(leaves()), llm, asks)
     if isinstance(advice, Advice) and advice.answers:
         better = written(brief, planned, run, advice.answers)

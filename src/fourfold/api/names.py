@@ -118,7 +118,7 @@ class Names:
             raise UsageError(f"--name needs {{stem}}, so that results have names of their own; got {self.template!r}")
 
     def relative(self, photo: str) -> str:
-        """The result's name relative to the target, folders kept; the photo's suffix tells its format.
+        """The result's name relative to the target, folders kept; the photo's suffix gives its format.
 
         Raises:
             PictureError: the photo's name would lead out of the target.

@@ -229,7 +229,7 @@ def deblurred_sets(folder: Path, options: DeblurOptions) -> tuple[blurring.Deblu
     """The scores on both sets of pairs of a data folder; raises as ``deblurring``."""
     run = _deblurrer(options)
     return (
-        blurring.score(blurring.SHAKEN, blurring.shaken(split(folder / "photos")[1]), run),
+        blurring.score(blurring.SIMULATED, blurring.simulated_shake(split(folder / "photos")[1]), run),
         blurring.score(blurring.LEVIN, blurring.levin(folder / "blurred" / "levin"), run, align=True),
     )
 

@@ -23,7 +23,7 @@ Deblur = Callable[[Picture], Picture]
 PAIRS = 40
 """Windows of held-out photos that simulated camera shake is applied to."""
 
-SHAKEN, LEVIN = "shaken-40", "Levin-8"
+SIMULATED, LEVIN = "simulated shake (40)", "Levin-8"
 """Names of the two sets."""
 
 CAMERA = Camera()
@@ -96,7 +96,7 @@ class DeblurBenchmark:
     costs: tuple[Cost, ...]
 
 
-def shaken(photos: Sequence[Path], camera: Camera = CAMERA, count: int = PAIRS) -> Iterator[BlurredPair]:
+def simulated_shake(photos: Sequence[Path], camera: Camera = CAMERA, count: int = PAIRS) -> Iterator[BlurredPair]:
     """Windows of photos, at most 480×480 pixels, with simulated camera shake; the same ones each time."""
     for number in range(count):
         path = photos[number % len(photos)]
@@ -150,16 +150,16 @@ def score(name: str, pairs: Iterable[BlurredPair], deblur: Deblur, align: bool =
 
 
 def score_sharp(photos: Sequence[Path], careful: Deblur, always: Deblur) -> SharpScore:
-    """How sharp pictures come out: the windows of ``shaken``, but without shake.
+    """How sharp pictures come out: the windows of ``simulated_shake``, but without shake.
 
     Args:
         careful: leaves sharp pictures alone; always: never does.
     """
-    pristine = list(shaken(photos, Camera(still=1, plain=0, grey=0, glare=1, shot=0, read=0, raw=1)))
+    pristine = list(simulated_shake(photos, Camera(still=1, plain=0, grey=0, glare=1, shot=0, read=0, raw=1)))
     untouched = sum(np.array_equal(careful(pair.sharp), pair.sharp) for pair in pristine)
     forced = [psnr_y(always(pair.sharp), pair.sharp, border=0) for pair in pristine]
     losses = []
-    for pair in shaken(photos, Camera(still=1)):
+    for pair in simulated_shake(photos, Camera(still=1)):
         before, after = (min(_EQUAL, psnr_y(one, pair.sharp, border=0)) for one in (pair.blurry, careful(pair.blurry)))
         losses.append(before - after)
     return SharpScore(
@@ -168,11 +168,11 @@ def score_sharp(photos: Sequence[Path], careful: Deblur, always: Deblur) -> Shar
 
 
 def judged(photos: Sequence[Path]) -> tuple[tuple[int, ...], ...]:
-    """How the windows of ``shaken`` are classified when they are sharp, out of focus, and motion-blurred."""
+    """How the windows of ``simulated_shake`` are classified when they are sharp, out of focus, and motion-blurred."""
     truth: dict[Kind, Camera] = {"sharp": Camera(still=1), "soft": Camera(still=1, defocus=(1, 6)), "motion": CAMERA}
     rows = []
     for kind in KINDS:
-        seen = [estimate(pair.blurry).kind for pair in shaken(photos, truth[kind])]
+        seen = [estimate(pair.blurry).kind for pair in simulated_shake(photos, truth[kind])]
         rows.append(tuple(seen.count(other) for other in KINDS))
     return tuple(rows)
 

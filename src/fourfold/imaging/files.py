@@ -278,7 +278,7 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            with suppress(OSError):  # a file that cannot even be closed; the first error tells more
+            with suppress(OSError):  # a file that cannot even be closed; the first error says more
                 self._stack.__exit__(kind, error, trace)
             return
         with self._failures(), self._stack:

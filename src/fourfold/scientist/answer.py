@@ -5,8 +5,8 @@ from typing import Any
 
 from fourfold.scientist.check import permits
 from fourfold.scientist.evidence import Quote
-from fourfold.scientist.plan import Met, Plan, advised, plan
-from fourfold.scientist.run import Run, told
+from fourfold.scientist.plan import Answered, Plan, advised, plan
+from fourfold.scientist.run import Run, describe
 from fourfold.scientist.speaker import Speaker
 from fourfold.scientist.text import Text
 from fourfold.scientist.values import Answer, Ask, Brief, Claim, Evidence
@@ -26,7 +26,7 @@ def written(brief: Brief, made: Plan, run: Run | None = None, answers: Mapping[s
     made = advised(made, answers) if answers else made
     speaker = Speaker(brief, made, permits(brief), answers)
     text = Text(speaker)
-    done = None if run is None else told(run, speaker.words, made.reading.leaf)
+    done = None if run is None else describe(run, speaker.words, made.reading.leaf)
     markdown = text.markdown((done.lead, done.markdown) if done else ("", ""))
     models = tuple((model.profile.source.name, model.match) for model in made.models)
     papers = tuple((paper.profile.source.name, paper.relevance) for paper in made.papers)
@@ -38,30 +38,32 @@ def written(brief: Brief, made: Plan, run: Run | None = None, answers: Mapping[s
 
 
 def _asks(made: Plan, speaker: Speaker) -> Iterator[Ask]:
-    for met in made.met:
-        evidence = tuple(_evidence(met, made))
+    for one in made.answers:
+        evidence = tuple(_evidence(one, made))
         kept = tuple(
-            one for one in evidence if not one.quote or speaker.permitted(Claim("—", one.source, one.quote, one.start))
+            each
+            for each in evidence
+            if not each.quote or speaker.permitted(Claim("—", each.source, each.quote, each.start))
         )
-        status = met.status if kept else "open"
-        yield Ask(met.wanted.text, met.wanted.start, met.wanted.end, status, kept)
+        status = one.status if kept else "open"
+        yield Ask(one.wanted.text, one.wanted.start, one.wanted.end, status, kept)
 
 
-def _evidence(met: Met, made: Plan) -> Iterator[Evidence]:
-    if met.how in ("quote", "advice") and met.quote:
-        yield Evidence("quote", met.source, met.quote.text, met.quote.start)
-    elif met.how == "arithmetic":
-        yield Evidence("arithmetic", figures=met.figures)
-    elif met.how == "name":
-        yield Evidence("name", met.source, met.figures[0])
-    elif met.how == "each":
+def _evidence(one: Answered, made: Plan) -> Iterator[Evidence]:
+    if one.how in ("quote", "advice") and one.quote:
+        yield Evidence("quote", one.source, one.quote.text, one.quote.start)
+    elif one.how == "arithmetic":
+        yield Evidence("arithmetic", figures=one.figures)
+    elif one.how == "name":
+        yield Evidence("name", one.source, one.figures[0])
+    elif one.how == "each":
         yield Evidence("repeat")
-    elif met.how == "question":
+    elif one.how == "question":
         yield Evidence("question")
-    elif met.how == "type":
+    elif one.how == "type":
         yield Evidence("types")
-    elif met.how == "verdict":
-        yield Evidence("verdict", met.source)
+    elif one.how == "verdict":
+        yield Evidence("verdict", one.source)
         for paper in made.ranked("relevant")[:1]:
             if paper.quotes:
                 first: Quote = paper.quotes[0]

@@ -272,7 +272,7 @@ class _Reader:
         if self.reading.leaf.id in table("neighbours.toml")["no_language"]:
             return
         part = self.folded[clause.start : clause.end]
-        for code, spans in mentioned("tongues.toml", part, self.code).items():
+        for code, spans in mentioned("languages.toml", part, self.code).items():
             yield code, (clause.start + spans[0][0], clause.start + spans[0][1])
 
     def _phrase(self, span: Span, clause: _Clause) -> Span:

@@ -336,7 +336,9 @@ def _judge(sources: Sequence[Source], links: list[str], names: list[str], notes:
             spans = [(start, min(end, planted)) for start, end in spans if start < planted]
             spans.append((planted, len(source.summary)))
         if spans:
-            notes.append(f"Part of the summary of '{source.name}' gives orders or foreign links; it is not used.")
+            notes.append(
+                f"Part of the summary of '{source.name}' gives orders or links to other places; it is not used."
+            )
         judged.append(replace(source, untrusted=tuple(spans)))
     return tuple(judged)
 

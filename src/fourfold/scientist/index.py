@@ -59,7 +59,7 @@ class Profile:
         source: the source; served: the related paper that describes the same work, or None.
         does: tasks it is about, by weight; names: tasks it only mentions; listed: those of them in a list of tasks;
             results: those with a figure beside them.
-        told_by: for each task, the part of the source's name that indicates it, if there is one.
+        named_by: for each task, the part of the source's name that indicates it, if there is one.
         sentences: what may be quoted.
     """
 
@@ -68,7 +68,7 @@ class Profile:
     names: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
     results: frozenset[str] = frozenset()
-    told_by: dict[str, str] = field(default_factory=dict)
+    named_by: dict[str, str] = field(default_factory=dict)
     sentences: tuple[Sentence, ...] = ()
     served: Source | None = None
 
@@ -112,35 +112,35 @@ def parts_of(name: str) -> list[str]:
 
 
 def _model(source: Source, paper: Profile | None) -> Profile:
-    scores, told = _by_name(source.name)
+    scores, named = _by_name(source.name)
     for link in source.repositories:
         repository = link.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
         for id_, score in _by_name(repository)[0].items():
             scores[id_] = scores.get(id_, 0.0) + score / 2
-    if not told:
+    if not named:
         scores = {id_: score for id_, score in scores.items() if score >= 1}
     does = {id_: score for id_, score in scores.items() if score >= 0.85 * max(scores.values())}
     if paper is None:
-        return Profile(source, does, told_by=told)
+        return Profile(source, does, named_by=named)
     merged = does or dict(paper.does)
-    return Profile(source, merged, paper.names, paper.listed, paper.results, told, (), paper.source)
+    return Profile(source, merged, paper.names, paper.listed, paper.results, named, (), paper.source)
 
 
 def _by_name(name: str) -> tuple[dict[str, float], dict[str, str]]:
     """Tasks that a model's name indicates: by abbreviations first, then architectures, then data sets."""
     scores: dict[str, float] = {}
-    told: dict[str, str] = {}
+    named: dict[str, str] = {}
     for position, part in enumerate(parts_of(name)):
         forms = _forms(part.casefold())
         for id_, leaf in leaves().items():
             weight = 3.0 if forms & leaf.tokens else 2.0 if forms & leaf.nets else 0.9 if forms & leaf.data else 0.0
             weight = weight / 3 if leaf.is_method else weight + (0.5 if weight and position == 0 else 0.0)
             if weight > scores.get(id_, 0.0):
-                scores[id_], told[id_] = weight, part
+                scores[id_], named[id_] = weight, part
     for id_, part in {id_: name[start:end] for id_, start, end in _terms(name)}.items():
         scores[id_] = scores.get(id_, 0.0) + _BY_TERM
-        told.setdefault(id_, part)
-    return scores, told
+        named.setdefault(id_, part)
+    return scores, named
 
 
 def _forms(part: str) -> set[str]:

@@ -27,13 +27,13 @@ class Lead:
         if self.leaf.id == NONE:
             yield words("lead_none")
             return
-        main = next((met.wanted for met in made.met if met.wanted.main), None)
+        main = next((one.wanted for one in made.answers if one.wanted.main), None)
         explained = self._explained()
         yield "" if made.fitting else explained
         yield from self._on_models(bool(main and main.polar))
         yield explained if made.fitting else ""
         yield from self._on_papers(bool(explained))
-        open_ = [met for met in made.met if met.status == "open" and not met.wanted.main][:2]
+        open_ = [one for one in made.answers if one.status == "open" and not one.wanted.main][:2]
         if open_ and made.fitting:
             yield words("lead_open", asks=self.say.asked(open_))
 
@@ -83,11 +83,11 @@ class Lead:
     def _explained(self) -> str:
         """What a how or why comes to, in plain words: the ideas of up to two sources that it is explained from."""
         words, made = self.words, self.plan
-        if not any(met.wanted.kind in ("how", "why") and met.quote for met in made.met):
+        if not any(one.wanted.kind in ("how", "why") and one.quote for one in made.answers):
             return ""
         relevant = made.ranked("relevant")
         quotes = [(paper.profile.source.name, quote) for paper in relevant[:2] for quote in paper.quotes]
-        quotes = quotes or [(met.source, met.quote) for met in made.met if met.quote]
+        quotes = quotes or [(one.source, one.quote) for one in made.answers if one.quote]
         named: dict[str, str] = {}
         for source, quote in quotes:
             for idea in ideas_in(quote.text, "gloss")[:1]:
@@ -96,7 +96,7 @@ class Lead:
         if not named:
             return ""
         plain = words.table("plainly")
-        self.say.told = set(list(named)[:2])
+        self.say.explained = set(list(named)[:2])
         parts = [
             f"{plain[idea].rstrip('.。')} (*{self.say.short(source)}*)" for idea, source in list(named.items())[:2]
         ]
@@ -110,7 +110,7 @@ class Lead:
         if not relevant:  # then a fitting model's own paper, which is about more than the task
             served = {model.profile.served for model in made.fitting}
             relevant = [paper.profile.source.name for paper in made.ranked("partial") if paper.profile.source in served]
-        leaning = dict.fromkeys(met.source for met in made.met if met.status == "inferred" and met.quote)
+        leaning = dict.fromkeys(one.source for one in made.answers if one.status == "inferred" and one.quote)
         if relevant:
             yield words("lead_explained" if made.fitting else "lead_papers", papers=self.say.named(relevant[:3]))
         elif not made.papers:

@@ -76,11 +76,11 @@ class Model:
     profile: Profile
     match: Match
     offers: Leaf | None
-    told_by: str
+    named_by: str
 
 
 @dataclass(frozen=True)
-class Met:
+class Answered:
     """Something asked, and what became of it.
 
     Attributes:
@@ -102,14 +102,14 @@ class Plan:
     """Everything an answer says, before it is put in words.
 
     Attributes:
-        reading: the question's task; models, papers: the sources with verdicts; met: everything asked.
+        reading: the question's task; models, papers: the sources with verdicts; answers: everything asked.
         chains: names of two sources where the first one's output is the second one's input, and it ends at the task.
     """
 
     reading: Reading
     models: tuple[Model, ...]
     papers: tuple[Paper, ...]
-    met: tuple[Met, ...]
+    answers: tuple[Answered, ...]
     chains: tuple[tuple[str, str], ...]
 
     @property
@@ -135,35 +135,36 @@ def plan(brief: Brief) -> Plan:
     models = tuple(_model(known[source.name], reading.leaf) for source in brief.models)
     papers = tuple(_of_a_fitting(paper, models, reading.leaf) for paper in papers)
     judge = _Judge(brief.question, reading, models, papers)
-    met = tuple(judge.meets(one) for one in wanted)
-    return Plan(reading, models, papers, met, _chains(models, papers, reading.leaf))
+    answers = tuple(judge.answer(one) for one in wanted)
+    return Plan(reading, models, papers, answers, _chains(models, papers, reading.leaf))
 
 
 def advised(made: Plan, answers: Mapping[str, Claim]) -> Plan:
     """A plan in which a language model's sentences, by the words of asks, answer what they were given for."""
     labels = {paper.profile.source.name: paper.relevance for paper in made.papers}
-    met = [
-        Met(one.wanted, "answered" if labels.get(claim.source) == "relevant" else "inferred", "advice", claim.source,
-            Quote(claim.quote, claim.start))
-        if (claim := answers.get(one.wanted.text)) and claim.source in labels and not one.wanted.main
-        else one
-        for one in made.met
-    ]  # fmt: skip
-    return replace(made, met=tuple(met))
+    found = []
+    for one in made.answers:
+        claim = answers.get(one.wanted.text)
+        if claim is None or claim.source not in labels or one.wanted.main:
+            found.append(one)
+            continue
+        status: Status = "answered" if labels[claim.source] == "relevant" else "inferred"
+        found.append(Answered(one.wanted, status, "advice", claim.source, Quote(claim.quote, claim.start)))
+    return replace(made, answers=tuple(found))
 
 
 @cache
 def _sources_say() -> Phrases:
     """What sources say when they speak of a slot, by slot; of a language, its English name."""
-    slots = ((name, slot["met"]) for name, slot in table("slots.toml").items())
-    tongues = ((f"language:{code}", words["en"]) for code, words in table("tongues.toml").items())
-    return Phrases((*slots, *tongues))
+    slots = ((name, slot["source"]) for name, slot in table("slots.toml").items())
+    languages = ((f"language:{code}", words["en"]) for code, words in table("languages.toml").items())
+    return Phrases((*slots, *languages))
 
 
 def _said(name: str, text: str) -> list[Span]:
     """Where a text of a source speaks of a slot or language."""
     spans = _sources_say().find(flat(text)).get(name, [])
-    if marks := table("slots.toml").get(name, {}).get("met_regex"):
+    if marks := table("slots.toml").get(name, {}).get("source_regex"):
         spans = sorted([*spans, *(match.span() for match in re.finditer(marks, text, re.IGNORECASE))])
     return spans
 
@@ -176,12 +177,12 @@ class _Judge:
         self.models = models
         self.papers = [paper for label in ("relevant", "partial") for paper in papers if paper.relevance == label]
 
-    def meets(self, one: Wanted) -> Met:
+    def answer(self, one: Wanted) -> Answered:
         """What becomes of an ask."""
         if self.leaf.id == NONE or not self.reading.listed:
-            return Met(one, "open")
+            return Answered(one, "open")
         if one.kind == "refused":
-            return Met(one, "answered", "question")
+            return Answered(one, "answered", "question")
         if one.kind in ("task", "model"):
             return self._verdict(one)
         if one.kind in ("how", "why"):
@@ -191,60 +192,60 @@ class _Judge:
                 self._factor(one)
                 or self._quoted(one, "scale")
                 or self._named(one, r"[x×]\d|\d[x×]")
-                or Met(one, "open")
+                or Answered(one, "open")
             )
         if one.kind == "language":
-            return self._quoted(one, f"language:{one.name}") or self._several(one) or Met(one, "open")
+            return self._quoted(one, f"language:{one.name}") or self._several(one) or Answered(one, "open")
         if one.kind == "wish":
             return self._wish(one)
-        return self._by_words(one) or Met(one, "open")
+        return self._by_words(one) or Answered(one, "open")
 
-    def _verdict(self, one: Wanted) -> Met:
+    def _verdict(self, one: Wanted) -> Answered:
         known = [model for model in self.models if model.offers is not None]
         relevant = [paper for paper in self.papers if paper.relevance == "relevant"]
         if one.kind == "model" and not known:
-            return Met(one, "open")
+            return Answered(one, "open")
         if known or relevant:
             source = known[0].profile.source.name if known else relevant[0].profile.source.name
-            return Met(one, "answered", "verdict", source)
-        return Met(one, "answered", "verdict") if not self.models else Met(one, "open")
+            return Answered(one, "answered", "verdict", source)
+        return Answered(one, "answered", "verdict") if not self.models else Answered(one, "open")
 
-    def _explained(self, one: Wanted) -> Met:
+    def _explained(self, one: Wanted) -> Answered:
         """A how or why: by its own words, else by how a source on the task works, or by one that bears on it."""
         if not one.main and (found := self._by_words(one)):
             return found
         for paper in self.papers:
             if paper.relevance == "relevant" and paper.quotes:
-                return Met(one, "answered", "quote", paper.profile.source.name, paper.quotes[-1])
+                return Answered(one, "answered", "quote", paper.profile.source.name, paper.quotes[-1])
         for paper in self.papers:
             if paper.quotes:
-                return Met(one, "inferred", "quote", paper.profile.source.name, paper.quotes[-1])
-        return Met(one, "open")
+                return Answered(one, "inferred", "quote", paper.profile.source.name, paper.quotes[-1])
+        return Answered(one, "open")
 
-    def _factor(self, one: Wanted) -> Met | None:
+    def _factor(self, one: Wanted) -> Answered | None:
         found = factor_of(self.question)
-        return Met(one, "answered", "arithmetic", figures=found) if found else None
+        return Answered(one, "answered", "arithmetic", figures=found) if found else None
 
-    def _wish(self, one: Wanted) -> Met:
+    def _wish(self, one: Wanted) -> Answered:
         if (
             one.name == "keep_rest"
             and self.leaf.id.partition("/")[2] in _SAME_SIZE
             and re.search(_SIZE, one.text.casefold())
         ):
-            return Met(one, "answered", "type")
+            return Answered(one, "answered", "type")
         if self.leaf.id in _BY_TASK.get(one.name, ()):
-            return Met(one, "answered", "type")
+            return Answered(one, "answered", "type")
         found = self._quoted(one, one.name)
         if found is None and one.name == "on_device":
             found = self._named(one, r"(?i)mobile|tiny|lite|small|nano|little|mini")
         if found is None and one.name == "every_file":
-            found = Met(one, "inferred", "each") if self.models else None
-        return found or self._by_words(one) or Met(one, "open")
+            found = Answered(one, "inferred", "each") if self.models else None
+        return found or self._by_words(one) or Answered(one, "open")
 
-    def _quoted(self, one: Wanted, name: str) -> Met | None:
+    def _quoted(self, one: Wanted, name: str) -> Answered | None:
         """The sentence of a source that speaks of a slot or language, of those that bear on the task most."""
         own = {word[:6] for word in re.findall(r"[a-z]{4,}", one.text.casefold())}
-        best: tuple[float, Met] | None = None
+        best: tuple[float, Answered] | None = None
         for rank, paper in enumerate(self.papers):
             for sentence in paper.profile.sentences:
                 spans = _said(name, sentence.text)
@@ -254,10 +255,10 @@ class _Judge:
                 score += sum(word in sentence.text.casefold() for word in own)
                 if best is None or score > best[0]:
                     status: Status = "answered" if paper.relevance == "relevant" else "inferred"
-                    best = score, Met(one, status, "quote", paper.profile.source.name, cut(sentence, spans[0]))
+                    best = score, Answered(one, status, "quote", paper.profile.source.name, cut(sentence, spans[0]))
         return best[1] if best else None
 
-    def _several(self, one: Wanted) -> Met | None:
+    def _several(self, one: Wanted) -> Answered | None:
         """A source that speaks of many languages without naming the one that is asked for."""
         for paper in self.papers:
             for sentence in paper.profile.sentences:
@@ -265,21 +266,21 @@ class _Judge:
                     r"multilingual|(?:\d+|many|several|multiple) languages", sentence.text, re.IGNORECASE
                 ):
                     quote = cut(sentence, match.span())
-                    return Met(one, "inferred", "quote", paper.profile.source.name, quote)
+                    return Answered(one, "inferred", "quote", paper.profile.source.name, quote)
         return self._named(one, r"(?i)multi(?:lingual)?|mbart|xlm|nllb|m2m|mt5")
 
-    def _named(self, one: Wanted, pattern: str) -> Met | None:
+    def _named(self, one: Wanted, pattern: str) -> Answered | None:
         for model in self.models:
             if model.match == "yes" and (match := re.search(pattern, model.profile.source.name)):
-                return Met(one, "inferred", "name", model.profile.source.name, None, (match.group(),))
+                return Answered(one, "inferred", "name", model.profile.source.name, None, (match.group(),))
         return None
 
-    def _by_words(self, one: Wanted) -> Met | None:
+    def _by_words(self, one: Wanted) -> Answered | None:
         """A sentence of a source that holds most of an ask's own words, the task's words not counted."""
         wanted = terms(one, self.reading.language)
         common = {word[:6] for word in re.findall(r"[a-z]{4,}", f"{self.leaf.named('en')} {self.leaf.meaning('en')}")}
         wanted = wanted - common
-        best: tuple[float, Met] | None = None
+        best: tuple[float, Answered] | None = None
         for paper in self.papers if wanted else ():
             for sentence in paper.profile.sentences:
                 held = {word for word in wanted if re.search(rf"\b{re.escape(word)}", sentence.text, re.IGNORECASE)}
@@ -291,7 +292,7 @@ class _Judge:
                 if best is None or score > best[0]:
                     start = min(sentence.text.casefold().find(word) for word in held)
                     quote = cut(sentence, (start, start + 4))
-                    best = score, Met(one, status, "quote", paper.profile.source.name, quote)
+                    best = score, Answered(one, status, "quote", paper.profile.source.name, quote)
         return best[1] if best else None
 
 
@@ -315,15 +316,15 @@ def factor_of(question: str) -> tuple[str, str, str] | None:
 
 def _model(profile: Profile, leaf: Leaf) -> Model:
     first = profile.first
-    told = profile.told_by.get(first.id, "") if first else ""
+    named = profile.named_by.get(first.id, "") if first else ""
     if first is None:
         return Model(profile, "unknown", None, "")
     if leaf.id in profile.does:
-        return Model(profile, "yes", leaf, profile.told_by.get(leaf.id, ""))
+        return Model(profile, "yes", leaf, profile.named_by.get(leaf.id, ""))
     if leaf.id in profile.listed and profile.served is not None:
-        return Model(profile, "partial", first, told)
+        return Model(profile, "partial", first, named)
     near = {*table("neighbours.toml")["near"].get(leaf.id, ())} & set(profile.does)
-    return Model(profile, "partial" if near else "no", first, told)
+    return Model(profile, "partial" if near else "no", first, named)
 
 
 def _paper(profile: Profile, leaf: Leaf, wanted: Iterable[str], question: str) -> Paper:
@@ -339,8 +340,8 @@ def _paper(profile: Profile, leaf: Leaf, wanted: Iterable[str], question: str) -
 
 def _of_a_fitting(paper: Paper, models: Iterable[Model], leaf: Leaf) -> Paper:
     """A paper whose own words do not name its subject is on the task if it describes a model whose name does."""
-    told = any(model.match == "yes" and model.profile.served == paper.profile.source for model in models)
-    if not told or paper.profile.first is not None or paper.relevance == "relevant":
+    described = any(model.match == "yes" and model.profile.served == paper.profile.source for model in models)
+    if not described or paper.profile.first is not None or paper.relevance == "relevant":
         return paper
     said = [*paper.quotes[:1], *filter(None, [mechanism(paper.profile, paper.quotes[:1])])]
     return replace(paper, relevance="relevant", why="task", about=leaf.id, quotes=tuple(said))

@@ -89,7 +89,7 @@ def _entry(source: Source, entries: Iterable[Entry]) -> Entry | None:
 
 
 @dataclass(frozen=True)
-class Told:
+class RunText:
     """A run in words: what it adds to the short answer, a section, and the measured sentences in both."""
 
     lead: str
@@ -97,7 +97,7 @@ class Told:
     measured: tuple[Measured, ...]
 
 
-def told(run: Run, words: Words, asked: Leaf) -> Told:
+def describe(run: Run, words: Words, asked: Leaf) -> RunText:
     """What was run for a task that was asked, on whose recommendation, and what it showed."""
     says, proposal, record = words.table("run"), run.proposal, run.record
     missing = [
@@ -107,7 +107,7 @@ def told(run: Run, words: Words, asked: Leaf) -> Told:
     task = asked.named(words.spoken)
     if record is None:
         nothing = words.filled(says["sharp" if run.outcome == "sharp" else "nothing"], {"task": task})
-        return Told(nothing, _section(says["heading"], missing) if missing else "", ())
+        return RunText(nothing, _section(says["heading"], missing) if missing else "", ())
     models = tuple(_models(record))
     network = words.listed(shown(path, lookup(record, path)) for path in models)
     text = words.filled(says["inside" if proposal.name else "outside"], {"name": proposal.name, "model": network})
@@ -125,7 +125,7 @@ def told(run: Run, words: Words, asked: Leaf) -> Told:
     if "soft" in _blurs(record):
         lines.append(says["soft"])
     lines.append(says["guess_same" if keeps_size(proposal.task) else "guess"])
-    return Told(" ".join(one.text for one in first), _section(says["heading"], lines), (*first, choice, *others))
+    return RunText(" ".join(one.text for one in first), _section(says["heading"], lines), (*first, choice, *others))
 
 
 def _section(heading: str, lines: Iterable[str]) -> str:
@@ -195,16 +195,16 @@ def rows(record: Record, words: Words) -> tuple[tuple[str, Measured], ...]:
 
 def _models(record: Record) -> Iterator[str]:
     """The fields that name networks, in the order in which these were run."""
-    for step, told in record["steps"].items():
-        if told["outputs"].get("report", {}).get("model"):
+    for step, entry in record["steps"].items():
+        if entry["outputs"].get("report", {}).get("model"):
             yield f"{step}.report.model"
 
 
 def _fields(record: Record) -> Iterator[tuple[str, str]]:
     """Every figure's name and field; of two of one name, the first."""
     seen: set[str] = set()
-    for step, told in record["steps"].items():
-        for name, _ in _flat(told["outputs"].get("report", {})):
+    for step, entry in record["steps"].items():
+        for name, _ in _flat(entry["outputs"].get("report", {})):
             if name not in seen:
                 seen.add(name)
                 yield name, f"{step}.report.{name}"

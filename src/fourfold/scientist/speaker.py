@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 from fourfold.scientist.evidence import Quote
-from fourfold.scientist.plan import Met, Plan
+from fourfold.scientist.plan import Answered, Plan
 from fourfold.scientist.tasks import Leaf
 from fourfold.scientist.trust import mentions
 from fourfold.scientist.values import Brief, Claim, Inference
@@ -49,7 +49,7 @@ class Speaker:
         self.name = self.leaf.named(self.words.spoken)
         self.claims: dict[tuple[str, str], Claim] = {}
         self.inferences: list[Inference] = []
-        self.told: set[str] = set()
+        self.explained: set[str] = set()
 
     def quote(self, source: str, quote: Quote, named: bool = True) -> str:
         """A sentence with a claim in it, "" where it may not be made."""
@@ -70,16 +70,16 @@ class Speaker:
         """The names of sources in a row."""
         return self.words.listed(f"*{self.short(name)}*" for name in items)
 
-    def asked(self, met: Iterable[Met]) -> str:
+    def asked(self, answers: Iterable[Answered]) -> str:
         """What was asked, in the person's words, the shortest where one holds another."""
-        texts = sorted(dict.fromkeys(one.wanted.text for one in met), key=len)
+        texts = sorted(dict.fromkeys(one.wanted.text for one in answers), key=len)
         apart = [text for at, text in enumerate(texts) if not any(short in text for short in texts[:at])]
-        order = [one.wanted.text for one in met]
+        order = [one.wanted.text for one in answers]
         return self.words.listed(self.words.quoted(_cut(text)) for text in sorted(apart, key=order.index))
 
     def own_words(self) -> str:
         """What the person wants, in the words of the question, cut to be read."""
-        main = next((met.wanted.text for met in self.plan.met if met.wanted.main), "")
+        main = next((one.wanted.text for one in self.plan.answers if one.wanted.main), "")
         return self.words.quoted(main or "…")
 
     def difference(self, offers: Leaf) -> str:

@@ -217,10 +217,10 @@ def _stated(folded: str, code: str, limits: list[Scope]) -> dict[str, tuple[tupl
         kinds |= set() if words[name].get("thing") else {"refused"}
         if free := _free(spans, [scope for scope in limits if scope.kind in kinds]):
             stated[name] = free
-    if tongues := [span for spans in mentioned("tongues.toml", folded, code).values() for span in spans[:1]]:
-        stated["tongue"] = tuple(tongues)
-        if len(tongues) > 1:
-            stated["tongues"] = tuple(tongues)
+    if languages := [span for spans in mentioned("languages.toml", folded, code).values() for span in spans[:1]]:
+        stated["language"] = tuple(languages)
+        if len(languages) > 1:
+            stated["languages"] = tuple(languages)
     return stated
 
 

@@ -7,7 +7,7 @@ from fourfold.scientist.evidence import Quote, ideas_in, mechanism
 from fourfold.scientist.index import Profile
 from fourfold.scientist.lead import Lead
 from fourfold.scientist.lexicon import fold, table
-from fourfold.scientist.plan import Met, Model, Paper
+from fourfold.scientist.plan import Answered, Model, Paper
 from fourfold.scientist.speaker import Speaker, shown
 from fourfold.scientist.tasks import NONE, leaves
 from fourfold.scientist.trust import hidden, mentions
@@ -59,9 +59,9 @@ class Text:
             said = [words("task_none")]
         else:
             said = [words("task", name=self.name, meaning=leaf.meaning(words.spoken), id=leaf.id)]
-            if told := self._telling():
-                said.append(words("task_why", words=words.listed(words.quoted(word) for word in told)))
-        if refused := [met for met in self.plan.met if met.how == "question"]:
+            if phrases := self._telling():
+                said.append(words("task_why", words=words.listed(words.quoted(word) for word in phrases)))
+        if refused := [one for one in self.plan.answers if one.how == "question"]:
             said.append(words("task_not", asks=self.say.asked(refused)))
         if other := self.reading.runner_up:
             said.append(words("task_unsure", name=other.named(words.spoken), meaning=other.meaning(words.spoken)))
@@ -134,11 +134,11 @@ class Text:
             self._name(model)
             self.served.add(text)
             return "" if again else text
-        told = model.told_by.replace("`", "")
-        claim = Claim(self.words.quoted(told), model.profile.source.name, told)
-        if told and shown(told) == told and self.say.permitted(claim):
-            self.say.claims[claim.source, told] = claim
-            return self.words("basis_part", part=told)
+        part = model.named_by.replace("`", "")
+        claim = Claim(self.words.quoted(part), model.profile.source.name, part)
+        if part and shown(part) == part and self.say.permitted(claim):
+            self.say.claims[claim.source, part] = claim
+            return self.words("basis_part", part=part)
         self._name(model)
         return self.words("basis_name")
 
@@ -167,7 +167,7 @@ class Text:
 
     def _near(self) -> str:
         """What the paper on the nearest other task says, and that carrying it over is ours."""
-        used = {met.source for met in self.plan.met}
+        used = {one.source for one in self.plan.answers}
         near = [paper for paper in self.plan.ranked("partial") if paper.why in ("kin", "mention") and paper.quotes]
         near = [paper for paper in near if paper.profile.source.name not in used]
         if self.plan.fitting:  # its own paper, which is about more than this
@@ -183,7 +183,7 @@ class Text:
     def _glosses(self, quotes: Iterable[Quote]) -> str:
         """Up to two ideas of the quotes in plain words."""
         names = dict.fromkeys(
-            name for quote in quotes for name in ideas_in(quote.text, "gloss") if name not in self.say.told
+            name for quote in quotes for name in ideas_in(quote.text, "gloss") if name not in self.say.explained
         )
         plain = [self.words.table("plainly")[name] for name in list(names)[:2]]
         if not plain:
@@ -206,15 +206,17 @@ class Text:
 
     def _asks(self) -> Iterator[str]:
         """What is said on everything asked beside the task, one line for each thing that is said."""
-        met = [one for one in self.plan.met if one.status != "open" and one.how not in ("verdict", "question", "")]
-        grouped: dict[tuple[str, str, str], list[Met]] = {}
-        for one in met:
+        found = [
+            one for one in self.plan.answers if one.status != "open" and one.how not in ("verdict", "question", "")
+        ]
+        grouped: dict[tuple[str, str, str], list[Answered]] = {}
+        for one in found:
             grouped.setdefault((one.how, one.source, one.quote.text if one.quote else ""), []).append(one)
         lines = [(group, self._line(group)) for group in grouped.values()]
         for group, line in [pair for pair in lines if pair[1]][:_MOST_ASKS]:
             yield f"- **{self.say.asked(group)}**: {line}"
 
-    def _line(self, group: list[Met]) -> str:
+    def _line(self, group: list[Answered]) -> str:
         words, one = self.words, group[0]
         if one.how == "arithmetic":
             first, last, factor = one.figures
@@ -240,7 +242,7 @@ class Text:
         paper = next(paper for paper in self.plan.papers if paper.profile.source.name == one.source)
         return f"{text} {self._carried(paper, one.quote.text)}" if text and one.status == "inferred" else text
 
-    def _advice(self, one: Met) -> str:
+    def _advice(self, one: Answered) -> str:
         """A language model's sentence and the source it rests on; of one on something else, marked as ours."""
         claim = self.say.advised[one.wanted.text]
         self.say.claims[claim.source, f"{claim.quote} {claim.text}"] = claim
@@ -278,9 +280,9 @@ class Text:
         if paper.why == "kin" and about:
             return words("use_kin", name=about.named(words.spoken))
         if paper.why == "wish":
-            asked = [met for met in self.plan.met if met.source == paper.profile.source.name]
-            asked = asked or [met for met in self.plan.met if met.wanted.name == paper.about]
-            return words("use_wish", words=self.say.asked(sorted(asked, key=lambda met: len(met.wanted.text))[:1]))
+            asked = [one for one in self.plan.answers if one.source == paper.profile.source.name]
+            asked = asked or [one for one in self.plan.answers if one.wanted.name == paper.about]
+            return words("use_wish", words=self.say.asked(sorted(asked, key=lambda one: len(one.wanted.text))[:1]))
         sentence = {"task": "use_task", "backbone": "use_backbone", "mention": "use_mention"}.get(paper.why)
         if sentence:
             return f"{words(sentence)}{self._few(paper)}"
@@ -306,8 +308,8 @@ class Text:
         source: Source = profile.source
         plain = [link for link in source.links if not hidden(link)]
         links = [link for link in plain if not _ENDS_A_LINK.search(link)]
-        told = [*links, *([self.words("link_broken")] if len(links) < len(plain) else [])]
-        return f"| {shown(source.name)} | {use} | {' · '.join(told) or self.words('link_none')} |"
+        cell = [*links, *([self.words("link_broken")] if len(links) < len(plain) else [])]
+        return f"| {shown(source.name)} | {use} | {' · '.join(cell) or self.words('link_none')} |"
 
     # what is open
 
@@ -328,7 +330,7 @@ class Text:
     def _uncovered(self) -> str:
         words, made = self.words, self.plan
         lines = [gap.text for gap in self.gaps]
-        open_ = [met for met in made.met if met.status == "open"]
+        open_ = [one for one in made.answers if one.status == "open"]
         if open_ and self.leaf.id != NONE:
             lines.append(words("gap_asks", asks=self.say.asked(open_)))
         bare = [model for model in made.models if model.profile.served is None and self.leaf.id != NONE]
@@ -336,7 +338,7 @@ class Text:
             names = words.listed(f"**{shown(model.profile.source.name)}**" for model in bare)
             lines.append(words("gap_inside", models=names))
         if made.fitting and self._speaks():
-            lines.append(words("gap_tongue"))
+            lines.append(words("gap_language"))
         elif made.fitting:
             lines.append(words("gap_quality"))
         return "\n".join([f"## {words('gaps')}", "", *(f"- {line}" for line in lines)])
@@ -344,7 +346,7 @@ class Text:
     def _speaks(self) -> bool:
         """Whether the task is one on language, in a language that is not English and not asked for in words."""
         kinds = {*self.leaf.input, *self.leaf.output}
-        spoken_ = any(met.wanted.kind == "language" for met in self.plan.met)
+        spoken_ = any(one.wanted.kind == "language" for one in self.plan.answers)
         apart = self.leaf.id in table("neighbours.toml")["no_language"]
         return bool(kinds & {"text", "audio"}) and self.words.code != "en" and not spoken_ and not apart
 
@@ -358,7 +360,9 @@ class Text:
             yield words("next_none" if self.reading.listed else "next_unlisted")
         elif made.fitting:
             model = shown(made.fitting[0].profile.source.name)
-            open_ = [met for met in made.met if met.status == "open" and met.wanted.kind in ("wish", "language")][:1]
+            open_ = [one for one in made.answers if one.status == "open" and one.wanted.kind in ("wish", "language")][
+                :1
+            ]
             yield (
                 words("next_try_ask", model=model, ask=self.say.asked(open_))
                 if open_
