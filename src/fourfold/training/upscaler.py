@@ -48,7 +48,7 @@ class UpscalerObjective:
         wanted = any(stage.graphics for stage in recipe.stages)
         self._graphics = shards.drawn(DRAWN, recipe.seed, cache) if wanted else []
         self._taught = {
-            name: teachers.answered(name, self._photos, recipe.windows, cache, recipe.spoiled)
+            name: teachers.answered(name, self._photos, recipe.windows, cache, recipe.windows_degraded)
             for name in {stage.teacher for stage in recipe.stages if stage.taught}
         }
         self._mixtures: dict[UpscalerStage, data.Mixture] = {}
@@ -101,10 +101,10 @@ def validate(network: nn.Module, held: Sequence[data.Pair], side: int = 120) -> 
     """Mean PSNR-Y in dB over the centres (at most ``side×side`` low-resolution pixels) of held-out pictures."""
     scores = []
     for pair in held:
-        h, w = pair.low.shape[:2]
-        y, x = max(0, h - side) // 2, max(0, w - side) // 2
-        output = enlarge(network, pair.low[y : y + side, x : x + side])
-        scores.append(psnr_y(output, pair.high[4 * y : 4 * (y + side), 4 * x : 4 * (x + side)], border=16))
+        h, w = (min(side, length // 2 * 2) for length in pair.low.shape[:2])  # even, for a stride of 2
+        y, x = (pair.low.shape[0] - h) // 2, (pair.low.shape[1] - w) // 2
+        output = enlarge(network, pair.low[y : y + h, x : x + w])
+        scores.append(psnr_y(output, pair.high[4 * y : 4 * (y + h), 4 * x : 4 * (x + w)], border=16))
     return float(np.mean(scores))
 
 

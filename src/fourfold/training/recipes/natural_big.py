@@ -6,12 +6,14 @@ Claim:    none yet: not trained.
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
-recipe = UpscalerRecipe(name="natural-big", channels=64, depth=16, stride=2, windows=320, spoiled=True, stages=(
-    UpscalerStage(steps=8_000, batch=8, patch=72, margin=8, degraded="mild", graphics=0.06, teacher="general-x4v3",
-                  taught=0.7, muon=0.01),
-    UpscalerStage(steps=8_000, batch=8, patch=72, margin=8, degraded="mild", graphics=0.06, teacher="x4plus",
-                  taught=0.7, muon=0.004, lr=1e-3),
-))  # fmt: skip
+recipe = UpscalerRecipe(
+    name="natural-big", channels=64, depth=16, stride=2, windows=320, windows_degraded=True, stages=(
+        UpscalerStage(steps=8_000, batch=8, patch=72, margin=8, degraded="mild", graphics=0.06, teacher="general-x4v3",
+                      taught=0.7, muon=0.01),
+        UpscalerStage(steps=8_000, batch=8, patch=72, margin=8, degraded="mild", graphics=0.06, teacher="x4plus",
+                      taught=0.7, muon=0.004, lr=1e-3),
+    ),
+)  # fmt: skip
 
 
 def tiny() -> UpscalerRecipe:
