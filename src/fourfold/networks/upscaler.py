@@ -24,24 +24,26 @@ ACTIVATIONS: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType(
 class Upscaler(nn.Module):
     """Four-fold upscaler for RGB in 0..1: ``B×3×H×W`` → ``B×3×4H×4W``, unclamped.
 
-    Every output pixel depends on the input within ``depth + 2`` pixels, or ``2·depth + 5`` with a stride of 2. The
-    network adds detail to the input repeated 4×4, so with a zero last layer it is nearest-neighbour upscaling.
+    Every output pixel depends on the input within ``depth + 2`` pixels and, for each dilated layer, ``dilation - 1``
+    more. The network adds detail to the input repeated 4×4, so with a zero last layer it is nearest-neighbour upscaling.
 
     Args:
         channels: feature channels; depth: number of channels-to-channels layers.
         activation: ``leaky``, with the slope ``LEAKY_SLOPE``, or ``prelu``, with one for each channel.
-        stride: of the first layer. With 2, features have half the resolution: a layer costs a quarter and sees twice as
-            far, as noise needs. H and W are multiples of it.
+        dilation: of every second channels-to-channels layer; with 2 the network sees half as far again at the same cost,
+            as noise needs.
     """
 
     scale = 4
 
-    def __init__(self, channels: int, depth: int, activation: str = "leaky", stride: int = 1) -> None:
+    def __init__(self, channels: int, depth: int, activation: str = "leaky", dilation: int = 1) -> None:
         super().__init__()
-        self.channels, self.depth, self.stride = channels, depth, stride
-        widths = [channels] * (depth + 1) + [3 * (self.scale * stride) ** 2]
-        head = nn.Conv2d(3, channels, 3 * stride, stride, padding=stride)
-        self.convs = nn.ModuleList([head, *(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))])
+        self.channels, self.depth = channels, depth
+        dilations = [1, *(dilation if place % 2 else 1 for place in range(depth)), 1]
+        widths = [3, *[channels] * (depth + 1), 3 * self.scale**2]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=far, dilation=far) for (a, b), far in zip(pairwise(widths), dilations, strict=True)
+        )
         self.acts = nn.ModuleList(ACTIVATIONS[activation](channels) for _ in range(depth + 1))
         self._initialise()
 
@@ -68,8 +70,5 @@ class Upscaler(nn.Module):
         first = features = self.acts[0](head(x))
         for conv, act in zip(body, self.acts[1:], strict=True):
             features = act(conv(features))
-        detail = tail(features + first)
         repeated = x.repeat_interleave(self.scale**2, dim=1)
-        if self.stride == 1:
-            return F.pixel_shuffle(detail + repeated, self.scale)
-        return F.pixel_shuffle(detail, self.scale * self.stride) + F.pixel_shuffle(repeated, self.scale)
+        return F.pixel_shuffle(tail(features + first) + repeated, self.scale)

@@ -138,7 +138,7 @@ class UpscalerRecipe(ImageRecipe):
     """A run of the upscaler.
 
     Attributes:
-        channels, depth, activation, stride: see ``networks.upscaler.Upscaler``.
+        channels, depth, activation, dilation: see ``networks.upscaler.Upscaler``.
         start: id of a published upscaler of this shape to start from; empty for random weights.
         windows: how many windows of the photos the teachers answer.
         windows_degraded: whether the teachers are given them degraded, see ``degradations.degraded``, or only shrunk.
@@ -150,7 +150,7 @@ class UpscalerRecipe(ImageRecipe):
     channels: int = 32
     depth: int = 8
     activation: str = "leaky"
-    stride: int = 1
+    dilation: int = 1
     start: str = ""
     windows: int = 1_000
     windows_degraded: bool = False

@@ -55,7 +55,7 @@ class UpscalerObjective:
 
     def network(self) -> Upscaler:
         """A network with random weights, or a published one."""
-        network = Upscaler(self._recipe.channels, self._recipe.depth, self._recipe.activation, self._recipe.stride)
+        network = Upscaler(self._recipe.channels, self._recipe.depth, self._recipe.activation, self._recipe.dilation)
         if self._recipe.start:
             card = catalog.card(self._recipe.start)
             assert isinstance(card, Card)
@@ -101,7 +101,7 @@ def validate(network: nn.Module, held: Sequence[data.Pair], side: int = 120) -> 
     """Mean PSNR-Y in dB over the centres (at most ``side×side`` low-resolution pixels) of held-out pictures."""
     scores = []
     for pair in held:
-        h, w = (min(side, length // 2 * 2) for length in pair.low.shape[:2])  # even, for a stride of 2
+        h, w = (min(side, length) for length in pair.low.shape[:2])
         y, x = (pair.low.shape[0] - h) // 2, (pair.low.shape[1] - w) // 2
         output = enlarge(network, pair.low[y : y + h, x : x + w])
         scores.append(psnr_y(output, pair.high[4 * y : 4 * (y + h), 4 * x : 4 * (x + w)], border=16))
