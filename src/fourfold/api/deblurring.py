@@ -97,9 +97,8 @@ class Deblurred(Prepared):
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class DeblurRestorer(Restorer):
-    """Deblurs photos; ``networks`` are kept loaded from one to the next."""
+class DeblurRestorer(Restorer, of=DeblurOptions):
+    """Deblurs photos."""
 
     options: DeblurOptions
     networks: Networks
