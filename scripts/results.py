@@ -28,7 +28,7 @@ DETAIL = 200
 
 def contenders() -> list[Contender]:
     """Bicubic, ours in both styles, and general-x4v3."""
-    ours = [contender(f"fourfold {style}", UpscaleOptions(style=style)) for style in ("faithful", "photo")]
+    ours = [contender(f"fourfold {style}", UpscaleOptions(style=style)) for style in ("faithful", "natural")]
     peer = peers.real_esrgan(datasets.data_folder() / "peers", available())
     return [BICUBIC, *ours, peer]
 
@@ -52,7 +52,7 @@ def degraded() -> None:
     for number, (name, left, top) in enumerate(PHOTOS):
         photo = getattr(skimage.data, name)()
         truth = photo[: photo.shape[0] // 4 * 4, : photo.shape[1] // 4 * 4]
-        low = datasets.degrade(truth, number)
+        low = datasets.degrade(truth, datasets.DEGRADED["Set14 degraded"], number)
         results = [one.enlarge(low) for one in made]
         rows.append([picture[top : top + DETAIL, left : left + DETAIL] for picture in (*results, truth)])
         scores = " | ".join(f"{psnr_y(one, truth):.2f} / {ssim_y(one, truth):.3f}" for one in results)

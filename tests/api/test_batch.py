@@ -144,7 +144,7 @@ def test_old_results_of_an_interrupted_overwriting_run_are_not_done(photos, tmp_
     """Whether the next run says ``--overwrite``, ``--resume`` or neither, two kinds of results never mix."""
     target = str(tmp_path / "large")
     done(Batch(str(photos), target, OPTIONS))
-    other = OPTIONS.changed(style="photo")
+    other = OPTIONS.changed(style="natural")
     first = Batch(str(photos), target, other, overwrite=True)
     made = next(first.run(first.plan())).source
     plan = Batch(str(photos), target, other).plan()
@@ -273,7 +273,7 @@ def test_a_name_that_leads_out_of_the_target_is_refused():
         ("{stem}_{size}{ext}", {"scale": 2.5}, "f/photo_x2.5.JPG"),
         ("{stem}_{size}{ext}", {"width": 1600}, "f/photo_w1600.JPG"),
         ("{stem}_{size}", {"format": "png", "width": 80, "height": 60}, "f/photo_80x60.png"),
-        ("{model}-{style}-{stem}", {"style": "photo"}, "f/auto-photo-photo.JPG"),
+        ("{model}-{style}-{stem}", {"style": "natural"}, "f/auto-natural-photo.JPG"),
     ],
 )
 def test_names(template, options, expected):

@@ -31,13 +31,13 @@ def options(**given):
 
 
 def test_auto_routes_from_the_little_network_of_the_style_to_its_big_one():
-    for style in ("faithful", "photo"):
+    for style in ("faithful", "natural"):
         little, big = choose_cards(options(), style)
         assert (little.tier, big.tier, little.style, big.style) == ("little", "big", style, style)
         assert big.gate.little == little.id
-    assert [card.tier for card in choose_cards(options(route="big"), "photo")] == ["big"]
-    named = load.find("image-to-image/super-resolution", 4, "little", "photo")
-    assert choose_cards(options(model=named.id), "photo") == (named,)
+    assert [card.tier for card in choose_cards(options(route="big"), "natural")] == ["big"]
+    named = load.find("image-to-image/super-resolution", 4, "little", "natural")
+    assert choose_cards(options(model=named.id), "natural") == (named,)
 
 
 @pytest.mark.parametrize("given", [{"route": "little"}, {"route": "big"}])
@@ -49,17 +49,17 @@ def test_a_budget_needs_a_choice(given):
 def test_the_style_is_as_asked_or_as_the_condition_says():
     clean, degraded = Condition("sharp", 1.0, 0.5, 0.0, False), Condition("compressed", 0.9, 0.5, 0.1, True)
     assert choose_style(clean, options())[0] == "faithful"
-    assert choose_style(degraded, options())[0] == "photo"
+    assert choose_style(degraded, options())[0] == "natural"
     assert choose_style(degraded, options(style="faithful")) == ("faithful", "asked for")
-    big = load.find("image-to-image/super-resolution", 4, "big", "photo")
-    assert choose_style(clean, options(model=big.id))[0] == "photo"
+    big = load.find("image-to-image/super-resolution", 4, "big", "natural")
+    assert choose_style(clean, options(model=big.id))[0] == "natural"
 
 
 def test_the_report_says_what_was_found_and_which_workflow_suits(session, photo):
     small = np.ascontiguousarray(skimage.data.astronaut()[:256, 100:356])
     noisy = degrade.noise(small, 20, np.random.default_rng(1))
     found = session.upscale(noisy, style=None, route="little").report
-    assert (found.condition.kind, found.condition.name, found.style) == ("noisy", "a noisy photo", "photo")
+    assert (found.condition.kind, found.condition.name, found.style) == ("noisy", "a noisy photo", "natural")
     assert found.condition.certainty > 0.6
     assert found.condition.recogniser == load.recogniser().id
     assert found.condition.workflow == ""
@@ -134,15 +134,15 @@ def test_a_budget_keeps_tiles_little_and_says_when_it_is_too_short(session, phot
 
 
 def test_strength_goes_from_faithful_to_photo(session, photo):
-    faithful, strong = (session.upscale(photo, style=style, route="little").image for style in ("faithful", "photo"))
-    half = session.upscale(photo, style="photo", strength=0.5, route="little")
+    faithful, strong = (session.upscale(photo, style=style, route="little").image for style in ("faithful", "natural"))
+    half = session.upscale(photo, style="natural", strength=0.5, route="little")
     np.testing.assert_allclose(half.image, (faithful.astype(float) + strong) / 2, atol=0.51)
-    none = session.upscale(photo, style="photo", strength=0.0, route="little")
+    none = session.upscale(photo, style="natural", strength=0.0, route="little")
     np.testing.assert_array_equal(none.image, faithful)
     assert (none.report.style, none.report.style_reason) == ("faithful", "strength 0")
-    whole = session.upscale(photo, style="photo", route="little")
+    whole = session.upscale(photo, style="natural", route="little")
     assert half.report.gmacs == pytest.approx(2 * whole.report.gmacs, abs=2e-3)
-    assert (half.report.style, half.report.strength) == ("photo", 0.5)
+    assert (half.report.style, half.report.strength) == ("natural", 0.5)
     assert (faithful != strong).mean() > 0.3
 
 
@@ -152,5 +152,5 @@ def test_photo_style_repairs_what_faithful_enlarges(session):
     from fourfold.imaging.metrics import psnr_y
 
     low = degrade.jpeg(degrade.noise(bicubic(truth, (64, 64)), 10, rng), 60)
-    faithful, repaired = (psnr_y(session.upscale(low, style=style).image, truth) for style in ("faithful", "photo"))
+    faithful, repaired = (psnr_y(session.upscale(low, style=style).image, truth) for style in ("faithful", "natural"))
     assert repaired > faithful + 0.3

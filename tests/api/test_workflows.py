@@ -324,6 +324,6 @@ def test_replay_of_two_networks_mixed(photo, tmp_path, monkeypatch):
     on_a_machine_where(monkeypatch, (("onnxruntime", "int8"), ("openvino", "int8")), tmp_path)
     inputs = {"photo": photo, "restored.style": "photo", "restored.strength": 0.5, "restored.route": "little"}
     made = fourfold.run_workflow("upscale", inputs, "out")
-    assert engines(made) == {"fourfold-little-photo-x4": "onnxruntime int8", "fourfold-little-x4": "openvino int8"}
+    assert engines(made) == {"fourfold-little-natural-x4": "onnxruntime int8", "fourfold-little-x4": "openvino int8"}
     on_a_machine_where(monkeypatch, (("openvino", "int8"), ("onnxruntime", "auto")), tmp_path)
     assert replay(made.path, folder="again").files[0].read_bytes() == made.files[0].read_bytes()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from fourfold.bench.datasets import SETS, benchmark_sets, data_folder
+from fourfold.bench.datasets import DEGRADED, SETS, benchmark_sets, data_folder
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.imaging.resize import bicubic
 
@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 def test_sets_come_in_order_with_pairs_sorted_by_name_and_grey_as_rgb(folder):
     sets = benchmark_sets(folder)
-    assert [one.name for one in sets] == ["Set5", "Set14", "BSD20", "Set14 degraded"]
+    assert [one.name for one in sets] == ["Set5", "Set14", "BSD20", "Set14 degraded", "Set14 hard"]
     assert [pair.name for pair in sets[2].pairs] == ["a", "b"]
     low, high = sets[0].pairs[0].load()
     assert (low.shape, high.shape) == ((8, 5, 3), (32, 20, 3))
@@ -32,8 +32,10 @@ def test_sets_come_in_order_with_pairs_sorted_by_name_and_grey_as_rgb(folder):
     assert (high[..., 0] == high[..., 2]).all()
 
 
-def test_the_degraded_set_is_the_same_each_time_and_of_the_same_truth(folder):
-    *_, (_, clean, _, degraded) = [tuple(benchmark_sets(folder))]
+@pytest.mark.parametrize("name", DEGRADED)
+def test_a_degraded_set_is_the_same_each_time_and_of_the_same_truth(name, folder):
+    sets = {one.name: one for one in benchmark_sets(folder)}
+    clean, degraded = sets["Set14"], sets[name]
     for before, after in zip(clean.pairs, degraded.pairs, strict=True):
         low, high = after.load()
         again, _ = after.load()
@@ -84,4 +86,4 @@ def test_wrong_sizes_and_damaged_files_are_named(folder):
 
 def test_the_shared_sets_are_whole(shared):
     sets = benchmark_sets(shared / "data")
-    assert [len(one.pairs) for one in sets] == [5, 14, 20, 14]
+    assert [len(one.pairs) for one in sets] == [5, 14, 20, 14, 14]

@@ -1,13 +1,17 @@
 import json
+import sys
 from dataclasses import asdict
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 
 from fourfold.bench.datasets import BenchmarkSet, ReferencePair, benchmark_sets
+from fourfold.bench.perceptual import st_lpips
 from fourfold.bench.quality import BICUBIC, LANCZOS, Contender, QualityReport, score, table
-from fourfold.core.errors import InvalidInput
+from fourfold.core.errors import InvalidInput, MissingExtra
 from fourfold.imaging.metrics import psnr_y, ssim_y
 
 
@@ -45,6 +49,32 @@ def test_scores_are_the_means_over_the_pictures(small_set):
 def test_a_wrong_answer_names_the_contender(small_set, wrong):
     with pytest.raises(InvalidInput, match="crooked: expected"):
         score(Contender("crooked", wrong), [small_set])
+
+
+def test_st_lpips_joins_where_asked_for_and_says_what_is_missing(small_set, monkeypatch):
+    """At the seam: the package is given planes in -1..1, the output first, and what it prints is not shown."""
+
+    class Lpips(torch.nn.Module):
+        def __init__(self, net, variant):
+            super().__init__()
+            assert (net, variant) == ("alex", "shift_tolerant")
+
+        def forward(self, output, truth):
+            assert output.min() >= -1
+            assert truth.max() <= 1
+            return (output - truth).abs().mean()
+
+    package = ModuleType("stlpips_pytorch")
+    package.stlpips = SimpleNamespace(LPIPS=Lpips)
+    monkeypatch.setitem(sys.modules, "stlpips_pytorch", package)
+    result = score(Contender("nearest", nearest), [small_set], st_lpips=st_lpips())
+    pictures = [pair.load() for pair in small_set.pairs]
+    wanted = np.mean([np.abs(nearest(low).astype(float) - high).mean() / 127.5 for low, high in pictures])
+    assert result.sets[0].st_lpips == pytest.approx(wanted, abs=1e-4)
+    assert table(QualityReport((result,))).splitlines()[2].endswith(f" / {wanted:.3f}")
+    monkeypatch.setitem(sys.modules, "stlpips_pytorch", None)
+    with pytest.raises(MissingExtra, match="perceptual"):
+        st_lpips()
 
 
 def test_the_table_and_the_document_hold_every_figure(small_set):

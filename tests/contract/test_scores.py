@@ -13,7 +13,7 @@ CARDS = [card for card in all_cards() if card.task == "image-to-image/super-reso
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 def test_scores_are_reproduced(card, shared):
     stated = {score.dataset: score for score in card.scores}
-    assert stated.keys() == {*datasets.SETS, datasets.DEGRADED}
+    assert stated.keys() == {*datasets.SETS, *datasets.DEGRADED}
     exact = contender(card.id, UpscaleOptions(model=card.id, runtime="onnxruntime", precision="fp32"))
     for measured in quality.score(exact, datasets.benchmark_sets(shared / "data")).sets:
         assert measured.psnr_y == pytest.approx(stated[measured.set].psnr_y, abs=0.01)

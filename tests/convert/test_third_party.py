@@ -154,7 +154,17 @@ def test_counts_of_an_ncnn_network(shared):
     assert kernels < parameters < 1.01 * kernels
 
 
-@pytest.mark.parametrize("name", [card.id for card in load.all_cards() if card.scale == 4])
+PLAIN = [card.id for card in load.all_cards() if card.scale == 4 and "dilation" not in card.network.arguments]
+
+
+def test_dilated_networks_have_no_compact_layout(tmp_path):
+    card = load.card("fourfold-little-natural-x4")
+    with pytest.raises(ModelError, match=r"no dilated layers; take --format onnx or ncnn"):
+        exchange.exported(card, "safetensors", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", PLAIN)
 def test_compact_layout_gives_the_same(name, tmp_path):
     card = load.card(name)
     (path,) = exchange.exported(card, "safetensors", tmp_path)

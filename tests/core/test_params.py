@@ -83,7 +83,7 @@ def test_a_function_has_parameters_too():
     [
         ("scale", "a number between 1 and 8"),
         ("tile", "a whole number between 32 and 2048 pixels or auto"),
-        ("style", "faithful or photo or auto"),
+        ("style", "faithful or natural or auto"),
         ("model", "a word or auto"),
     ],
 )

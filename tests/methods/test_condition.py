@@ -44,9 +44,9 @@ def test_blocks_are_seen_at_any_offset_and_only_where_they_are(photo):
 def test_clean_pictures_stay_faithful_and_damaged_ones_are_repaired(photo):
     rng = np.random.default_rng(3)
     assert seen(photo).style[0] == "faithful"
-    assert seen(degrade.jpeg(photo, 50), lossy=True).style[0] == "photo"
-    assert seen(degrade.jpeg(photo, 30)).style[0] == "photo"
-    assert seen(degrade.noise(photo, 12, rng)).style[0] == "photo"
+    assert seen(degrade.jpeg(photo, 50), lossy=True).style[0] == "natural"
+    assert seen(degrade.jpeg(photo, 30)).style[0] == "natural"
+    assert seen(degrade.noise(photo, 12, rng)).style[0] == "natural"
     _, reason = seen(degrade.jpeg(photo, 50), lossy=True).style
     assert "a lossy file with noise" in reason
 
@@ -89,7 +89,7 @@ def test_photos_are_no_drawings(photo):
 
 def test_the_recognisers_word_alone_asks_for_repair_where_it_is_sure(photo):
     for kind in KINDS:
-        style = "photo" if kind in ("noisy", "compressed") else "faithful"
+        style = "natural" if kind in ("noisy", "compressed") else "faithful"
         assert seen(photo, recognise=calling(kind, 0.9)).style[0] == style
         assert seen(photo, recognise=calling(kind, 0.5)).style[0] == "faithful"
     assert seen(photo, recognise=calling("noisy", 0.9)).style[1].startswith("a noisy photo (90%), no lossy file")

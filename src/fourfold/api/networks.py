@@ -51,7 +51,7 @@ def choose_style(found: Condition, options: UpscaleOptions) -> tuple[Style, str]
         style, reason = options.style, "asked for"
     else:
         style, reason = found.style
-    return ("faithful", "strength 0") if style == "photo" and options.strength == 0 else (style, reason)
+    return ("faithful", "strength 0") if style == "natural" and options.strength == 0 else (style, reason)
 
 
 def choose_cards(options: UpscaleOptions, style: Style) -> tuple[Card, ...]:

@@ -25,7 +25,7 @@ from fourfold.methods.upscale import Upscaling, memory_needed
 from fourfold.workflow.presets import suited
 
 _PUTS_BACK = (
-    "--consistent puts noise and JPEG damage back that the photo style repairs; --style faithful is made for it"
+    "--consistent puts noise and JPEG damage back that the natural style repairs; --style faithful is made for it"
 )
 
 
@@ -248,7 +248,7 @@ class UpscaleRestorer(Restorer, of=UpscaleOptions):
         routes, more, notes = self.networks.routes(image, plan, cards, options, engines or {})
         target = options.target(image.size)
         work = Upscaling(image, runner, plan, cards[0].scale, target, routes, options.consistent)
-        strength = options.strength if style == "photo" else 0.0
+        strength = options.strength if style == "natural" else 0.0
         if options.consistent and strength:
             notes += (_PUTS_BACK,)
         recogniser = self.networks.recogniser()

@@ -28,6 +28,7 @@ from fourfold.bench import routing as routed
 from fourfold.bench import speed as timing
 from fourfold.bench.adapt_gain import AdaptingReport, Gain
 from fourfold.bench.overhead import Overhead, measure
+from fourfold.bench.perceptual import st_lpips
 from fourfold.catalog import load as catalog
 from fourfold.catalog.card import STYLES, TIERS, Card
 from fourfold.core.contract import Runner
@@ -45,8 +46,8 @@ _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 """In dB between the networks, around those that gates are fitted to."""
 
 
-def quality(data: Path | None, *, alone: bool) -> scoring.QualityReport:
-    """Score everything on the benchmark sets; ``alone`` leaves out third-party models.
+def quality(data: Path | None, *, alone: bool, perceptual: bool = False) -> scoring.QualityReport:
+    """Score everything on the benchmark sets; ``alone`` leaves out third-party models, ``perceptual`` adds ST-LPIPS.
 
     Raises:
         UsageError: the data is not there. MissingExtra: third-party models cannot run here.
@@ -54,8 +55,8 @@ def quality(data: Path | None, *, alone: bool) -> scoring.QualityReport:
     folder = datasets.data_folder(data)
     others = () if alone else peers.peers(folder, available())
     contenders = (scoring.BICUBIC, scoring.LANCZOS, *_own(), *others)
-    sets = datasets.benchmark_sets(folder)
-    return scoring.QualityReport(tuple(scoring.score(one, sets) for one in contenders))
+    sets, measure = datasets.benchmark_sets(folder), st_lpips() if perceptual else None
+    return scoring.QualityReport(tuple(scoring.score(one, sets, st_lpips=measure) for one in contenders))
 
 
 def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timing.SpeedReport:
@@ -297,7 +298,7 @@ def _whole_runs(photo: Path) -> dict[str, timing.WholeRun]:
         "big, 16 or 32 bit": little.changed(route="big", precision=wide),
         "big": little.changed(route="big"),
         "routed": little.changed(route="auto"),
-        "routed, photo": little.changed(route="auto", style="photo"),
+        "routed, natural": little.changed(route="auto", style="natural"),
     }
     runs = {f"1-megapixel JPEG, {name}": _whole_run(photo, options) for name, options in cases.items()}
     return runs | {"1-megapixel JPEG, little, one thing after the other": _in_one_thread(photo, little)}
@@ -349,6 +350,7 @@ class BenchSetting:
     Attributes:
         data: the benchmark data, None for the usual place; folder: for files, removed afterwards.
         rounds: of paired runs; photos: of a batch; alone: whether others are left out.
+        perceptual: whether quality is also measured with ST-LPIPS.
     """
 
     data: Path | None
@@ -356,6 +358,7 @@ class BenchSetting:
     rounds: int
     photos: int
     alone: bool
+    perceptual: bool
 
 
 class Benchmark(NamedTuple):
@@ -372,7 +375,7 @@ def _plot_routing(folder: Path, report: routed.RoutedGroups) -> None:
 
 
 BENCHMARKS = {
-    "quality": Benchmark(lambda s: quality(s.data, alone=s.alone), scoring.table),
+    "quality": Benchmark(lambda s: quality(s.data, alone=s.alone, perceptual=s.perceptual), scoring.table),
     "speed": Benchmark(lambda s: speed(s.data, s.folder, rounds=s.rounds, alone=s.alone), timing.table),
     "routing": Benchmark(
         lambda s: routed.RoutedGroups(routing(s.data, rounds=s.rounds)),

@@ -1,4 +1,4 @@
-"""The super-resolution benchmark sets, found on disk and never shipped: Set5, Set14, BSD20, and a degraded Set14.
+"""The super-resolution benchmark sets, found on disk and never shipped: Set5, Set14, BSD20, and Set14 degraded twice.
 
 A data folder holds ``benchmark/<folder>/HR`` and ``benchmark/<folder>/LRx4`` with one picture file of the same stem in
 each. BSD20 is every fifth picture of BSD100, so its figures are not those of the whole set.
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +22,39 @@ from fourfold.imaging.resize import bicubic
 SETS: Mapping[str, str] = MappingProxyType({"Set5": "Set5", "Set14": "Set14", "BSD20": "BSD100"})
 """Name of each set and the folder it lies in."""
 
-DEGRADED = "Set14 degraded"
-_HELD_SEED = 20_261_124
-
 SCALE = 4
 """High resolution over low resolution, the same in every set."""
 
 Picture = NDArray[np.uint8]
 
 
+class Damage(NamedTuple):
+    """Ranges that a degradation is drawn from: deviations of blur in pixels and of noise in levels, JPEG quality."""
+
+    seed: int
+    blur: tuple[float, float]
+    noise: tuple[float, float]
+    quality: tuple[int, int]
+
+
+DEGRADED: Mapping[str, Damage] = MappingProxyType({
+    "Set14 degraded": Damage(20_261_124, (0.5, 2.5), (5, 15), (40, 80)),
+    "Set14 hard": Damage(20_261_129, (0.5, 3.0), (10, 30), (25, 60)),
+})  # fmt: skip
+"""Set14 again, each picture blurred, shrunk, noisy and stored as JPEG, by numbers that nothing is trained with."""
+
+
 @dataclass(frozen=True)
 class ReferencePair:
     """One picture of a set: ``name``, its file in low resolution and its file in high resolution.
 
-    With a ``seed`` the low resolution is made anew from the high one, see ``degrade``.
+    With a ``damage`` the low resolution is made anew from the high one, see ``degrade``.
     """
 
     name: str
     low: Path
     high: Path
-    seed: int | None = None
+    damage: tuple[Damage, int] | None = None
 
     def load(self) -> tuple[Picture, Picture]:
         """The low and the high resolution, ``h×w×3`` and ``4h×4w×3``; grey files become RGB.
@@ -54,19 +68,19 @@ class ReferencePair:
                 f"{self.high}: expected {SCALE} times the {low.shape[1]}×{low.shape[0]} of {self.low}, "
                 f"got {high.shape[1]}×{high.shape[0]}"
             )
-        return low if self.seed is None else degrade(high, self.seed), high
+        return low if self.damage is None else degrade(high, *self.damage), high
 
 
-def degrade(high: Picture, seed: int) -> Picture:
-    """Degrade a picture like a real small photo: blurred, shrunk four times, noisy and stored as JPEG.
+def degrade(high: Picture, damage: Damage, number: int) -> Picture:
+    """Degrade a picture like a real small photo: blurred, shrunk four times, noisy and stored as JPEG, halved colours.
 
-    Gaussian blur of 0.5 to 2.5 pixels, noise of 5 to 15 levels, JPEG quality 40 to 80 with halved colours: drawn anew
-    for each ``seed``, from numbers that nothing is trained with.
+    Args:
+        damage: what to draw from, anew for each ``number``.
     """
-    rng = np.random.default_rng([_HELD_SEED, seed])
-    sigma = rng.uniform(0.5, 2.5)
+    rng = np.random.default_rng([damage.seed, number])
+    sigma = rng.uniform(*damage.blur)
     low = bicubic(gaussian_blur(high, sigma, sigma), (high.shape[0] // SCALE, high.shape[1] // SCALE))
-    return jpeg(noise(low, rng.uniform(5, 15), rng), int(rng.integers(40, 81)))
+    return jpeg(noise(low, rng.uniform(*damage.noise), rng), int(rng.integers(*damage.quality, endpoint=True)))
 
 
 @dataclass(frozen=True)
@@ -94,14 +108,17 @@ def data_folder(given: Path | None = None) -> Path:
 
 
 def benchmark_sets(folder: Path) -> tuple[BenchmarkSet, ...]:
-    """Every set of ``SETS`` in a data folder, and a degraded Set14; pictures are read only when a pair is loaded.
+    """Every set of ``SETS`` in a data folder and of ``DEGRADED``; pictures are read only when a pair is loaded.
 
     Raises:
         UsageError: a set is missing or incomplete.
     """
     clean = {name: _pairs(folder / "benchmark" / inside) for name, inside in SETS.items()}
-    degraded = tuple(replace(pair, seed=number) for number, pair in enumerate(clean["Set14"]))
-    return tuple(BenchmarkSet(name, pairs) for name, pairs in (*clean.items(), (DEGRADED, degraded)))
+    degraded = {
+        name: tuple(replace(pair, damage=(damage, number)) for number, pair in enumerate(clean["Set14"]))
+        for name, damage in DEGRADED.items()
+    }
+    return tuple(BenchmarkSet(name, pairs) for name, pairs in (clean | degraded).items())
 
 
 def _pairs(folder: Path) -> tuple[ReferencePair, ...]:

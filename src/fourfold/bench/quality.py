@@ -1,8 +1,9 @@
-"""Quality on the benchmark sets: mean PSNR and SSIM on luma, as the super-resolution papers report them."""
+"""Quality on the benchmark sets: mean PSNR and SSIM on luma, as the papers report them, and ST-LPIPS if asked for."""
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from fourfold.core.errors import InvalidInput
 from fourfold.imaging.metrics import psnr_y, ssim_y
 from fourfold.imaging.resize import bicubic
 from fourfold.pages.report import text_table
+
+Measure = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
+"""An output and the truth to a figure."""
 
 Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """``h×w×3`` RGB → ``4h×4w×3`` RGB."""
@@ -36,12 +40,13 @@ class Contender:
 
 @dataclass(frozen=True)
 class SetScore:
-    """Means over the pictures of one set: PSNR in dB and SSIM, both on luma with a border of 4 removed."""
+    """Means over the pictures of one set: PSNR in dB and SSIM on luma, with a border of 4 removed, and ST-LPIPS."""
 
     set: str
     pictures: int
     psnr_y: float
     ssim_y: float
+    st_lpips: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,31 +65,43 @@ class QualityReport:
     scores: tuple[QualityScore, ...]
 
 
-def score(contender: Contender, sets: Iterable[BenchmarkSet], progress: Progress | None = None) -> QualityScore:
+def score(
+    contender: Contender,
+    sets: Iterable[BenchmarkSet],
+    progress: Progress | None = None,
+    st_lpips: Measure | None = None,
+) -> QualityScore:
     """Run a contender over benchmark sets.
 
     Args:
         contender: what to score.
         sets: from ``datasets.benchmark_sets``.
         progress: called after each picture with the number done and the number in its set.
+        st_lpips: see ``perceptual.st_lpips``; None leaves it out.
 
     Raises:
         InvalidInput: the contender answered with something else than a ``4h×4w×3`` ``uint8`` picture.
         PictureError: a benchmark picture cannot be read.
     """
-    return QualityScore(contender.name, contender.how, tuple(_score_set(contender, one, progress) for one in sets))
+    return QualityScore(
+        contender.name, contender.how, tuple(_score_set(contender, one, progress, st_lpips) for one in sets)
+    )
 
 
-def _score_set(contender: Contender, pictures: BenchmarkSet, progress: Progress | None) -> SetScore:
+def _score_set(
+    contender: Contender, pictures: BenchmarkSet, progress: Progress | None, st_lpips: Measure | None
+) -> SetScore:
+    measures: list[Measure] = [partial(psnr_y, border=SCALE), partial(ssim_y, border=SCALE)]
+    measures += [st_lpips] if st_lpips else []
     values = []
     for done, pair in enumerate(pictures.pairs, 1):
         low, high = pair.load()
         output = checked(contender, low)
-        values.append((psnr_y(output, high, border=SCALE), ssim_y(output, high, border=SCALE)))
+        values.append([measure(output, high) for measure in measures])
         if progress:
             progress(done, len(pictures.pairs))
-    psnrs, ssims = zip(*values, strict=True)
-    return SetScore(pictures.name, len(values), math.fsum(psnrs) / len(psnrs), math.fsum(ssims) / len(ssims))
+    means = (math.fsum(column) / len(values) for column in zip(*values, strict=True))
+    return SetScore(pictures.name, len(values), *means)
 
 
 def checked(contender: Contender, low: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -101,11 +118,17 @@ def checked(contender: Contender, low: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def table(report: QualityReport) -> str:
-    """The scores as aligned text, one contender a line, PSNR-Y / SSIM-Y for each set."""
+    """The scores as aligned text, one contender a line: PSNR-Y / SSIM-Y / ST-LPIPS, if measured, for each set."""
     sets = report.scores[0].sets if report.scores else ()
-    header = ["PSNR-Y dB / SSIM-Y", *(f"{one.set} ({one.pictures})" for one in sets)]
-    rows = [[one.contender, *(f"{each.psnr_y:.2f} / {each.ssim_y:.4f}" for each in one.sets)] for one in report.scores]
+    measured = " / ST-LPIPS" if any(one.st_lpips is not None for one in sets) else ""
+    header = [f"PSNR-Y dB / SSIM-Y{measured}", *(f"{one.set} ({one.pictures})" for one in sets)]
+    rows = [[one.contender, *map(_figures, one.sets)] for one in report.scores]
     return text_table([header, *rows])
+
+
+def _figures(one: SetScore) -> str:
+    perceptual = "" if one.st_lpips is None else f" / {one.st_lpips:.3f}"
+    return f"{one.psnr_y:.2f} / {one.ssim_y:.4f}{perceptual}"
 
 
 def _bicubic(low: NDArray[np.uint8]) -> NDArray[np.uint8]:

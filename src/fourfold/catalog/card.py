@@ -18,7 +18,7 @@ Task = Literal["image-to-image/super-resolution", "image-to-image/deblurring"]
 
 Tier = Literal["little", "big"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
-Style = Literal["faithful", "photo"]
+Style = Literal["faithful", "natural"]
 STYLES: tuple[Style, ...] = get_args(Style)
 Format = Literal["onnx", "onnx-int8", "safetensors", "ncnn-param", "ncnn-bin"]
 Precision = Literal["fp16", "fp32", "int8"]

@@ -16,6 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=MEASURED, help=f"{measured}.")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="Benchmark data; default ../shared/data.")
     parser.add_argument("--alone", action="store_true", help="Leave out third-party models, and Ray.")
+    parser.add_argument("--perceptual", action="store_true", help="quality: with ST-LPIPS, the extra 'perceptual'.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="Rounds of the paired run. Default: 15.")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="Draw the curves of routing and batch there.")
     parser.add_argument("--photos", type=int, default=2000, metavar="N", help="Photos of a batch. Default: 2000.")
@@ -31,7 +32,9 @@ def run(args: argparse.Namespace) -> int:
 
     wanted = BENCHMARKS[args.what]
     with tempfile.TemporaryDirectory() as folder:
-        report: Any = wanted.measure(BenchSetting(args.data, Path(folder), args.rounds, args.photos, args.alone))
+        report: Any = wanted.measure(
+            BenchSetting(args.data, Path(folder), args.rounds, args.photos, args.alone, args.perceptual)
+        )
     if args.plot and wanted.plot:
         wanted.plot(args.plot, report)
     print(json.dumps(asdict(report), indent=2) if args.json else wanted.table(report))

@@ -79,7 +79,7 @@ def _described(path: Path, _modified: int, _size: int) -> Card:
         summary=f"A third-party model that enlarges {scale} times, used from {path.name}.",
         task="image-to-image/super-resolution",
         tier="big",
-        style="photo",
+        style="natural",
         scale=scale,
         licence=UNKNOWN,
         provenance=f"{path.name}, sha256 {stored[-1].sha256}",

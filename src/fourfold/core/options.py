@@ -21,7 +21,7 @@ class Options:
     """What the options of all methods share: they are checked, and copied with changes."""
 
     def __post_init__(self) -> None:
-        checked(type(self), vars(self))
+        vars(self).update(checked(type(self), vars(self)))
 
     def changed(self, **changes: Any) -> Self:
         """A copy with some fields changed; ``"auto"`` means None wherever the command line takes it so.
@@ -117,11 +117,15 @@ class UpscaleOptions(RestoreOptions):
         str | None, Param("Network by its id, see `fourfold models list`, or a file of one.", short="m", auto=True)
     ] = None
     style: Annotated[
-        Literal["faithful", "photo"] | None,
-        Param("faithful: only what the input supports; photo: also repair noise and JPEG damage.", auto=True),
+        Literal["faithful", "natural"] | None,
+        Param(
+            "faithful: only what the input supports; natural: without noise and JPEG damage, and crisp by estimate.",
+            auto=True,
+            aliases=(("photo", "natural"),),
+        ),
     ] = None
     strength: Annotated[
-        float, Param("How far to go from faithful (0) to photo (1) where the style is photo.", 0, 1)
+        float, Param("How far to go from faithful (0) to natural (1) where the style is natural.", 0, 1)
     ] = 1.0
     route: Annotated[
         Literal["little", "big"] | None,
@@ -211,4 +215,4 @@ class AdaptOptions:
     seed: Annotated[int, Param("Decides the order of the photos.", 0)] = 1
 
     def __post_init__(self) -> None:
-        checked(type(self), vars(self))
+        vars(self).update(checked(type(self), vars(self)))

@@ -23,6 +23,7 @@ class Param:
         unit: of a number, as shown to the person.
         short: one-letter spelling on the command line.
         auto: whether the word ``auto`` stands for None, letting fourfold choose.
+        aliases: other words for choices, each with what it stands for; taken, and shown nowhere.
     """
 
     help: str
@@ -31,6 +32,13 @@ class Param:
     unit: str = ""
     short: str = ""
     auto: bool = False
+    aliases: tuple[tuple[str, str], ...] = ()
+
+    def meant(self, value: object) -> object:
+        """What a value stands for: None for ``auto``, the choice for an alias, else itself."""
+        if value == "auto" and self.auto:
+            return None
+        return dict(self.aliases).get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -56,14 +64,15 @@ class Parameter:
         Raises:
             UsageError: it is of another type, outside the range or not among the choices.
         """
-        if self.param.auto and text == "auto":
+        meant = self.param.meant(text)
+        if meant is None:
             return None
         if self.choices:
-            if text not in self.choices:
+            if meant not in self.choices:
                 raise UsageError(
                     f"{self.name} is one of {', '.join(self.choices)}; got {text!r}.{near(text, list(self.choices))}"
                 )
-            return text
+            return meant
         if self.kind is bool:
             if text not in ("true", "false"):
                 raise UsageError(f"{self.name} is true or false; got {text!r}")
@@ -84,7 +93,7 @@ class Parameter:
             outside = value != value or (low is not None and value < low) or (high is not None and value > high)
             if outside:
                 raise UsageError(f"{self.name} lies{self._range()}; got {value:g}")
-        elif self.choices and value not in (None, *self.choices) and not (self.param.auto and value == "auto"):
+        elif self.choices and self.param.meant(value) not in (None, *self.choices):
             raise UsageError(f"{self.name} is one of {', '.join(self.choices)}; got {value!r}")
         return value
 
@@ -149,7 +158,7 @@ def _defaults(owner: Callable[..., object]) -> Iterator[tuple[str, object]]:
 
 
 def checked(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Keyword values for a parameter dataclass, each known and within its range; ``"auto"`` becomes None.
+    """Keyword values for a parameter dataclass, each known and within its range, as ``Param.meant`` takes them.
 
     Raises:
         UsageError: a name is unknown (with a near miss) or a value is outside its range.
@@ -159,4 +168,4 @@ def checked(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise UsageError(f"unknown option {name!r}; expected one of {', '.join(known)}.{near(name, list(known))}")
         known[name].check(value)
-    return {name: None if known[name].param.auto and value == "auto" else value for name, value in values.items()}
+    return {name: known[name].param.meant(value) for name, value in values.items()}

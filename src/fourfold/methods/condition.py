@@ -79,7 +79,7 @@ class Condition:
 
     @property
     def style(self) -> tuple[Style, str]:
-        """``photo`` where there is something to repair, else ``faithful``, and a sentence that says why."""
+        """``natural`` where there is something to repair, else ``faithful``, and a sentence that says why."""
         if self.drawn:
             return "faithful", "drawn with few colours, no lossy file: nothing to repair"
         noise, blocks = (_NOISE_LOSSY, _BLOCKS_LOSSY) if self.lossy else (_NOISE, _BLOCKS)
@@ -87,7 +87,7 @@ class Condition:
         file = "a lossy file" if self.lossy else "no lossy file"
         named = self.kind in ("noisy", "compressed") and self.certainty >= _CERTAIN
         if named or self.noise > noise or self.blocks > blocks:
-            return "photo", f"{self}, {file} with {found}: there is damage to repair"
+            return "natural", f"{self}, {file} with {found}: there is damage to repair"
         return "faithful", f"{self}, {file} with {found}: clean"
 
 

@@ -25,13 +25,14 @@ class Upscaler(nn.Module):
     """Four-fold upscaler for RGB in 0..1: ``B×3×H×W`` → ``B×3×4H×4W``, unclamped.
 
     Every output pixel depends on the input within ``depth + 2`` pixels and, for each dilated layer, ``dilation - 1``
-    more. The network adds detail to the input repeated 4×4, so with a zero last layer it is nearest-neighbour upscaling.
+    more. The network adds detail to the input repeated 4×4, so with a zero last layer it is nearest-neighbour
+    upscaling.
 
     Args:
         channels: feature channels; depth: number of channels-to-channels layers.
         activation: ``leaky``, with the slope ``LEAKY_SLOPE``, or ``prelu``, with one for each channel.
-        dilation: of every second channels-to-channels layer; with 2 the network sees half as far again at the same cost,
-            as noise needs.
+        dilation: of every second channels-to-channels layer; with 2 the network sees half as far again at the same
+            cost, as noise needs.
     """
 
     scale = 4
@@ -42,7 +43,8 @@ class Upscaler(nn.Module):
         dilations = [1, *(dilation if place % 2 else 1 for place in range(depth)), 1]
         widths = [3, *[channels] * (depth + 1), 3 * self.scale**2]
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=far, dilation=far) for (a, b), far in zip(pairwise(widths), dilations, strict=True)
+            nn.Conv2d(a, b, 3, padding=far, dilation=far)
+            for (a, b), far in zip(pairwise(widths), dilations, strict=True)
         )
         self.acts = nn.ModuleList(ACTIVATIONS[activation](channels) for _ in range(depth + 1))
         self._initialise()

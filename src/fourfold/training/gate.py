@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from fourfold import engines
 from fourfold.catalog.card import Card, Gate
 from fourfold.core.errors import InvalidInput
-from fourfold.imaging import degrade, tiling
+from fourfold.imaging import tiling
 from fourfold.methods import gate as rule
 from fourfold.methods import route
-from fourfold.training import data
+from fourfold.training import data, degradations
 
 SIDE = 176
 """Pixels a side of the part of each small photo that is looked at."""
@@ -41,7 +41,7 @@ class Tiles:
 
 
 def look(little: Card, big: Card, photos: Sequence[Path], seed: int = 1) -> Tiles:
-    """Run both networks over the middle of every training photo, shrunk (and degraded, if their style is photo)."""
+    """Run both networks over the middle of every training photo, shrunk (and degraded, if their style is natural)."""
     coarse = tiling.plan((SIDE, SIDE), big.receptive_field)
     ((tile,),) = coarse.rows
     runners = [engines.load(card, tile=coarse.shape) for card in (little, big)]
@@ -54,8 +54,8 @@ def look(little: Card, big: Card, photos: Sequence[Path], seed: int = 1) -> Tile
         y, x = ((length - SIDE) // 2 for length in pair.low.shape[:2])
         high = pair.high[4 * y : 4 * (y + SIDE), 4 * x : 4 * (x + SIDE)]
         low = pair.low[y : y + SIDE, x : x + SIDE]
-        if big.style == "photo":
-            low = degrade.photo(high, np.random.default_rng([seed, number]))
+        if big.style == "natural":
+            low = degradations.degraded(high, np.random.default_rng([seed, number]))
         real = low.astype(np.float32) / np.float32(255)
         planes = np.ascontiguousarray(tiling.read(real, tile, coarse.shape).transpose(2, 0, 1)[None])
         ours, better = (runner.levels(planes)[0][tile.inner(big.scale)] for runner in runners)

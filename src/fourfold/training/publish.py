@@ -16,11 +16,10 @@ from fourfold.convert import export, export_vit
 from fourfold.core.atomic import write_text
 from fourfold.core.errors import ModelError
 from fourfold.engines.pytorch import build, fill, read_state
-from fourfold.imaging import degrade
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.featsharp import FeatSharp, Upsampler
 from fourfold.networks.vit import VisionTransformer
-from fourfold.training import data
+from fourfold.training import data, degradations
 from fourfold.training import gate as gates
 
 MAX_LOSS_INT8 = 0.05
@@ -119,7 +118,7 @@ def _calibration(photos: Sequence[Path], card: Card) -> list[NDArray[np.float32]
 
 
 def _low(card: Card, high: data.Picture, clean: data.Picture, number: int) -> data.Picture:
-    return clean if card.style == "faithful" else degrade.photo(high, np.random.default_rng([7, number]))
+    return clean if card.style == "faithful" else degradations.degraded(high, np.random.default_rng([7, number]))
 
 
 def _planes(low: data.Picture) -> NDArray[np.float32]:

@@ -50,7 +50,7 @@ class Network {
 // Which networks make a style at a strength, the plain one first.
 function networks(style, strength) {
   if (style === "faithful" || strength === 0) return ["networks/faithful.onnx"];
-  return strength === 1 ? ["networks/photo.onnx"] : ["networks/faithful.onnx", "networks/photo.onnx"];
+  return strength === 1 ? ["networks/natural.onnx"] : ["networks/faithful.onnx", "networks/natural.onnx"];
 }
 
 function probe() {
@@ -135,7 +135,7 @@ async function opened(file) {
 // Upscale a file. onTile(done, total, canvas) is called after each tile; aborting the signal stops between two.
 export async function restore(file, { style, strength }, onTile, signal) {
   const { image, drawn, clear } = await opened(file);
-  const chosen = style === "auto" ? (file.type === "image/jpeg" ? "photo" : "faithful") : style;
+  const chosen = style === "auto" ? (file.type === "image/jpeg" ? "natural" : "faithful") : style;
   const total = Math.ceil(image.width / KEEP) * Math.ceil(image.height / KEEP);
   const gpu = total >= WORTH_IT && (await worksOnGpu());
   const settings = { gpu, networks: networks(chosen, strength) };

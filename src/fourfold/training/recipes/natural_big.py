@@ -1,4 +1,4 @@
-"""The big network, natural style: fourteen 48-channel layers, every second dilated, taught by Real-ESRGAN general-x4v3.
+"""The big network, natural style: twelve 48-channel layers, every second dilated, taught by Real-ESRGAN general-x4v3.
 
 Command:  fourfold train natural_big --photos ../shared/data/photos --photos ../shared/data/photos2
 Claim:    none yet: not trained.
@@ -7,8 +7,8 @@ Claim:    none yet: not trained.
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 recipe = UpscalerRecipe(
-    name="natural-big", channels=48, depth=14, dilation=2, windows=1_000, windows_degraded=True, stages=(
-        UpscalerStage(steps=9_000, batch=8, patch=56, margin=8, degraded="mild", graphics=0.06, teacher="general-x4v3",
+    name="natural-big", channels=48, depth=12, dilation=2, windows=1_000, windows_degraded=True, stages=(
+        UpscalerStage(steps=10_000, batch=8, patch=56, margin=8, degraded="mild", graphics=0.06, teacher="general-x4v3",
                       taught=0.8, muon=0.012),
     ),
 )  # fmt: skip

@@ -1,0 +1,21 @@
+"""The little network, natural style: eight 32-channel layers, every second dilated, taught by Real-ESRGAN general-x4v3.
+
+Command:  fourfold train natural_little --photos ../shared/data/photos --photos ../shared/data/photos2
+Claim:    none yet: not trained.
+"""
+
+from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
+
+recipe = UpscalerRecipe(
+    name="natural-little", channels=32, depth=8, dilation=2, windows=1_000, windows_degraded=True, stages=(
+        UpscalerStage(steps=9_000, batch=8, patch=48, margin=6, degraded="mild", graphics=0.06, teacher="general-x4v3",
+                      taught=0.8, muon=0.015),
+    ),
+)  # fmt: skip
+
+
+def tiny() -> UpscalerRecipe:
+    """A twin that trains in seconds on a few photos."""
+    return recipe.override("name=natural-little-tiny", "channels=8", "depth=2", "steps=6", "batch=2", "patch=16",
+                           "margin=0", "graphics=0", "taught=0", "photos=2", "check_every=3", "save_every=3",
+                           "warmup=2")  # fmt: skip
