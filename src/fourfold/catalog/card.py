@@ -58,7 +58,11 @@ class SizeRule:
 
 @dataclass(frozen=True)
 class Training:
-    """How the weights came to be: recipe and data by name, optimiser steps, hours on which machine, and when."""
+    """How the weights came to be: recipe and data by name, optimiser steps, hours on which machine, and when.
+
+    ``teacher`` names a network whose answers were learned, with its licence and its data as far as known;
+    ``licence_text`` the file of that licence in ``catalog/licences``.
+    """
 
     recipe: str
     data: str
@@ -66,6 +70,8 @@ class Training:
     hours: float
     machine: str
     date: date
+    teacher: str = ""
+    licence_text: str = ""
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ def hard(high: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.4:
         small = degrade.gaussian_blur(small, sigma := rng.uniform(0.2, 1.0), sigma)
     small = _resized(small, _quarter(high), rng)
-    small = _noisy(small, rng, 2, 30) if rng.random() < 0.6 else small
-    return degrade.jpeg(small, int(rng.integers(25, 95)), rng) if rng.random() < 0.8 else small
+    small = _noisy(small, rng, 2, 30) if rng.random() < 0.75 else small
+    return degrade.jpeg(small, int(rng.integers(25, 95)), rng) if rng.random() < 0.5 else small
 
 
 def messenger(high: Picture, rng: np.random.Generator) -> Picture:

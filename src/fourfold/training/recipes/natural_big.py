@@ -7,7 +7,7 @@ Claim:    none yet: not trained.
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 recipe = UpscalerRecipe(
-    name="natural-big", channels=48, depth=12, dilation=2, windows=1_000, windows_degraded=True, stages=(
+    name="natural-big", channels=48, depth=12, dilation=2, windows=1_200, windows_degraded=True, stages=(
         UpscalerStage(steps=10_000, batch=8, patch=56, margin=8, degraded="mild", graphics=0.06, teacher="general-x4v3",
                       taught=0.8, muon=0.012),
     ),
