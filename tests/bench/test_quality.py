@@ -8,11 +8,13 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from fourfold.bench.datasets import BenchmarkSet, ReferencePair, benchmark_sets
+from fourfold.bench.artefacts import artefacts
+from fourfold.bench.datasets import BenchmarkSet, Damage, ReferencePair, benchmark_sets
 from fourfold.bench.perceptual import st_lpips
 from fourfold.bench.quality import BICUBIC, LANCZOS, Contender, QualityReport, score, table
 from fourfold.core.errors import InvalidInput, MissingExtra
 from fourfold.imaging.metrics import psnr_y, ssim_y
+from fourfold.imaging.resize import bicubic
 
 
 @pytest.fixture
@@ -49,6 +51,19 @@ def test_scores_are_the_means_over_the_pictures(small_set):
 def test_a_wrong_answer_names_the_contender(small_set, wrong):
     with pytest.raises(InvalidInput, match="crooked: expected"):
         score(Contender("crooked", wrong), [small_set])
+
+
+def test_degraded_sets_have_artefacts_compared_with_the_truths(tmp_path):
+    high = np.repeat(np.random.default_rng(2).normal(120, 2, (128, 160, 1)), 3, axis=2).round().astype(np.uint8)
+    Pillow.fromarray(high).save(tmp_path / "high.png")
+    Pillow.fromarray(bicubic(high, (32, 40))).save(tmp_path / "low.png")
+    pair = ReferencePair("p", tmp_path / "low.png", tmp_path / "high.png", (Damage(1, (1, 1), (9, 9), (90, 90)), 0))
+    report = QualityReport((score(Contender("nearest", nearest), [BenchmarkSet("Spoiled", (pair,))]),))
+    ours, its = artefacts(nearest(pair.load()[0]), high)
+    found = report.scores[0].sets[0].artefacts
+    assert found == pytest.approx([mine / true for mine, true in zip(ours, its, strict=True)])
+    assert found.noise > 2
+    assert table(report).splitlines()[-1].split()[-5:] == " / ".join(f"{value:.2f}" for value in found).split()
 
 
 def test_st_lpips_joins_where_asked_for_and_says_what_is_missing(small_set, monkeypatch):

@@ -95,7 +95,7 @@ def test_an_unknown_model_is_answered_with_the_closest() -> None:
 
 
 def test_facts_without_a_model_list_what_there_is() -> None:
-    with pytest.raises(ModelError, match=rf"x3 big photo, found 0 \(there is .*{load.all_cards()[0].id}"):
+    with pytest.raises(ModelError, match=rf"x3 big natural, found 0 \(there is .*{load.all_cards()[0].id}"):
         load.find("image-to-image/super-resolution", 3, "big", "natural")
 
 

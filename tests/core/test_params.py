@@ -89,3 +89,12 @@ def test_a_function_has_parameters_too():
 )
 def test_says_what_is_expected(name, words):
     assert KNOWN[name].expected() == words
+
+
+def test_an_older_word_is_taken_for_the_new_one_and_shown_nowhere():
+    style = parameters(UpscaleOptions)["style"]
+    assert style.parse("photo") == "natural"
+    assert UpscaleOptions(style="photo") == UpscaleOptions().changed(style="photo") == UpscaleOptions(style="natural")
+    assert "photo" not in style.expected()
+    assert "photo" not in style.schema()["enum"]
+    assert UpscaleOptions(style="auto").style is None

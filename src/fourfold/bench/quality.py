@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from fourfold.bench.artefacts import Artefacts, artefacts
 from fourfold.bench.datasets import SCALE, BenchmarkSet
 from fourfold.core.contract import Progress
 from fourfold.core.errors import InvalidInput
@@ -40,13 +41,17 @@ class Contender:
 
 @dataclass(frozen=True)
 class SetScore:
-    """Means over the pictures of one set: PSNR in dB and SSIM on luma, with a border of 4 removed, and ST-LPIPS."""
+    """Means over the pictures of one set: PSNR in dB and SSIM on luma, with a border of 4 removed, and ST-LPIPS.
+
+    ``artefacts`` is there for degraded sets: the means of outputs over those of truths.
+    """
 
     set: str
     pictures: int
     psnr_y: float
     ssim_y: float
     st_lpips: float | None = None
+    artefacts: Artefacts | None = None
 
 
 @dataclass(frozen=True)
@@ -93,15 +98,21 @@ def _score_set(
 ) -> SetScore:
     measures: list[Measure] = [partial(psnr_y, border=SCALE), partial(ssim_y, border=SCALE)]
     measures += [st_lpips] if st_lpips else []
-    values = []
+    values, compared = [], []
     for done, pair in enumerate(pictures.pairs, 1):
         low, high = pair.load()
         output = checked(contender, low)
         values.append([measure(output, high) for measure in measures])
+        if pair.damage:
+            compared.append(artefacts(output, high))
         if progress:
             progress(done, len(pictures.pairs))
-    means = (math.fsum(column) / len(values) for column in zip(*values, strict=True))
-    return SetScore(pictures.name, len(values), *means)
+    means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
+    ratios = np.divide(*np.sum(compared, axis=0)) if compared else ()
+    return SetScore(
+        pictures.name, len(values), *means[:2], means[2] if st_lpips else None,
+        Artefacts(*map(float, ratios)) if compared else None,
+    )  # fmt: skip
 
 
 def checked(contender: Contender, low: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -118,12 +129,26 @@ def checked(contender: Contender, low: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def table(report: QualityReport) -> str:
-    """The scores as aligned text, one contender a line: PSNR-Y / SSIM-Y / ST-LPIPS, if measured, for each set."""
+    """The scores as aligned text, one contender a line: PSNR-Y / SSIM-Y / ST-LPIPS, if measured, then artefacts."""
     sets = report.scores[0].sets if report.scores else ()
     measured = " / ST-LPIPS" if any(one.st_lpips is not None for one in sets) else ""
     header = [f"PSNR-Y dB / SSIM-Y{measured}", *(f"{one.set} ({one.pictures})" for one in sets)]
     rows = [[one.contender, *map(_figures, one.sets)] for one in report.scores]
-    return text_table([header, *rows])
+    return "\n\n".join([text_table([header, *rows]), *_artefacts(report)])
+
+
+def _artefacts(report: QualityReport) -> list[str]:
+    """A table of the degraded sets, if there are any."""
+    sets = [one for one in report.scores[0].sets if one.artefacts] if report.scores else []
+    header = ["noise / worms / grid, times the truth's", *(one.set for one in sets)]
+    rows = [
+        [
+            one.contender,
+            *(" / ".join(f"{value:.2f}" for value in each.artefacts) for each in one.sets if each.artefacts),
+        ]
+        for one in report.scores
+    ]
+    return [text_table([header, *rows])] if sets else []
 
 
 def _figures(one: SetScore) -> str:
