@@ -110,7 +110,7 @@ def _score_set(
     means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
     ratios = np.divide(*np.sum(compared, axis=0)) if compared else ()
     return SetScore(
-        pictures.name, len(values), *means[:2], means[2] if st_lpips else None,
+        pictures.name, len(values), means[0], means[1], means[2] if st_lpips else None,
         Artefacts(*map(float, ratios)) if compared else None,
     )  # fmt: skip
 
