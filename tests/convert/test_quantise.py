@@ -48,6 +48,16 @@ def test_the_last_layer_and_the_most_sensitive_one_stay_as_they_were(network, ti
     assert sum(node.output[0] in last for node in plain) == 2
 
 
+def test_kernels_that_stay_are_stored_in_half_the_bytes(network, tiles):
+    graph = onnx.load_from_string(to_int8(network, tiles)).graph
+    kinds = {one.name: one.data_type for one in graph.initializer}
+    casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    plain = [node.input[1] for node in graph.node if node.op_type == "Conv" and node.input[1] in casts]
+    assert len(plain) == 3
+    assert all(kinds[casts[name]] == onnx.TensorProto.FLOAT16 for name in plain)
+    assert sum(np.prod(one.dims) for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT) < 500
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_flat_black_and_white_come_back_exactly(network, tiles, engine):
     made = to_int8(network, tiles)

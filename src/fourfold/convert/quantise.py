@@ -10,6 +10,7 @@ import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fourfold.core.contract import Floats
 from fourfold.core.errors import MissingExtra
@@ -46,17 +47,40 @@ def to_int8(model: bytes, tiles: Sequence[Floats]) -> bytes:
         return sum(float(np.square(_answers(candidate, t) - w).mean()) for t, w in zip(tiles, wanted, strict=True))
 
     spared = [node.name for node in convolutions if node.name not in linear]
-    return min((with_ends(_quantised(model, tiles, [*linear, one])) for one in spared), key=distance)
+    return min((with_ends(halved(_quantised(model, tiles, [*linear, one]))) for one in spared), key=distance)
+
+
+def halved(model: bytes) -> bytes:
+    """The model with the kernels that are not quantised stored in fp16, and a cast after each; they came from fp16."""
+    proto = onnx.load_from_string(model)
+    constants, users = _constants(proto), [node for node in proto.graph.node if node.op_type == "Conv"]
+    casts = []
+    for name in dict.fromkeys(node.input[1] for node in users if node.input[1] in constants):
+        _store(constants[name], numpy_helper.to_array(constants[name]).astype(np.float16), f"{name}.fp16")
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.fp16"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _constants(proto: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    return {one.name: one for one in proto.graph.initializer}
+
+
+def _store(constant: onnx.TensorProto, value: NDArray[Any], name: str) -> None:
+    constant.CopyFrom(numpy_helper.from_array(value, name))
 
 
 def with_ends(model: bytes) -> bytes:
     """The model with the smallest change to its last layer that keeps flat black and flat white exact.
 
     Rounding shifts flat areas by up to a level, which is visible there. The least-squares change of the last layer that
-    corrects both is proportional to the difference of their features.
+    corrects both is proportional to the difference of their features. What fp16 rounds of it in the kernel is made good
+    in the bias, for black.
 
     Args:
-        model: a network whose last convolution is not quantised and whose answer is shuffled from it.
+        model: a network from ``halved`` whose last convolution is not quantised and whose answer is shuffled from it.
     """
     proto = onnx.load_from_string(model)
     last = [node for node in proto.graph.node if node.op_type == "Conv"][-1]
@@ -64,12 +88,13 @@ def with_ends(model: bytes) -> bytes:
     (black, dark), (white, light) = (_flat(model, level, last.input[0], shuffled.input[0]) for level in (0, 1))
     apart, off = white - black, np.stack([dark, light - 1])
     slope = -np.outer(off[1] - off[0], apart) / max(float(apart @ apart), 1e-12)
-    constants = {one.name: one for one in proto.graph.initializer}
-    weight, bias = (constants[name] for name in last.input[1:])
-    taps = numpy_helper.to_array(weight)
-    change = (slope / (taps.shape[2] * taps.shape[3]))[..., None, None]
-    for stored, value in ((weight, taps + change), (bias, numpy_helper.to_array(bias) - off[0] - slope @ black)):
-        stored.CopyFrom(numpy_helper.from_array(value.astype(np.float32), stored.name))
+    constants = _constants(proto)
+    weight, bias = constants[f"{last.input[1]}.fp16"], constants[last.input[2]]
+    taps = numpy_helper.to_array(weight).astype(np.float64)
+    changed = (taps + (slope / (taps.shape[2] * taps.shape[3]))[..., None, None]).astype(np.float16)
+    shifted = numpy_helper.to_array(bias) - off[0] - (changed - taps).sum((2, 3)) @ black
+    _store(weight, changed, weight.name)
+    _store(bias, shifted.astype(np.float32), bias.name)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -118,7 +143,7 @@ def _quantised(model: bytes, tiles: Sequence[Floats], kept: list[str]) -> bytes:
 
 def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     """The stored fp16 constants widened in place of the casts that widen them at run time."""
-    constants = {one.name: one for one in model.graph.initializer}
+    constants = _constants(model)
     casts = [node for node in model.graph.node if node.op_type == "Cast"]
     for node in casts:
         stored = constants[node.input[0]]
