@@ -105,15 +105,19 @@ def write_gate(path: Path, gate: Gate) -> None:
 
 
 def _calibration(photos: Sequence[Path], card: Card) -> list[NDArray[np.float32]]:
+    """Tiles of one size: photos that are smaller are passed over."""
     paths = data.split_all(photos)[0]
     rng = np.random.default_rng(5)
-    tiles = []
-    chosen = rng.choice(len(paths), size=min(_CALIBRATED_ON, len(paths)), replace=False)
-    for number, pair in enumerate(data.read_pairs([paths[index] for index in chosen])):
-        side = min(_SIDE, *pair.low.shape[:2])
-        y, x = (int(rng.integers(length - side + 1)) for length in pair.low.shape[:2])
-        high = pair.high[4 * y : 4 * (y + side), 4 * x : 4 * (x + side)]
-        tiles.append(_planes(_low(card, high, pair.low[y : y + side, x : x + side], number))[0])
+    tiles: list[NDArray[np.float32]] = []
+    for number, index in enumerate(rng.permutation(len(paths))):
+        (pair,) = data.read_pairs([paths[index]])
+        if min(pair.low.shape[:2]) < _SIDE:
+            continue
+        y, x = (int(rng.integers(length - _SIDE + 1)) for length in pair.low.shape[:2])
+        high = pair.high[4 * y : 4 * (y + _SIDE), 4 * x : 4 * (x + _SIDE)]
+        tiles.append(_planes(_low(card, high, pair.low[y : y + _SIDE, x : x + _SIDE], number))[0])
+        if len(tiles) == _CALIBRATED_ON:
+            break
     return tiles
 
 
