@@ -79,7 +79,7 @@ class RestoreOptions(Options):
         Literal["keep", "now"], Param("Date of the file of the result: that of the input's, or now, as other tools do.")
     ] = "now"
     damaged: Annotated[
-        Literal["refuse", "accept"], Param("What to do with a JPEG more than half of whose pixels are damaged.")
+        Literal["refuse", "accept"], Param("What to do with a photo of which more than half is damaged.")
     ] = "refuse"
 
     @property

@@ -33,7 +33,10 @@ MAX_PIXELS = 300_000_000
 """Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
 
 _SPOOL_BYTES = 64 << 20
-_HDR = "The picture is meant for HDR screens ({}), which the networks were not trained on; check the result."
+_HDR = (
+    "The picture is meant for HDR screens ({}). Its values are taken as they are and keep that colour space, but the "
+    "networks were not trained on such; check the result."
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def read(
         source: a file, or the bytes of one.
         max_pixels: height times width above which the file is refused before anything is decoded.
         page: which of several pictures, from 1; None takes the first, and notes that there are more.
-        damaged: whether to take a JPEG more than half of whose pixels are missing or wrong; up to there it is taken
-            with a note.
+        damaged: whether to take a picture more than half of whose pixels are missing or wrong; up to there it is taken
+            with a note where that can be known, see ``docs/reference/formats.md``.
 
     Raises:
         PictureError: no file, not a picture, damaged or cut short, no such page, or more than ``max_pixels``.
