@@ -147,7 +147,8 @@ TAIL = """
   is not brighter than the reference white to all others.
 - TIFF is read with 1 to 16 bits, as grey, palette, RGB, CMYK, YCbCr or L\\*a\\*b\\*, in strips, tiles or
   planes, and as floating point from 0 to 1. AVIF files of 10 or 12 bits are read with 8, which a note says.
-- Of animations and files with several pictures the first is taken, which a note says. Pages of a TIFF that are marked
+- Of animations and files with several pictures the first is taken, which a note says; `--pages 2` takes another one,
+  and `--pages all` makes a file of each (of a folder; a job of the service makes one). Pages of a TIFF that are marked
   as thumbnails or masks are no pictures. Camera raws are refused: develop them first.
 - Of a damaged JPEG, and of a HEIC of which tiles are missing, a note says how many of the pixels are missing or wrong;
   with more than half it is refused, unless `--damaged accept` is given. Other damaged files are refused.
@@ -187,8 +188,8 @@ in a store are dated when they are stored.
 def _reads(row: files.Format) -> str:
     depths = [8]
     if row.name == "HEIF":
-        deep = np.ascontiguousarray(charts.gradient(36, 50, 3))
-        depths += [bits for bits in (10, 12) if files.read(heif_files.heic([heif_files.coded(deep, bits)])).depth == 16]
+        made = {bits: heif_files.heic([heif_files.coded(heif_files.picture(64, 96), bits)]) for bits in (10, 12)}
+        depths += [bits for bits in (10, 12) if files.read(made[bits]).depth == 16]
     elif row.sixteen and files.read(made_elsewhere(row.name, charts.gradient(36, 50, 3, 16))).depth == 16:
         depths += [16]
     return ", ".join(map(str, depths))

@@ -27,12 +27,13 @@ from fourfold.methods.restorer import Report
 
 @dataclass(frozen=True)
 class Job:
-    """A photo to be done: names relative to source and target, the photo's bytes and stamp."""
+    """A photo to be done: names relative to source and target, the photo's bytes and stamp, and its page, if asked."""
 
     source: str
     target: str
     size: int
     stamp: str
+    page: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Worker:
         try:
             with self._scratch() as scratch:
                 local = self._source.fetched(job.source, scratch)
-                made = self._restored(local, scratch / PurePosixPath(job.target).name)
+                made = self._restored(local, scratch / PurePosixPath(job.target).name, job.page)
                 if isinstance(made, Failure):
                     return _failed(undone, made.error, local, f"{self._setting.source.rstrip('/')}/{job.source}")
                 size = Path(made.output).stat().st_size
@@ -91,8 +92,9 @@ class Worker:
         figures.pop("routing", None)  # a map of every tile: too much for a line of the journal
         return replace(undone, bytes=size, figures=figures)
 
-    def _restored(self, photo: Path, result: Path) -> Report | Failure:
-        (outcome,) = restore_files([str(photo)], str(result), self._setting.options, session=self._session)
+    def _restored(self, photo: Path, result: Path, page: int | None) -> Report | Failure:
+        options = self._setting.options.changed(pages=page)
+        (outcome,) = restore_files([str(photo)], str(result), options, session=self._session)
         return outcome
 
     @contextmanager
