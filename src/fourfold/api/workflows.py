@@ -21,6 +21,7 @@ from fourfold.core.environment import environment
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import RestoreOptions
+from fourfold.imaging import files
 from fourfold.models.classifier import Classifier, Encoding
 from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
@@ -48,12 +49,18 @@ class NodeTools:
 
     Attributes:
         session: whose networks are used; engines: of networks where a step leaves them open, see ``Restorer.prepare``.
+        decoded: photos that need not be read from their files.
     """
 
     session: Session = field(default_factory=Session)
     engines: Mapping[str, str] = field(default_factory=dict)
+    decoded: Mapping[Path, Image] = field(default_factory=dict)
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
     _sharpeners: dict[int, Sharpener] = field(default_factory=dict, init=False, repr=False)
+
+    def read(self, path: Path) -> Image:
+        """As ``workflow.node.Tools`` says."""
+        return self.decoded.get(path) or files.read(path)
 
     def models(self, options: RestoreOptions) -> dict[str, str]:
         """As ``workflow.node.Tools`` says."""
