@@ -108,7 +108,9 @@ class Names:
                 known = ", ".join(f"{{{one}}}" for one in FIELDS)
                 raise UsageError(f"--name knows {known}; got {{{name}}}.{near(name, list(FIELDS))}")
             if bad := _FORBIDDEN & set(text):
-                raise UsageError(f"--name is a file's name, without {' '.join(sorted(bad))}; got {self.template!r}")
+                raise UsageError(
+                    f"expected --name as a file's name, without {' '.join(sorted(bad))}; got {self.template!r}"
+                )
         if not any(name == "stem" for _, name, _, _ in parts):
             raise UsageError(f"--name needs {{stem}}, so that results have names of their own; got {self.template!r}")
 

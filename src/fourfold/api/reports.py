@@ -54,7 +54,9 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
     try:
         write_text(path, text)
     except OSError as error:
-        raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
+        raise PictureError(
+            f"{path}: expected to write the report here: {error.strerror}. Give another --report"
+        ) from error
 
 
 def _tinted(shown: dict[str, Any]) -> dict[str, Any]:

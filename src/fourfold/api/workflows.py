@@ -147,7 +147,9 @@ def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
         folder.mkdir(parents=True, exist_ok=True)
         kept.folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise PictureError(f"{folder}: expected a folder to write to: {error.strerror}") from error
+        raise PictureError(
+            f"{folder}: expected a folder to write to: {error.strerror}. Give another --output"
+        ) from error
     return Place(folder, "", kept, fresh, overwrite=overwrite)
 
 
@@ -252,7 +254,9 @@ def _write(path: Path, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise PictureError(f"{path}: expected to write the manifest here: {error.strerror}") from error
+        raise PictureError(
+            f"{path}: expected to write the manifest here: {error.strerror}. Give another --output"
+        ) from error
 
 
 def _run_one(

@@ -197,7 +197,9 @@ class Spec:
                 f"bits, {self.width}×{self.height}"
             )
         if not row.writable:
-            raise UsageError(f"{row.name} files can be read but not written: use --format png or jpg")
+            raise UsageError(
+                f"{row.name} files can be read but not written, expected another format: use --format png or jpg"
+            )
         if self.channels in (2, 4) and not row.alpha:
             raise UsageError(f"{row.name} holds no transparency: use --format png")
         if self.depth == 16 and not row.sixteen:
@@ -215,7 +217,7 @@ class Spec:
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise UsageError(f"expected a quality from 1 to 100, got {self.quality}. Give one of these")
         if self.profile and (reason := color.usable(self.profile, 1 if self.channels < 3 else 3)):
-            raise InvalidInput(f"the colour profile does not fit the pixels: {reason}")
+            raise InvalidInput(f"expected a colour profile that fits the pixels: {reason}")
 
 
 class _Encoder(Protocol):

@@ -3,10 +3,9 @@
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -24,6 +23,7 @@ from fourfold.api.restore import guarded, page_numbers
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.convert import third_party
+from fourfold.core.atomic import scratch
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.machine import memory_available
 from fourfold.core.options import TASKS, RestoreOptions, UpscaleOptions
@@ -173,15 +173,15 @@ class Batch:
     def _scratch(self) -> Iterator[str | None]:
         """A folder for what is in the making, removed with all that workers left there when they were stopped."""
         folder = self.target.scratch()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)  # what a batch that was killed left
-        elif self._engine == "local":
-            folder = Path(tempfile.mkdtemp(prefix="fourfold-"))
+        if folder is None:
+            with scratch() if self._engine == "local" else nullcontext() as temporary:
+                yield None if temporary is None else str(temporary)
+            return
+        shutil.rmtree(folder, ignore_errors=True)  # what a batch that was killed left
         try:
-            yield None if folder is None else str(folder)
+            yield str(folder)
         finally:
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _do(self, engine: Workers, jobs: Iterable[Job]) -> Iterator[Outcome]:
         for outcome in engine.do(jobs):

@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,7 @@ from fourfold.api.names import SHORTENED, was_shortened
 from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
+from fourfold.core.atomic import scratch
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError
 from fourfold.core.options import TASKS, RestoreOptions
 from fourfold.methods.restorer import Report
@@ -100,12 +100,16 @@ class Worker:
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
         """A folder of its own for one photo, empty again afterwards."""
-        folder = Path(self._setting.scratch or tempfile.gettempdir()) / f"fourfold-{secrets.token_hex(8)}"
+        if self._setting.scratch is None:
+            with scratch() as folder:
+                yield folder
+            return
+        folder = Path(self._setting.scratch) / f"fourfold-{secrets.token_hex(8)}"
         try:
             folder.mkdir(mode=0o700, parents=True)
         except OSError as error:
             kind = NotEnough if is_full(error) else PictureError
-            raise kind(f"{folder}: expected a folder to write to: {error.strerror}") from error
+            raise kind(f"{folder}: expected a folder to write to: {error.strerror}. Make room") from error
         try:
             yield folder
         finally:

@@ -343,7 +343,9 @@ def _opened(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
                 raise
             raise PictureError(_RARE.format(name)) from error
         except Pillow.DecompressionBombError as error:  # the WebP plugin checks by itself
-            raise PictureError(f"{error}. If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS") from error
+            raise PictureError(
+                f"expected a smaller picture: {error}. If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS"
+            ) from error
 
 
 def _channels(picture: Pillow.Image) -> int:
