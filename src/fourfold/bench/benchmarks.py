@@ -15,9 +15,8 @@ from PIL import Image as Pillow
 
 from fourfold import engines
 from fourfold.api.batch.run import Batch
-from fourfold.api.restore import restore_files
+from fourfold.api.restore import restored
 from fourfold.api.session import Session
-from fourfold.api.targets import Failure
 from fourfold.api.upscaling import UpscaleRestorer
 from fourfold.api.workflows import run_workflow
 from fourfold.bench import adapt_gain as gained
@@ -71,9 +70,7 @@ def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timin
     found = datasets.data_folder(data)
     threads = available()
     others = () if alone else (*peers.peers(found, threads), peers.real_esrgan_shape(threads))
-    picture = next(one for one in datasets.benchmark_sets(found) if one.name == "BSD20").pairs[1].load()[1]
-    photo = folder / "megapixel.jpg"
-    Pillow.fromarray(_tiled_to(picture, (816, 1224))).save(photo, quality=95)
+    picture, photo = _megapixel(found, folder)
     contenders = (*_own(), scoring.BICUBIC, scoring.LANCZOS, *others)
     return timing.measure(contenders, picture, _whole_runs(photo), threads, timing.Rounds(measured=rounds))
 
@@ -125,14 +122,10 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
     Raises:
         UsageError: the data is not there.
     """
-    photo, out, session = folder / "megapixel.jpg", folder / "out", Session()
-    picture = next(one for one in datasets.benchmark_sets(datasets.data_folder(data)) if one.name == "BSD20")
-    Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
+    out, session = folder / "out", Session()
+    _, photo = _megapixel(datasets.data_folder(data), folder)
 
-    def direct() -> None:
-        (outcome,) = restore_files([str(photo)], overwrite=True, session=session)
-        if isinstance(outcome, Failure):
-            raise outcome.error
+    direct = partial(restored, str(photo), UpscaleOptions(), session)
 
     def around() -> None:
         made = run_workflow("upscale", {"photo": photo}, out, session=session)
@@ -327,12 +320,18 @@ def _whole_run(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
     session = Session()
 
     def run() -> tuple[float, float]:
-        (outcome,) = restore_files([str(photo)], options=options, overwrite=True, session=session)
-        if isinstance(outcome, Failure):
-            raise outcome.error
-        return outcome.seconds, outcome.seconds_model
+        report = restored(str(photo), options, session)
+        return report.seconds, report.seconds_model
 
     return run
+
+
+def _megapixel(data: Path, folder: Path) -> tuple[NDArray[np.uint8], Path]:
+    """A picture of the benchmark sets, and a JPEG of one megapixel that is made of it."""
+    picture = next(one for one in datasets.benchmark_sets(data) if one.name == "BSD20").pairs[1].load()[1]
+    photo = folder / "megapixel.jpg"
+    Pillow.fromarray(_tiled_to(picture, (816, 1224))).save(photo, quality=95)
+    return picture, photo
 
 
 def _tiled_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

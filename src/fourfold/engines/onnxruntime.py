@@ -34,6 +34,31 @@ def engine() -> Any:
     return onnxruntime
 
 
+def session(
+    model: bytes, threads: int | None = None, *, tile: tuple[int, int] | None = None, quiet: bool = False
+) -> Any:
+    """An inference session.
+
+    Args:
+        model: the file's content. threads: to use, None leaves that to the engine. tile: sizes that it shall plan its
+            memory for, once: the arena then never grows. quiet: whether not even errors are logged.
+
+    Raises:
+        RuntimeFailure: the engine cannot prepare the model.
+    """
+    options = engine().SessionOptions()
+    options.log_severity_level = 4 if quiet else 3
+    if threads is not None:
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    for name, size in zip(("batch", "height", "width"), (1, *tile) if tile else (), strict=False):
+        options.add_free_dimension_override_by_name(name, size)
+    try:
+        return engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise RuntimeFailure(f"onnxruntime cannot prepare the model: {error}") from error
+
+
 class OnnxRunner:
     """An ONNX model behind the ``core.contract.Runner`` protocol. Calls may come from several threads.
 
@@ -52,21 +77,7 @@ class OnnxRunner:
         self.tile = tile
         self.precision: str = precision
         self._scale = scale
-        options = engine().SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.graph_optimization_level = engine().GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        # Known sizes let the engine plan its memory once: the arena then never grows.
-        for name, size in (("batch", 1), ("height", tile[0]), ("width", tile[1])):
-            options.add_free_dimension_override_by_name(name, size)
-        try:
-            self._session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise RuntimeFailure(
-                f"onnxruntime cannot prepare the model for {tile[0]}×{tile[1]} tiles: {error}"
-            ) from error
+        self._session = session(model, threads, tile=tile)
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
@@ -103,13 +114,8 @@ def runs(model: bytes) -> Callable[[Floats], Floats]:
     Raises:
         ModelError: it does not take and give one picture of free height and width in single precision.
     """
-    options = engine().SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelError(f"onnxruntime cannot read the model: {error}") from error
-    ends = [*session.get_inputs(), *session.get_outputs()]
+    made = session(model, quiet=True)
+    ends = [*made.get_inputs(), *made.get_outputs()]
     if [end.type for end in ends] != ["tensor(float)"] * 2 or any(isinstance(n, int) for n in ends[0].shape[2:]):
         found = ", ".join(f"{end.name}: {end.type} {end.shape}" for end in ends)
         raise ModelError(
@@ -118,7 +124,7 @@ def runs(model: bytes) -> Callable[[Floats], Floats]:
 
     def run(tile: Floats) -> Floats:
         try:
-            answer: Floats = session.run(None, {ends[0].name: tile[None]})[0][0]
+            answer: Floats = made.run(None, {ends[0].name: tile[None]})[0][0]
         except Exception as error:
             raise RuntimeFailure(f"onnxruntime failed on a tile of {tile.shape}: {error}") from error
         return answer
@@ -132,18 +138,12 @@ def function(model: bytes) -> Callable[[Floats], Floats]:
     Raises:
         RuntimeFailure: the engine cannot run it.
     """
-    options = engine().SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise RuntimeFailure(f"onnxruntime cannot prepare the network: {error}") from error
-    name = session.get_inputs()[0].name
+    made = session(model, 1)
+    name = made.get_inputs()[0].name
 
     def run(values: Floats) -> Floats:
         try:
-            answer: Floats = session.run(None, {name: values})[0]
+            answer: Floats = made.run(None, {name: values})[0]
         except Exception as error:
             raise RuntimeFailure(f"onnxruntime failed on values of {values.shape}: {error}") from error
         return answer
