@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fourfold.catalog.card import Card
 from fourfold.core.contract import Floats
@@ -59,8 +58,8 @@ def session(
         raise RuntimeFailure(f"onnxruntime cannot prepare the model: {error}") from error
 
 
-class OnnxRunner:
-    """An ONNX model behind the ``core.contract.Runner`` protocol. Calls may come from several threads.
+class OnnxRunner(tensors.TileRunner):
+    """An ONNX model on ONNX Runtime. Calls may come from several threads.
 
     Args:
         model: the file's content, with one input ``B×3×H×W`` whose free sizes are called batch, height and width.
@@ -69,31 +68,23 @@ class OnnxRunner:
     """
 
     runtime = "onnxruntime"
-    reruns = 0
 
     def __init__(
         self, model: bytes, scale: int, tile: tuple[int, int], threads: int, precision: Literal["fp32", "int8"] = "fp32"
     ) -> None:
-        self.tile = tile
-        self.precision: str = precision
+        self.tile, self.precision = tile, precision
         self._scale = scale
         self._session = session(model, threads, tile=tile)
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
-    def __call__(self, tiles: Floats) -> Floats:
-        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped, in memory of its own."""
-        tiles = tensors.batch(tiles, self.tile)
+    def answer(self, tiles: Floats) -> Floats:
+        """See ``TileRunner``."""
         height, width = (side * self._scale for side in self.tile)
         answer = np.empty((len(tiles), 3, height, width), np.float32)
         for asked, place in zip(tiles, answer, strict=True):
             self._run(asked, place)
-        tensors.check_values(tiles, answer, self.runtime)
         return answer
-
-    def levels(self, tiles: Floats) -> NDArray[np.uint8]:
-        """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255."""
-        return tensors.levels(self(tiles))
 
     def _run(self, asked: Floats, place: Floats) -> None:
         binding = self._session.io_binding()
