@@ -89,10 +89,10 @@ def routing(data: Path | None, *, rounds: int) -> tuple[routed.RoutingReport, ..
     photos = [(datasets.read(path), None) for path in split(folder / "photos")[1][:_PHOTOS]]
     session = Session(UpscaleOptions(style="faithful"))
 
-    def run(low: NDArray[np.uint8], way: routed.Way) -> routed.RoutedRun:
-        changes: dict[str, Any] = {"route": way} if way in ("little", "big") else {}
-        if isinstance(way, float):
-            changes["route_threshold"] = way
+    def run(low: NDArray[np.uint8], setting: routed.Setting) -> routed.RoutedRun:
+        changes: dict[str, Any] = {"route": setting} if setting in ("little", "big") else {}
+        if isinstance(setting, float):
+            changes["route_threshold"] = setting
         result = session.upscale(low, **changes)
         tiles = result.report.tiles
         return routed.RoutedRun(result.image, result.report.seconds, tiles["big"] / tiles["total"])

@@ -55,7 +55,7 @@ def session(
     try:
         return engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise RuntimeFailure(f"onnxruntime cannot prepare the model: {error}") from error
+        raise RuntimeFailure(f"onnxruntime cannot load the model: {error}") from error
 
 
 class OnnxRunner(tensors.TileRunner):

@@ -76,12 +76,12 @@ def estimate(pixels: NDArray[Any]) -> Blur:
     fitted = _fitted()
     standard = np.append((values - fitted["mean"]) / fitted["deviation"], 1)
     scores = fitted["kinds"] @ standard
-    shares = np.exp(scores - scores.max())
-    shares /= shares.sum()
-    kind = "sharp" if shares[0] >= SHARP else KINDS[1 + int(shares[2] > shares[1])]
+    probabilities = np.exp(scores - scores.max())
+    probabilities /= probabilities.sum()
+    kind = "sharp" if probabilities[0] >= SHARP else KINDS[1 + int(probabilities[2] > probabilities[1])]
     extent = 0.0 if kind == "sharp" else float(2 ** np.clip(fitted["extent"] @ standard, 0, 6))
     way = direction if kind == "motion" else None
-    return Blur(kind, round(extent, 1), way, round(float(shares[KINDS.index(kind)]), 3))
+    return Blur(kind, round(extent, 1), way, round(float(probabilities[KINDS.index(kind)]), 3))
 
 
 def features(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], float] | None:
