@@ -1,7 +1,7 @@
 """Post-training quantisation: a network's ONNX file in 8-bit integers, calibrated on real tiles.
 
-Only convolutions followed by an activation are quantised, weights per channel and inputs per tensor; sums, the last
-layer and what reaches the picture stay as they were, and so does the most sensitive layer. The loss of quality is
+Only convolutions that are followed by an activation are quantised: weights per channel, inputs per tensor. The last
+layer, sums, and the one convolution whose quantisation would cost most stay in floating point. The loss of quality is
 measured when the weights are published.
 """
 

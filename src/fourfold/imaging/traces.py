@@ -1,8 +1,11 @@
 """Traces that damage leaves in a photo: 74 features for each of a few windows all over it.
 
-They are energy by frequency, along and across the direction with the least of it (blur, enlargement); how colours
-differ in that (noise); isolated steps at every offset of an 8-pixel grid (JPEG); and the answer of a mask that ignores
-slopes, from the flattest to the busiest parts (noise, after Immerkær, 1996).
+Four kinds of features, each with the damage that it reveals:
+
+- energy by frequency, from the direction with least fine detail to the one across it (blur, enlargement);
+- the same energy of colour differences, over all directions (noise);
+- isolated steps between pixels, by their place in an 8-pixel grid (JPEG);
+- quantiles of the response of a mask that is zero on slopes (noise, after Immerkær, 1996).
 """
 
 from typing import Any
