@@ -38,7 +38,7 @@ from fourfold.training.data import split
 
 _TILE = (512, 512)  # of the picture on which deblurring networks are timed
 _PHOTOS = 10
-_SMALL = 96
+_SMALL, _SEEDS = 96, (1, 2, 3)
 _WAYS = (scaling.WorkerCount("local", 1), scaling.WorkerCount("local", 2), scaling.WorkerCount("ray", 2))
 _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 """In dB between the networks, around those that gates are fitted to."""
@@ -135,7 +135,7 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
     return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
 
 
-def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)) -> AdaptingReport:
+def adapting(data: Path | None, folder: Path) -> AdaptingReport:
     """Measure what POUF gains: MNIST's network on other digits, and the recogniser on other families of damage.
 
     Args:
@@ -150,10 +150,10 @@ def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)
     shared = datasets.data_folder(data)
     gains = []
     for tuned in TUNED:
-        found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in seeds]
+        found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in _SEEDS]
         gains.append(Gain("MNIST to scikit-learn's digits", tuned, *zip(*found, strict=True)))
     for tuned in TUNED:
-        found = [recogniser.gain(shared / "photos", tuned, seed) for seed in seeds]
+        found = [recogniser.gain(shared / "photos", tuned, seed) for seed in _SEEDS]
         gains.append(Gain("photos, other families of damage", tuned, *zip(*found, strict=True)))
     return AdaptingReport(tuple(gains), recogniser.accuracy(shared / "photos"))
 

@@ -174,13 +174,11 @@ def judged(photos: Sequence[Path]) -> tuple[tuple[int, ...], ...]:
     return tuple(rows)
 
 
-def seconds_per_megapixel(
-    run: Callable[[NDArray[np.float32]], object], tile: tuple[int, int], rounds: int = 5
-) -> float:
-    """The least time of a few rounds in which a runner answers for one tile, over the tile's megapixels."""
+def seconds_per_megapixel(run: Callable[[NDArray[np.float32]], object], tile: tuple[int, int]) -> float:
+    """The least time of five rounds in which a runner answers for one tile, over the tile's megapixels."""
     planes = np.random.default_rng(1).random((1, 3, *tile), dtype=np.float32)
     best = math.inf
-    for _ in range(rounds):
+    for _ in range(5):
         started = time.perf_counter()
         run(planes)
         best = min(best, time.perf_counter() - started)

@@ -164,9 +164,9 @@ def _brightness(data: bytes, outline: _Outline, *, strict: bool) -> NDArray[np.u
     return levels
 
 
-def _segments(data: bytes, at: int = 2) -> list[tuple[int, int]]:
+def _segments(data: bytes) -> list[tuple[int, int]]:
     """Marker and place of the length of every segment up to the first scan, which is the last."""
-    found = []
+    found, at = [], 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:
