@@ -199,7 +199,7 @@ class DeblurOptions(RestoreOptions):
 
 
 @dataclass(frozen=True)
-class AdaptOptions:
+class AdaptOptions(Options):
     """How to adapt the recogniser of photo conditions to a folder of photos."""
 
     tune: Annotated[
@@ -216,6 +216,3 @@ class AdaptOptions:
     passes: Annotated[int, Param("Passes over all photos.", 1, 1000)] = 20
     most: Annotated[int, Param("Photos to use at most, spread evenly over the folder.", 2, 20_000)] = 2000
     seed: Annotated[int, Param("Seed of the order of the photos.", 0)] = 1
-
-    def __post_init__(self) -> None:
-        checked(type(self), vars(self))
