@@ -22,7 +22,6 @@ from fourfold.api.targets import Failure
 from fourfold.core.atomic import scratch
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError
 from fourfold.core.options import TASKS, RestoreOptions
-from fourfold.methods.restorer import Report
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,9 @@ class Worker:
         try:
             with self._scratch() as scratch:
                 local = self._source.fetched(job.source, scratch)
-                made = self._restored(local, scratch / PurePosixPath(job.target).name, job.page)
+                result = str(scratch / PurePosixPath(job.target).name)
+                options = self._setting.options.changed(pages=job.page)
+                (made,) = restore_files([str(local)], result, options, session=self._session)
                 if isinstance(made, Failure):
                     return _failed(undone, made.error, local, f"{self._setting.source.rstrip('/')}/{job.source}")
                 size = Path(made.output).stat().st_size
@@ -91,11 +92,6 @@ class Worker:
         figures = asdict(replace(made, input=job.source, output=job.target))
         figures.pop("routing", None)  # a map of every tile: too much for a line of the journal
         return replace(undone, bytes=size, figures=figures)
-
-    def _restored(self, photo: Path, result: Path, page: int | None) -> Report | Failure:
-        options = self._setting.options.changed(pages=page)
-        (outcome,) = restore_files([str(photo)], str(result), options, session=self._session)
-        return outcome
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
