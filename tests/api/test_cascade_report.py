@@ -105,7 +105,7 @@ def test_files_that_are_no_archive_or_cut_short_are_refused(tmp_path):
         StoredLogits(tmp_path / "text.npz")
     whole = as_folder(tmp_path, arrays()) / "small.logits.npy"
     whole.write_bytes(whole.read_bytes()[:-9])
-    with pytest.raises(UsageError, match=r"small\.logits cannot be read"):
+    with pytest.raises(UsageError, match=r"expected small\.logits as an array"):
         StoredLogits(tmp_path).pair("small", "large")
     with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
         archive.writestr("labels.npy", b"not an array")
