@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fourfold.core.atomic import replacing
 from fourfold.core.contract import Levels
 from fourfold.core.errors import Damaged, FourfoldError, InvalidInput, NotEnough, PictureError, UsageError, near
 from fourfold.core.image import Image, Metadata
+from fourfold.core.size import Size
 from fourfold.imaging import color, metadata
 from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
@@ -33,7 +33,10 @@ MAX_PIXELS = 300_000_000
 """Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
 
 _SPOOL_BYTES = 64 << 20
-_HDR = "The picture is meant for HDR screens ({}), which the networks were not trained on; check the result."
+_HDR = (
+    "The picture is meant for HDR screens ({}). Its values are taken as they are and keep that colour space, but the "
+    "networks were not trained on such; check the result."
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def read(
         source: a file, or the bytes of one.
         max_pixels: height times width above which the file is refused before anything is decoded.
         page: which of several pictures, from 1; None takes the first, and notes that there are more.
-        damaged: whether to take a JPEG more than half of whose pixels are missing or wrong; up to there it is taken
-            with a note.
+        damaged: whether to take a picture more than half of whose pixels are missing or wrong; up to there it is taken
+            with a note where that can be known, see ``docs/reference/formats.md``.
 
     Raises:
         PictureError: no file, not a picture, damaged or cut short, no such page, or more than ``max_pixels``.
@@ -107,13 +110,10 @@ def read(
         elif kind == "linear":
             notes.append("The picture's values are linear in light, which the networks were not trained on.")
         carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts, found.aspect)
-        colours = 1 if grey else 3
-        top = np.float32(np.iinfo(found.levels.dtype).max)
-        pixels: NDArray[np.float32] = np.divide(found.levels[..., :colours], top, dtype=np.float32)
-        alpha: NDArray[np.float32] | None = None
-        if opened.channels > colours:
-            alpha = np.divide(found.levels[..., colours], top, dtype=np.float32)
-        return Image(pixels, alpha, opened.depth, profile, carried, name, opened.lossy, (*notes, *more))
+        return Image.of_levels(
+            found.levels, depth=opened.depth, profile=profile, metadata=carried, format=name, lossy=opened.lossy,
+            notes=(*notes, *more),
+        )  # fmt: skip
 
 
 @contextmanager
@@ -181,6 +181,15 @@ class Spec:
     metadata: Metadata = field(default_factory=Metadata)
     quality: int | None = None
 
+    @classmethod
+    def of(cls, image: Image, kind: Format, size: Size, metadata: Metadata, quality: int | None) -> Self:
+        """For an image that the format can hold, in another ``(height, width)``; without a quality the usual one."""
+        channels = image.pixels.shape[2] + (image.alpha is not None)
+        if quality is None:  # a lossless WebP stays so
+            stays = kind.name == image.format == "WEBP" and not image.lossy
+            quality = 100 if stays else kind.quality
+        return cls(kind.name, *size, channels, image.depth, image.profile, metadata, quality)
+
     def __post_init__(self) -> None:
         row = FORMATS.get(self.format)
         if row is None:
@@ -194,7 +203,9 @@ class Spec:
                 f"bits, {self.width}×{self.height}"
             )
         if not row.writable:
-            raise UsageError(f"{row.name} files can be read but not written: use --format png or jpg")
+            raise UsageError(
+                f"{row.name} files can be read but not written, expected another format: use --format png or jpg"
+            )
         if self.channels in (2, 4) and not row.alpha:
             raise UsageError(f"{row.name} holds no transparency: use --format png")
         if self.depth == 16 and not row.sixteen:
@@ -212,7 +223,7 @@ class Spec:
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise UsageError(f"expected a quality from 1 to 100, got {self.quality}. Give one of these")
         if self.profile and (reason := color.usable(self.profile, 1 if self.channels < 3 else 3)):
-            raise InvalidInput(f"the colour profile does not fit the pixels: {reason}")
+            raise InvalidInput(f"expected a colour profile that fits the pixels: {reason}")
 
 
 class _Encoder(Protocol):
@@ -350,11 +361,6 @@ def open_writer(target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) 
     return Writer(target, spec, overwrite=overwrite)
 
 
-def default_quality(name: str, came_as: str, *, lossy: bool) -> int | None:
-    """The quality for a picture that came in another format or this one: its own, but a lossless WebP stays so."""
-    return 100 if name == came_as == "WEBP" and not lossy else FORMATS[name].quality
-
-
 def write(
     image: Image,
     target: Path | BinaryIO,
@@ -378,13 +384,9 @@ def write(
     if format is None:
         format = format_of(target).name if isinstance(target, Path) else image.format  # noqa: A001
     row = format_of(format)
-    height, width = image.size
-    channels = image.pixels.shape[2] + (image.alpha is not None)
     image = image if row.sixteen else replace(image, depth=8)
     carried = metadata.for_output(image.metadata, "keep", image.size)
-    chosen = quality if quality is not None else default_quality(row.name, image.format, lossy=image.lossy)
-    spec = Spec(row.name, height, width, channels, image.depth, image.profile, carried, chosen)
-    with open_writer(target, spec) as writer:
+    with open_writer(target, Spec.of(image, row, image.size, carried, quality)) as writer:
         for band in image.bands():
             writer.write(band)
     return writer.notes
