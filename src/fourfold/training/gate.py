@@ -31,7 +31,8 @@ class Tiles:
     Attributes:
         features: ``N×F`` of ``methods.route.features``; apart: ``N``, dB between little and big.
         little, big: ``N``, loss of each in dB of PSNR of its whole photo, which is the squared error of the tile over
-            the photo's mean under the big network, times 10 / ln 10.
+            the photo's mean under the big network, times 10 / ln 10. In the natural style, which is meant to be crisp
+            and not near, the little one's error is the big one's and what it differs from that.
     """
 
     features: NDArray[np.float64]
@@ -59,21 +60,23 @@ def look(little: Card, big: Card, photos: Sequence[Path], seed: int = 1) -> Tile
         real = low.astype(np.float32) / np.float32(255)
         planes = np.ascontiguousarray(tiling.read(real, tile, coarse.shape).transpose(2, 0, 1)[None])
         ours, better = (runner.levels(planes)[0][tile.inner(big.scale)] for runner in runners)
-        found.append(_tiles(real, high, ours, better, plan))
+        found.append(_tiles(real, high, ours, better, plan, near=big.style == "faithful"))
     if not found:
         raise InvalidInput(f"expected photos of at least {4 * SIDE} pixels a side, found none")
     return Tiles(*(np.concatenate([getattr(one, name) for one in found]) for name in Tiles.__annotations__))
 
 
 def _tiles(
-    real: NDArray[np.float32], high: data.Picture, little: data.Picture, big: data.Picture, plan: tiling.Plan
-) -> Tiles:
+    real: NDArray[np.float32], high: data.Picture, little: data.Picture, big: data.Picture, plan: tiling.Plan,
+    *, near: bool,
+) -> Tiles:  # fmt: skip
     def errors(a: data.Picture, b: data.Picture) -> NDArray[np.float64]:
         squares = np.square(a.astype(np.float32) - b).mean(2)
         return np.array([squares[4 * t : 4 * b, 4 * le : 4 * r].mean() for t, b, le, r in kept], np.float64)
 
     kept = [tile.kept for row in plan.rows for tile in row]
-    to_little, to_big, apart = errors(little, high), errors(big, high), errors(little, big)
+    to_big, apart = errors(big, high), errors(little, big)
+    to_little = errors(little, high) if near else to_big + apart
     whole = np.square(big.astype(np.float32) - high).mean()
     decibels = 10 / np.log(10) / max(float(whole), 1e-3)
     return Tiles(

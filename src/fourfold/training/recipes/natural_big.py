@@ -1,7 +1,8 @@
 """The big network, natural style: twelve 48-channel layers, every second dilated, taught by Real-ESRGAN general-x4v3.
 
 Command:  fourfold train natural_big --photos ../shared/data/photos --photos ../shared/data/photos2
-Claim:    none yet: not trained.
+Claim:    Set14 degraded 24.64 dB (PSNR-Y), Set14 hard 23.63; 47 minutes on one core of an AMD EPYC (Zen 4, bf16). The
+          first 4,000 steps were taught with 1,000 windows, of which fewer were noisy without JPEG.
 """
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage

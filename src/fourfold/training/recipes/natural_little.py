@@ -1,7 +1,7 @@
 """The little network, natural style: eight 32-channel layers, every second dilated, taught by Real-ESRGAN general-x4v3.
 
 Command:  fourfold train natural_little --photos ../shared/data/photos --photos ../shared/data/photos2
-Claim:    none yet: not trained.
+Claim:    Set14 degraded 24.64 dB (PSNR-Y), Set14 hard 23.66; 12 minutes on one core of an AMD EPYC (Zen 4, bf16).
 """
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
