@@ -110,7 +110,7 @@ def test_files_that_are_no_archive_or_cut_short_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
         archive.writestr("labels.npy", b"not an array")
         archive.writestr("a.logits.npy", b"")
-    with pytest.raises(UsageError, match="labels cannot be read"):
+    with pytest.raises(UsageError, match="expected labels as an array"):
         StoredLogits(tmp_path / "odd.npz")
 
 
