@@ -33,9 +33,6 @@ class Lead:
         yield from self._on_models(bool(main and main.polar))
         yield explained if made.fitting else ""
         yield from self._on_papers(bool(explained))
-        open_ = [one for one in made.answers if one.status == "open" and not one.wanted.main][:2]
-        if open_ and made.fitting:
-            yield words("lead_open", asks=self.say.asked(open_))
 
     def _on_models(self, polar: bool) -> Iterator[str]:
         words, models = self.words, self.plan.models
@@ -96,6 +93,7 @@ class Lead:
         if not named:
             return ""
         plain = words.table("plainly")
+        named = dict(sorted(named.items(), key=lambda one: list(plain).index(one[0])))
         self.say.explained = set(list(named)[:2])
         parts = [
             f"{plain[idea].rstrip('.。')} (*{self.say.short(source)}*)" for idea, source in list(named.items())[:2]

@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 from fourfold.scientist.evidence import Quote
-from fourfold.scientist.plan import Answered, Plan
+from fourfold.scientist.judge import Answered
+from fourfold.scientist.plan import Plan
 from fourfold.scientist.tasks import Leaf
 from fourfold.scientist.trust import mentions
 from fourfold.scientist.values import Brief, Claim, Inference

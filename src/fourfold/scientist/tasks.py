@@ -173,6 +173,14 @@ def read(question: str, offered: Mapping[str, int] | None = None) -> Reading:
     return Reading(leaves()[first], leaves()[other] if doubtful else None, code, stated)
 
 
+def subject(text: str) -> str:
+    """Id of the task that an English description is likeliest of, "" if it is hardly likelier of it than of any."""
+    stated = mentioned("words.toml", fold(text), "en")
+    tasks = [leaf for leaf in leaves().values() if not leaf.is_method and leaf.id != NONE]
+    first = max(tasks, key=lambda leaf: leaf.log_likelihood(stated)).id
+    return first if _fits(first, stated, 0) else ""
+
+
 @cache
 def _usual() -> dict[str, float]:
     """How likely a question of any task states a concept."""

@@ -1,0 +1,95 @@
+"""What is asked finds the sentence that speaks of it: in other words, in another language, and with its figure."""
+
+import pytest
+
+from fourfold.scientist.answer import answer
+from fourfold.scientist.passages import asked_of, spoken_of
+from fourfold.scientist.plan import plan
+from fourfold.scientist.values import Brief, Source
+
+NIGHT = Source(
+    "paper",
+    "Lampion: Brightening Night Photographs",
+    ("http://arxiv.org/pdf/2401.00011v1.pdf",),
+    (),
+    "We propose a network for low-light image enhancement. It predicts a curve for every pixel. "
+    "The curves flatten near white, so lamps and flames keep their shape. "
+    "A picture takes 0.4 seconds on a mid-range mobile phone. "
+    "Brightening without a denoiser also amplifies the sensor noise. "
+    "The weights may be used for research only. "
+    "Once downloaded it needs no connection.",
+)
+OTHER = Source(
+    "paper",
+    "Grain Count",
+    ("http://arxiv.org/pdf/2401.00012v1.pdf",),
+    (),
+    "Seeds are sorted by weight on a belt. The belt runs for two hours a day.",
+)
+MODEL = Source("model", "LowLight-Lampion-S", (), ())
+
+
+def evidence(question, sources=(NIGHT, OTHER)):
+    """The quotes that answer a question beside the task, and what is open."""
+    made = plan(Brief(question, (MODEL,), sources))
+    quoted = [one.quote.text for one in made.answers if one.quote]
+    return quoted, [one.wanted.text for one in made.answers if one.status == "open"]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Brighten my dark photos. Why do the candle flames not become white blobs?", "lamps and flames"),
+        ("어두운 사진을 밝게 하고 싶어요. 휴대폰에서 한 장에 얼마나 걸리나요?", "0.4 seconds"),
+        ("Quiero aclarar fotos oscuras. ¿Funciona sin conexión?", "needs no connection"),
+        ("Ich möchte dunkle Fotos aufhellen. Darf ich das kommerziell nutzen?", "research only"),
+        ("暗い写真を明るくしたい。なぜノイズが増えるのですか？", "sensor noise"),
+        ("我想把很暗的照片弄亮。不联网能用吗？", "needs no connection"),
+        ("Quero clarear fotos escuras. Quanto tempo leva no celular?", "0.4 seconds"),
+        ("Je veux éclaircir des photos sombres. Combien de temps sur un téléphone ?", "0.4 seconds"),
+    ],
+)
+def test_an_ask_finds_its_sentence_in_any_language(question, words):
+    quoted, _ = evidence(question)
+    assert any(words in quote for quote in quoted), quoted
+
+
+def test_what_is_found_is_not_open_and_what_is_not_is():
+    quoted, unmet = evidence("Brighten my dark photos. Does it run offline? Can it also print them on linen?")
+    assert any("no connection" in quote for quote in quoted)
+    assert not any("offline" in text for text in unmet)
+    assert any("linen" in text for text in unmet)
+
+
+def test_what_only_tells_of_the_case_is_no_gap():
+    _, unmet = evidence("My choir took 86 pictures for a loan file in 1999. How can I brighten these dark photos?")
+    assert unmet == []
+
+
+def test_the_task_itself_is_no_evidence_for_another_ask():
+    quoted, unmet = evidence("Can it brighten dark photos, and can it brighten dark photos of cathedrals in Peru?")
+    assert not any("belt" in quote for quote in quoted)
+    assert not [text for text in unmet if text.startswith("brighten")]
+
+
+def test_a_paper_whose_plain_words_are_of_the_task_counts_and_is_not_called_unmatched():
+    summary = "Dark pictures taken at night get brighter. A curve lifts what lies in the shadows."
+    plain = Source("paper", "A Lantern for the Family Album", NIGHT.papers, (), summary)
+    made = answer(Brief("How can I brighten a photo that came out too dark at night?", (), (plain, OTHER)))
+    assert dict(made.sources) == {plain.name: "relevant", OTHER.name: "irrelevant"}
+    row = next(line for line in made.markdown.splitlines() if line.startswith(f"| {plain.name}"))
+    assert "no sentence" not in row
+
+
+def test_a_method_is_never_what_a_paper_on_a_task_is_about():
+    tuned = Source(
+        "paper", "Prompts at Night", (), (),
+        "We propose prompt tuning without labels. Dark photographs taken at night are brightened by it.",
+    )  # fmt: skip
+    made = plan(Brief("How can I brighten a photo that came out too dark at night?", (), (tuned,)))
+    assert made.papers[0].relevance == "relevant"
+
+
+def test_topics_cross_languages():
+    assert "thing:laptop" in asked_of("en un portátil", "es") & {*spoken_of("It runs on a laptop.")}
+    assert "figure:time" in asked_of("얼마나 걸리나요", "ko") & {*spoken_of("A page takes two seconds.")}
