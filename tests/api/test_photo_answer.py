@@ -7,9 +7,11 @@ import pytest
 import skimage.data
 from PIL import Image as Pillow
 
+from fourfold.api import ask, networks
 from fourfold.api.photo_answer import PhotoAnswer, PhotoRunner
 from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
+from fourfold.imaging import files
 from fourfold.imaging.resize import bicubic
 from fourfold.scientist.answer import answer
 from fourfold.scientist.brief import parse
@@ -100,6 +102,34 @@ def test_the_condition_of_a_photo_decides_how_a_task_is_run(extent, task, condit
     moved = sum(wide[:, shift : shift + levels.shape[1]] for shift in range(extent + 1)) / (extent + 1)
     Pillow.fromarray(np.rint(moved).astype(np.uint8)).save(tmp_path / "photo.png")
     assert PhotoRunner(tmp_path / "photo.png", tmp_path).condition(task) == condition
+
+
+@pytest.mark.parametrize("extent", [0, 14])
+@pytest.mark.parametrize("question", ["make my tiny photo four times as large", "remove the motion blur from my photo"])
+def test_a_photo_is_decoded_recognised_and_planned_once(question, extent, tmp_path, monkeypatch):
+    levels = np.pad(skimage.data.coffee()[100:244, 150:344], ((0, 0), (0, extent), (0, 0)), mode="edge")
+    moved = np.mean([levels[:, at : at + 194] for at in range(extent + 1)], axis=0)
+    photo, brief, calls = tmp_path / "photo.png", tmp_path / "brief.txt", []
+    Pillow.fromarray(np.rint(moved).astype(np.uint8)).save(photo)
+    brief.write_text(f'"How can I {question}?"\n\n### Related Papers:\nModel: X\nSummary: We study photos.\n')
+
+    def count(module, name):
+        original = getattr(module, name)
+
+        def counted(given, *more, **options):
+            pixels = getattr(given, "pixels", given)
+            calls.append((name, pixels.tobytes() if isinstance(pixels, np.ndarray) else given))
+            return original(given, *more, **options)
+
+        monkeypatch.setattr(module, name, counted)
+
+    for module, name in ((files, "read"), (networks, "condition"), (networks, "estimate"), (ask, "plan")):
+        count(module, name)
+    (answered,) = ask.ask_files(brief, tmp_path / "out", photo=photo)
+    assert answered.answer.done or not extent
+    assert calls.count(("read", photo)) == 1
+    assert {"estimate", "plan"} <= {name for name, _ in calls}
+    assert [call for call in calls if calls.count(call) > 1] == []
 
 
 QUESTIONS = {

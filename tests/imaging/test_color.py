@@ -175,6 +175,39 @@ def test_profiles_that_do_not_fit_are_dropped_with_a_note(profile: bytes, reason
         assert any(reason in note for note in picture.notes), picture.notes
 
 
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_a_profile_with_a_wrong_length_is_made_consistent(name: str) -> None:
+    good = charts.icc_rgb(charts.P3, None)
+    for odd in (good + bytes(9), b"\0\0\0\1" + good[4:]):
+        picture = files.read(charts.file_of(name, charts.gradient(16, 24, 3), icc_profile=odd))
+        assert picture.profile == good
+        assert picture.notes == ()
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_a_profile_that_is_cut_off_is_dropped_with_a_note(name: str) -> None:
+    good = charts.icc_rgb(charts.P3, None)
+    for cut in (good[: len(good) // 2], good[:150]):
+        picture = files.read(charts.file_of(name, charts.gradient(16, 24, 3), icc_profile=cut))
+        assert picture.profile is None
+        assert picture.notes == ("The colour profile was dropped: it is damaged.",)
+
+
+def test_tags_beyond_the_end_of_a_profile_go() -> None:
+    good = charts.icc_rgb(charts.P3, None)
+    count = int.from_bytes(good[128:132], "big")
+    more = (count + 1).to_bytes(4, "big") + good[132 : 132 + 12 * count] + b"what" + bytes([0, 1, 0, 0, 0, 0, 0, 9])
+    rows = [good[at : at + 12] for at in range(132, 132 + 12 * count, 12)]
+    moved = [row[:4] + (int.from_bytes(row[4:8], "big") + 12).to_bytes(4, "big") + row[8:] for row in rows]
+    data = good[4:128] + more[:4] + b"".join(moved) + more[-12:] + good[132 + 12 * count :]
+    odd = (len(data) + 4).to_bytes(4, "big") + data
+    kept = color.consistent(odd)
+    assert color.usable(kept, 3) == ""
+    assert kept[128:132] == good[128:132]
+    assert len(kept) == len(odd)
+    assert color.consistent(kept) == kept
+
+
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF"])
 def test_grey_profiles_stay_with_grey_pictures(name: str) -> None:
     grey = Image(charts.chart()[..., :1].copy(), profile=charts.icc_grey(1.8))

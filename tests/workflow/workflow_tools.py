@@ -7,7 +7,7 @@ from PIL import Image as Pillow
 
 from fourfold.core.errors import ModelError
 from fourfold.engines.fake import FakeRunner
-from fourfold.imaging import tiling
+from fourfold.imaging import files, tiling
 from fourfold.methods.restorer import Prepared
 from fourfold.methods.upscale import Upscaling
 from fourfold.workflow.node import Restoration
@@ -36,6 +36,9 @@ class Tools:
         if options.model not in (None, "four"):
             raise ModelError(f"there is no model {options.model!r}")
         return {"four": self.sha256}
+
+    def read(self, path):
+        return files.read(path)
 
     def restore(self, image, options):
         self.calls += 1

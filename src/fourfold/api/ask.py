@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,23 +152,25 @@ def ask_files(
         briefs = sorted(path for path in source.iterdir() if path.suffix == ".txt" and path.is_file())
         if not briefs:
             raise UsageError(f"{source}: expected briefs (.txt) in this folder, found none")
-    runner = None
-    if photo is not None:
-        from fourfold.api.photo_answer import PhotoRunner  # numpy and the networks only where one is run
+    with ExitStack() as pipes:
+        runner = None
+        if photo is not None:
+            from fourfold.api.photo_answer import PhotoRunner  # numpy and the networks only where one is run
+            from fourfold.api.targets import reread
 
-        runner = PhotoRunner(photo, folder, watch, overwrite)
-    for brief in briefs if source.is_dir() else [source]:
-        try:
-            name = brief.stem if source.is_dir() else "answer"
-            files = tuple(folder / f"{name}.{kind}" for kind in ("md", "json", *(["html"] if runner else [])))
-            if brief.resolve() in {file.resolve() for file in files}:
-                raise UsageError(f"{brief}: the answer would replace its own brief; give another --output folder")
-            made, texts = _one(brief, llm, runner)
-            _write(files, texts)
-        except FourfoldError as error:
-            yield Unanswered(brief, error)
-        else:
-            yield Answered(brief, made, files)
+            runner = PhotoRunner(pipes.enter_context(reread(photo)), folder, watch, overwrite)
+        for brief in briefs if source.is_dir() else [source]:
+            try:
+                name = brief.stem if source.is_dir() else "answer"
+                files = tuple(folder / f"{name}.{kind}" for kind in ("md", "json", *(["html"] if runner else [])))
+                if brief.resolve() in {file.resolve() for file in files}:
+                    raise UsageError(f"{brief}: the answer would replace its own brief; give another --output folder")
+                made, texts = _one(brief, llm, runner)
+                _write(files, texts)
+            except FourfoldError as error:
+                yield Unanswered(brief, error)
+            else:
+                yield Answered(brief, made, files)
 
 
 def _one(path: Path, llm: Settings | None, runner: "PhotoRunner | None") -> tuple[Answer, list[str]]:

@@ -12,8 +12,7 @@ from fourfold.core.contract import Progress, Write
 from fourfold.core.image import Image
 from fourfold.core.machine import require_memory
 from fourfold.core.options import DeblurOptions
-from fourfold.imaging import color
-from fourfold.imaging.blur import Blur, estimate
+from fourfold.imaging.blur import Blur
 from fourfold.methods import deblur as method
 from fourfold.methods.restorer import Prepared, Report, Restorer
 
@@ -97,9 +96,8 @@ class Deblurred(Prepared):
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class DeblurRestorer(Restorer):
-    """Deblurs photos; ``networks`` are kept loaded from one to the next."""
+class DeblurRestorer(Restorer, of=DeblurOptions):
+    """Deblurs photos."""
 
     options: DeblurOptions
     networks: Networks
@@ -113,7 +111,7 @@ class DeblurRestorer(Restorer):
 
     def prepare(self, image: Image, *, engines: Mapping[str, str] | None = None, **_room: object) -> Deblurred:
         """Judge the photo's blur and, if there is something to do, load the network and plan the windows."""
-        options, seen = self.options, estimate(color.bleed(image.pixels, image.alpha))
+        options, seen = self.options, self.networks.blur(image)
         if options.strength == 0:
             return Deblurred(image, options, seen, "a strength of 0 changes nothing")
         if seen.kind == "sharp" and options.when == "blurred":

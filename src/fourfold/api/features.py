@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.api.arrays import taken
+from fourfold.api.targets import given
 from fourfold.catalog import load as catalog
 from fourfold.core.atomic import replacing
 from fourfold.core.contract import Floats
@@ -84,7 +85,7 @@ def features(image: Any, factor: int = 2) -> Features:
 
 def opened(image: Any) -> Image:
     """A photo from its file, or from a PIL image or array; raises as ``features``."""
-    return files.read(Path(image)) if isinstance(image, str | PathLike) else taken(image).image
+    return files.read(given(str(image))) if isinstance(image, str | PathLike) else taken(image).image
 
 
 def likeness_of(large: NDArray[Any], small: NDArray[Any]) -> float:

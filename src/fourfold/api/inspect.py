@@ -16,6 +16,7 @@ import fourfold
 from fourfold import engines
 from fourfold.api.features import likeness_of
 from fourfold.api.networks import choose_cards
+from fourfold.api.targets import given
 from fourfold.catalog import load as catalog
 from fourfold.core.errors import FourfoldError, InvalidInput, ModelError
 from fourfold.core.image import Image
@@ -105,7 +106,7 @@ def _sharpness_of_bicubic(small: NDArray[Any], size: tuple[int, int]) -> float:
 def _pixels(source: Any) -> NDArray[Any]:
     """``H×W×C`` as they are, or in 0..1 with transparent parts laid on black."""
     if isinstance(source, str | Path):
-        image: Image = files.read(Path(source))
+        image: Image = files.read(given(str(source)))
         return visible(image.pixels, image.alpha)
     array = np.asarray(source)
     pixels = array[..., None] if array.ndim == 2 else array

@@ -16,12 +16,7 @@ TEMPLATE = "{stem}_{size}{ext}"
 FIELDS = ("stem", "size", "ext", "input_ext", "model", "style")
 _FORBIDDEN = set('/\\\0:*?"<>|')
 _SUFFIXES = {suffix for row in FORMATS.values() for suffix in row.suffixes}
-
-
 _BESIDE = {"@eaDir", ".@__thumb", "__MACOSX", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-_RESULT = re.compile(
-    rf"(.+?)(?:_p\d+)?_(?:x\d+(?:\.\d+)?|[wh]\d+|\d+x\d+|{'|'.join(one.done for one in TASKS.values())})"
-)
 SHORTENED = "The name of the result, {}, holds only a part of the photo's, which is too long."
 _LONGEST = 255
 """Bytes of a file's name on nearly every file system."""
@@ -68,8 +63,8 @@ def listing(names: Iterable[str]) -> Listing:
 
 def _origin(name: str) -> str:
     """The name without suffix of the photo that a result is named after, empty if it is not named like a result."""
-    path = PurePosixPath(name)
-    found = _RESULT.fullmatch(path.stem)
+    path, done = PurePosixPath(name), "|".join(one.done for one in TASKS.values())
+    found = re.fullmatch(rf"(.+?)(?:_p\d+)?_(?:x\d+(?:\.\d+)?|[wh]\d+|\d+x\d+|{done})", path.stem)
     return str(path.with_name(found[1])) if found else ""
 
 

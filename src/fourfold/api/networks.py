@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from fourfold.core.image import Image
 from fourfold.core.options import RestoreOptions, UpscaleOptions
 from fourfold.engines.guard import Guarded
 from fourfold.imaging import color, tiling
+from fourfold.imaging.blur import Blur, estimate
 from fourfold.methods import route
 from fourfold.methods.blend import Blended
 from fourfold.methods.condition import Condition, condition
@@ -74,7 +76,9 @@ def choose_cards(options: UpscaleOptions, style: Style) -> tuple[Card, ...]:
 
 @dataclass
 class Networks:
-    """A cache of loaded networks; the least recently used are dropped first.
+    """A cache of loaded networks, and of judgements of the pictures that are in memory.
+
+    The least recently used networks are dropped first.
 
     Attributes:
         keeps: how many compiled tile shapes to hold.
@@ -82,6 +86,10 @@ class Networks:
 
     keeps: int
     _recogniser: Recogniser | None = field(default=None, init=False, repr=False)
+    _conditions: "WeakKeyDictionary[Image, Condition]" = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False
+    )
+    _blurs: "WeakKeyDictionary[Image, Blur]" = field(default_factory=WeakKeyDictionary, init=False, repr=False)
     _runners: "OrderedDict[tuple[object, ...], Guarded]" = field(default_factory=OrderedDict, init=False, repr=False)
 
     def recogniser(self) -> Recogniser:
@@ -91,8 +99,16 @@ class Networks:
         return self._recogniser
 
     def condition(self, image: Image) -> Condition:
-        """The condition of a picture, judged by its pixels."""
-        return condition(image, self.recogniser())
+        """The condition of a picture, judged by its pixels once."""
+        if image not in self._conditions:
+            self._conditions[image] = condition(image, self.recogniser())
+        return self._conditions[image]
+
+    def blur(self, image: Image) -> Blur:
+        """The blur of a picture, judged by its pixels once."""
+        if image not in self._blurs:
+            self._blurs[image] = estimate(color.bleed(image.pixels, image.alpha))
+        return self._blurs[image]
 
     def runner(
         self, card: Card, shape: tuple[int, int], options: UpscaleOptions, engines: Mapping[str, str]

@@ -10,16 +10,12 @@ import numpy as np
 from PIL import Image as Pillow
 
 from fourfold.api.inspect import measure
-from fourfold.api.session import Session
-from fourfold.api.workflows import Watch, kept_in, manifest_of, run_workflow
+from fourfold.api.workflows import NodeTools, Watch, bound, kept_in, manifest_of, place_in, run_all
 from fourfold.catalog import load as catalog
 from fourfold.core.contract import Levels
-from fourfold.core.image import Image
 from fourfold.core.options import DeblurOptions, UpscaleOptions
 from fourfold.core.size import Size
 from fourfold.imaging import files
-from fourfold.imaging.blur import estimate
-from fourfold.imaging.color import bleed
 from fourfold.imaging.resize import bicubic
 from fourfold.pages.answer import AnswerPage, Box, Figure, Mark, TileMap, html, main
 from fourfold.pages.report import BeforeAfter
@@ -89,11 +85,13 @@ def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: P
     figures = {name: value for name, value in report.items() if name not in ("input", "output")}
     if report["routing"] is not None:
         figures["tile_map"] = [["big" if big else "little" for big in row] for row in report["routing"]["big"]]
+    small, large = (Picture.of(files.read(path), ImageType()) for path in (photo, result))
+    measured = asdict(measure(large.levels, small.levels))
     saved = {"file": result.name, "bytes": result.stat().st_size, "sha256": files.digest(result)}
     steps: tuple[tuple[str, str, dict[str, str], dict[str, Any]], ...] = (
         ("small", "load", {}, {}),
         ("restored", "restore", {"image": "small.image"}, figures),
-        ("figures", "measure", {"large": "restored.image", "small": "small.image"}, asdict(measure(result, photo))),
+        ("figures", "measure", {"large": "restored.image", "small": "small.image"}, measured),
         ("large", "save", {"image": "restored.image"}, saved),
     )
     record = {
@@ -102,7 +100,6 @@ def already_done(brief: Brief, report: Mapping[str, Any], photo: Path, result: P
             for name, node, inputs, figures in steps
         }
     }
-    small, large = (Picture.of(files.read(path), ImageType()) for path in (photo, result))
     return PhotoAnswer(Run(proposal, record), (small, large))
 
 
@@ -118,8 +115,7 @@ class PhotoRunner:
 
     def __init__(self, photo: Path, folder: Path, watch: Watch | None = None, overwrite: bool = False) -> None:
         self._photo, self._folder, self._watch, self._overwrite = photo, folder, watch, overwrite
-        self._session = Session()
-        self._image: Image | None = None
+        self._tools = NodeTools()
         self._run_before: dict[tuple[str, str | None], PhotoAnswer] = {}
 
     def run(self, made: Plan) -> PhotoAnswer:
@@ -142,14 +138,15 @@ class PhotoRunner:
 
     def condition(self, task: str) -> str:
         """The photo's condition (a kind of ``methods.condition``), where that decides how a task is run."""
-        if self._image is None:
-            self._image = files.read(self._photo)
-        blur = estimate(bleed(self._image.pixels, self._image.alpha)).kind
+        image = self._tools.read(self._photo)
+        self._tools.decoded = {self._photo: image}
+        session = self._tools.session
+        blur = session.networks.blur(image).kind
         if task == DeblurOptions.catalog_task:
             return "sharp" if blur == "sharp" else ""
         if blur == "motion":
             return "motion-blurred"
-        found = self._session.condition(self._image).kind
+        found = session.condition(image).kind
         return "" if found == "motion-blurred" else found
 
     def _first(self, proposal: Proposal, usual: Workflow) -> PhotoAnswer:
@@ -169,10 +166,9 @@ class PhotoRunner:
         if proposal.model is not None:
             named = [name for name, node in nodes_of(workflow, NODES) if node.catalog_task == proposal.task]
             inputs |= {f"{name}.model": proposal.model for name in named}
-        made = run_workflow(
-            workflow, inputs, folder, session=self._session, watch=self._watch, fresh=True,
-            overwrite=self._overwrite or _did(folder, workflow, inputs),
-        )  # fmt: skip
+        graphs = list(bound(workflow, inputs, self._tools))
+        place = place_in(folder, fresh=True, overwrite=self._overwrite or _did(folder, workflow, inputs))
+        made = run_all(workflow, graphs, self._tools, place, self._watch)
         if made.failed:
             raise made.failed[0].error
         record = made.manifest["runs"][0]

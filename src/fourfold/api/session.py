@@ -1,26 +1,19 @@
-"""A session keeps networks loaded from one photo to the next; ``RESTORERS`` says what it can do."""
+"""A session keeps networks loaded from one photo to the next, and restores pictures in memory."""
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fourfold.api import deblurring  # noqa: F401 - declares its restorer
 from fourfold.api.arrays import taken
-from fourfold.api.deblurring import DeblurRestorer
 from fourfold.api.networks import Networks
-from fourfold.api.upscaling import Recognised, UpscaleRestorer
+from fourfold.api.upscaling import Recognised
 from fourfold.core.image import Image
 from fourfold.core.machine import peak_memory_mb
-from fourfold.core.options import DeblurOptions, RestoreOptions, UpscaleOptions
-from fourfold.methods.restorer import Prepared, Report, Restorer
+from fourfold.core.options import RestoreOptions, UpscaleOptions
+from fourfold.methods.restorer import RESTORERS, Prepared, Report, Restorer
 from fourfold.models.recogniser import Recogniser
-
-RESTORERS: dict[type[RestoreOptions], Callable[[Any, Networks], Restorer]] = {
-    UpscaleOptions: UpscaleRestorer,
-    DeblurOptions: DeblurRestorer,
-}
-"""What carries out each of ``core.options.TASKS``, by its options."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from fourfold.api.names import SHORTENED, TEMPLATE, Names, listing, was_shortened
@@ -66,6 +67,23 @@ def given(source: str) -> Path | bytes:
             return start if sniff(start) is None else start + stream.read()
     except OSError as error:
         raise PictureError(f"{source}: the pipe cannot be read ({error.strerror}). Give a file") from error
+
+
+@contextmanager
+def reread(source: str | Path) -> Iterator[Path]:
+    """A file that can be read several times: the input itself, or of a pipe a copy that lasts as long as the block.
+
+    Raises:
+        PictureError: the pipe cannot be read.
+    """
+    data = given(str(source))
+    if isinstance(data, Path):
+        yield data
+        return
+    with TemporaryDirectory(prefix="fourfold-") as folder:
+        copied = Path(folder) / "stdin"
+        copied.write_bytes(data)
+        yield copied
 
 
 def output_stream() -> BinaryIO:

@@ -205,9 +205,8 @@ def _routing(work: Upscaling, routes: Routes) -> Routing:
     )
 
 
-@dataclass(frozen=True)
-class UpscaleRestorer(Restorer):
-    """Upscales photos; ``networks`` are kept loaded from one to the next."""
+class UpscaleRestorer(Restorer, of=UpscaleOptions):
+    """Upscales photos."""
 
     options: UpscaleOptions
     networks: Networks

@@ -3,23 +3,25 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fourfold.api.features import Sharpener
 from fourfold.api.inspect import measure
-from fourfold.api.names import shortened
+from fourfold.api.names import SHORTENED, shortened
 from fourfold.api.restore import guarded, of_the_caller
 from fourfold.api.session import Session, common_figures
-from fourfold.api.targets import Failure, expanded
+from fourfold.api.targets import Failure, expanded, reread
 from fourfold.core.atomic import write_text
 from fourfold.core.contract import Levels
 from fourfold.core.environment import environment
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.core.options import RestoreOptions
+from fourfold.imaging import files
 from fourfold.models.classifier import Classifier, Encoding
 from fourfold.workflow import engine
 from fourfold.workflow.cache import LIMIT, Cache
@@ -47,12 +49,18 @@ class NodeTools:
 
     Attributes:
         session: whose networks are used; engines: of networks where a step leaves them open, see ``Restorer.prepare``.
+        decoded: photos that need not be read from their files.
     """
 
     session: Session = field(default_factory=Session)
     engines: Mapping[str, str] = field(default_factory=dict)
+    decoded: Mapping[Path, Image] = field(default_factory=dict)
     _classifiers: dict[tuple[Path, Encoding], Classifier] = field(default_factory=dict, init=False, repr=False)
     _sharpeners: dict[int, Sharpener] = field(default_factory=dict, init=False, repr=False)
+
+    def read(self, path: Path) -> Image:
+        """As ``workflow.node.Tools`` says."""
+        return self.decoded.get(path) or files.read(path)
 
     def models(self, options: RestoreOptions) -> dict[str, str]:
         """As ``workflow.node.Tools`` says."""
@@ -107,6 +115,7 @@ def run_workflow(
     watch: Watch | None = None,
     fresh: bool = False,
     overwrite: bool = False,
+    note: Callable[[str], None] = lambda _: None,
 ) -> WorkflowRun:
     """Run a workflow, once or for each of many photos; steps whose results an earlier run kept are not repeated.
 
@@ -118,6 +127,7 @@ def run_workflow(
         session: whose loaded networks are used.
         watch: called with every event and the photo's name.
         fresh: compute every step anew; overwrite: replace files of the same name.
+        note: called with a sentence about what was passed over in a folder.
 
     Raises:
         WorkflowProblems: the workflow cannot be run; every reason at once.
@@ -125,8 +135,9 @@ def run_workflow(
     """
     opened = workflow if isinstance(workflow, Workflow) else find(str(workflow))
     tools = NodeTools(session or Session())
-    graphs = list(bound(opened, inputs or {}, tools))
-    return run_all(opened, graphs, tools, place_in(Path(folder), fresh=fresh, overwrite=overwrite), watch)
+    with ExitStack() as pipes:
+        graphs = list(bound(opened, inputs or {}, tools, note, pipes))
+        return run_all(opened, graphs, tools, place_in(Path(folder), fresh=fresh, overwrite=overwrite), watch)
 
 
 def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
@@ -140,8 +151,17 @@ def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
     return Place(folder, "", kept, fresh, overwrite=overwrite)
 
 
-def bound(workflow: Workflow, inputs: Mapping[str, Any], tools: NodeTools) -> Iterator[tuple[dict[str, str], Graph]]:
+def bound(
+    workflow: Workflow,
+    inputs: Mapping[str, Any],
+    tools: NodeTools,
+    note: Callable[[str], None] = lambda _: None,
+    pipes: ExitStack | None = None,
+) -> Iterator[tuple[dict[str, str], Graph]]:
     """The workflow bound to each photo, with the values it is bound to; problems show before any work.
+
+    Args:
+        note: as for ``run_workflow``; pipes: keeps what came through pipes; without it there are none.
 
     Raises:
         UsageError: several inputs have several values. WorkflowProblems: the workflow cannot be run.
@@ -150,7 +170,9 @@ def bound(workflow: Workflow, inputs: Mapping[str, Any], tools: NodeTools) -> It
     lists: dict[str, list[str]] = {}
     for name, value in inputs.items():
         values = [str(one) for one in (value if isinstance(value, list | tuple) else [value])]
-        lists[name] = list(expanded(values)) if name in names else values
+        lists[name] = list(expanded(values, note)) if name in names else values
+        if pipes is not None and name in names:
+            lists[name] = [str(pipes.enter_context(reread(one))) for one in lists[name]]
     many = [name for name, values in lists.items() if len(values) != 1]
     if len(many) > 1:
         raise UsageError(f"expected several values for one input at most, got them for {' and '.join(many)}")
@@ -185,20 +207,15 @@ def run_all(
     try:
         for given, graph in graphs:
             first = next((path for _, path in graph.files()), Path("picture"))
-            here = Place(
-                place.folder,
-                shortened(first.stem, _LONGEST_STEM),
-                place.cache,
-                place.fresh,
-                frozenset(taken),
-                place.overwrite,
-            )
+            stem = shortened(first.stem, _LONGEST_STEM)
+            here = replace(place, stem=stem, originals=frozenset(taken))
             on_event = of_the_caller(partial(watch or _unseen, str(first)))
             made = guarded(str(first), partial(_run_one, given, graph, tools, here, on_event))
             if isinstance(made, Failure):
                 failed.append(made)
             else:
-                runs.append({"input": str(first), **made})
+                notes = [SHORTENED.format(made["saved"][0])] if stem != first.stem and made["saved"] else []
+                runs.append({"input": str(first), "notes": notes, **made})
                 taken |= {(place.folder / name).resolve() for name in made["saved"]}
             for task in graph.tasks:
                 models |= task.node.models(tools, task.arguments)

@@ -24,8 +24,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compute, write, and return the exit code."""
     from fourfold.api.features import features_file
+    from fourfold.api.targets import is_pipe
 
-    target = args.output or args.image.with_name(f"{args.image.stem}_features_x{args.factor}.npz")
+    named = Path("stdin") if is_pipe(str(args.image)) else args.image
+    target = args.output or named.with_name(f"{named.stem}_features_x{args.factor}.npz")
     found = features_file(args.image, args.factor, target, args.picture, overwrite=args.overwrite)
     shapes = {name: list(values.shape) for name, values in found.named().items()}
     if args.json:

@@ -52,8 +52,9 @@ def run(args: argparse.Namespace) -> int:
             progress.say(f"{args.replay}: done again, the same bytes")
         else:
             made = run_workflow(
-                args.workflow, inputs, args.output, watch=shown, fresh=args.fresh, overwrite=args.overwrite
-            )
+                args.workflow, inputs, args.output, watch=shown, fresh=args.fresh, overwrite=args.overwrite,
+                note=progress.say,
+            )  # fmt: skip
         for failure in made.failed:
             progress.say(f"fourfold: {failure.error}", error=True)
         for line in _lines(made):
@@ -85,6 +86,7 @@ def _lines(made: "WorkflowRun") -> Iterator[str]:
         kept = f", {reused} of {len(one['steps'])} steps kept from before" if reused else ""
         names = ", ".join(str(made.path.parent / name) for name in one["saved"]) or "no file"
         yield f"{one['input']} → {names}: {one['seconds']:.1f} s{kept}"
+        yield from (f"  note: {note}" for note in one["notes"])
         for name, step in one["steps"].items():
             if "image" not in step["outputs"] and step["node"] != "save":
                 yield f"  {name}: {_figures(step['outputs'])}"

@@ -32,9 +32,13 @@ class Options:
         return replace(self, **checked(type(self), changes))
 
 
+TASKS: dict[str, type["RestoreOptions"]] = {}
+"""Every way of restoring a photo by its word, with its options, in the order in which they are declared."""
+
+
 @dataclass(frozen=True)
 class RestoreOptions(Options):
-    """What the options of every way of restoring a photo share; ``TASKS`` lists the ways.
+    """What the options of every way of restoring a photo share; a subclass is in ``TASKS`` once it is declared.
 
     Attributes:
         task: the word for it, as in ``batch --task``; about: what it does, in a sentence; done: in a word.
@@ -45,6 +49,9 @@ class RestoreOptions(Options):
     about: ClassVar[str]
     done: ClassVar[str]
     catalog_task: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        TASKS[cls.task] = cls
 
     model: Annotated[str | None, Param("Network by its id, see `fourfold models list`.", short="m", auto=True)] = None
     runtime: Annotated[
@@ -182,10 +189,6 @@ class DeblurOptions(RestoreOptions):
         Literal["blurred", "always"], Param("blurred: leave sharp photos alone; always: trust no estimate.")
     ] = "blurred"
     tile: Annotated[int | None, Param("Side of a tile at most.", 384, 2048, "pixels", short="t", auto=True)] = None
-
-
-TASKS: dict[str, type[RestoreOptions]] = {one.task: one for one in (UpscaleOptions, DeblurOptions)}
-"""Every way of restoring a photo by its word, with its options; ``api.session.RESTORERS`` says what carries it out."""
 
 
 @dataclass(frozen=True)

@@ -37,15 +37,32 @@ class CodePoints:
     transfer: int
 
 
+def consistent(profile: bytes) -> bytes:
+    """A profile that is as long as it says, all tags inside: readers refuse others without a word.
+
+    What follows its end goes, and so do tags that lie beyond it, where the file was cut.
+    """
+    stated, count = (int.from_bytes(profile[at : at + 4], "big") for at in (0, 128))
+    data = profile[:stated] if 132 <= stated < len(profile) else profile
+    table = [data[at : at + 12] for at in range(132, min(132 + 12 * count, len(data) - 11), 12)]
+    inside = [row for row in table if sum(struct.unpack(">II", row[4:])) <= len(data)]
+    if (stated == len(profile) and len(inside) == count) or len(data) < 132:
+        return profile
+    end = 132 + 12 * len(table)
+    rows = (struct.pack(">I", len(inside)) + b"".join(inside)).ljust(end - 128, b"\0")
+    return struct.pack(">I", len(data)) + data[4:128] + rows + data[end:]
+
+
 def usable(profile: bytes, channels: int) -> str:
     """Why a profile cannot describe pixels of 1 (grey), 3 (RGB) or 4 (CMYK) channels; empty if it can."""
-    expected = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}[channels]
+    expected, mode = {1: (b"GRAY", "L"), 3: (b"RGB ", "RGB"), 4: (b"CMYK", "CMYK")}[channels]
     if len(profile) < 132 or profile[36:40] != b"acsp":
         return "it is damaged"
     if profile[16:20] != expected:
         return f"it is made for {profile[16:20].decode('ascii', 'replace').strip()} pictures"
     try:
-        ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")  # what this needs may be missing
     except (OSError, ImageCms.PyCMSError):
         return "it is damaged"
     return ""

@@ -95,7 +95,7 @@ def read(
         found = opened.decode()
         notes = list(found.notes)
         grey = opened.channels < 3
-        profile = found.profile
+        profile = color.consistent(found.profile) if found.profile is not None else None
         if profile is not None and (reason := color.usable(profile, 1 if grey else 3)):
             notes.append(f"The colour profile was dropped: {reason}.")
             profile = None

@@ -3,6 +3,7 @@
 The command line, Python, batches, the service, the page and workflows know restorers by this contract alone.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
@@ -91,10 +92,23 @@ class Prepared(Protocol):
         return {name: value for name, value in asdict(self.report(common)).items() if value != ""}
 
 
-class Restorer(Protocol):
-    """One way of restoring photos, with its options and its networks."""
+RESTORERS: dict[type[RestoreOptions], type["Restorer"]] = {}
+"""What carries out each of ``core.options.TASKS``, by its options."""
+
+
+@dataclass(frozen=True)
+class Restorer(ABC):
+    """One way of restoring photos; to declare ``class Inverter(Restorer, of=InvertOptions)`` is to register it.
+
+    Attributes:
+        options: what to do, of the class ``of``; networks: those of ``api.networks``, kept loaded between photos.
+    """
 
     options: RestoreOptions
+    networks: Any
+
+    def __init_subclass__(cls, *, of: type[RestoreOptions]) -> None:
+        RESTORERS[of] = cls
 
     def cards(self) -> tuple[Card, ...]:
         """The networks that the options may lead to; all tiles go through the first, or through another one's.
@@ -108,13 +122,16 @@ class Restorer(Protocol):
         """All networks that decide about a result, id → SHA-256 of their weights; raises as ``cards``."""
         return {card.id: card.stored("onnx").sha256 for card in self.cards()}
 
-    def require_memory(self, size: Size, channels: int, depth: int, *, keeps_whole: bool, held: int) -> None:
+    def require_memory(  # noqa: B027 - most need too little to ask
+        self, size: Size, channels: int, depth: int, *, keeps_whole: bool, held: int
+    ) -> None:
         """Make sure that a photo can be restored, before it is decoded; arguments as of ``prepare``.
 
         Raises:
             NotEnough: it cannot; the message holds both figures.
         """
 
+    @abstractmethod
     def prepare(
         self, image: Image, *, keeps_whole: bool = True, held: int = 0, engines: Mapping[str, str] | None = None
     ) -> Prepared:
@@ -129,4 +146,3 @@ class Restorer(Protocol):
         Raises:
             ModelError, NotEnough, UsageError: as the names say.
         """
-        ...

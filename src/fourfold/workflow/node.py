@@ -59,6 +59,10 @@ class Restoration:
 class Tools(Protocol):
     """What nodes may ask of the program around them; it keeps networks loaded from one picture to the next."""
 
+    def read(self, path: Path) -> Image:
+        """A photo, upright; raises ``PictureError`` if it cannot be read."""
+        ...
+
     def models(self, options: RestoreOptions) -> dict[str, str]:
         """The networks the options lead to, id → SHA-256 of their weights; raises ``ModelError`` if there is none."""
         ...

@@ -42,18 +42,21 @@ def _loaded(_types: Types, _values: Values) -> ImageType:
 @node(version=1, infer=_loaded)
 def load(
     file: Annotated[Path, Param("The photo.")],
+    context: Context,
     multiple: Annotated[
         int, Param("Leave out last rows and columns till both sides are multiples of this.", 1, 64)
     ] = 1,
 ) -> Annotated[Picture, Port("The photo, upright, in its own colours and depth.")]:
     """Read a photo: JPEG, PNG, WebP, TIFF, AVIF, HEIC and others."""
-    image = files.read(file)
+    image = context.tools.read(file)
     height, width = (side - side % multiple for side in image.size)
     if not height or not width:
         raise PictureError(f"{file}: expected sides of at least {multiple} pixels, got {image.size[1]}×{image.size[0]}")
-    alpha = None if image.alpha is None else image.alpha[:height, :width]
-    picture = Picture.of(replace(image, pixels=image.pixels[:height, :width], alpha=alpha), ImageType(scale=1.0))
-    picture.image = replace(image, pixels=image.pixels[:height, :width], alpha=alpha)  # as it will be read again
+    if image.size != (height, width):
+        alpha = None if image.alpha is None else image.alpha[:height, :width]
+        image = replace(image, pixels=image.pixels[:height, :width], alpha=alpha)
+    picture = Picture.of(image, ImageType(scale=1.0))
+    picture.image = image  # as it will be read again
     return picture
 
 

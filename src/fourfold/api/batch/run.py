@@ -129,7 +129,7 @@ class Batch:
                 skipped += 1
             else:
                 wanted.append(Job(found.name, target, found.size, found.stamp))
-        return BatchPlan(tuple(wanted), tuple(refused), skipped)
+        return BatchPlan(tuple(wanted), tuple(refused), skipped, listed.note)
 
     def estimate(self, jobs: Sequence[Job]) -> Estimate:
         """What doing these jobs will take, measured on a few of them; see ``estimate.estimate``."""
@@ -203,7 +203,7 @@ class Batch:
             jobs = tuple(job for job in plan.jobs if job in before)
             refused = tuple(outcome for outcome in plan.refused if outcome in before)
             if jobs or refused:
-                return BatchPlan(jobs, refused, plan.skipped)
+                return replace(plan, jobs=jobs, refused=refused)
             found: tuple[Job | Outcome, ...] = (*plan.jobs, *plan.refused)
             before = {one for one in found if self._refused.get(one.source) != one.stamp}  # such a failure is reported
             time.sleep(max(_POLL, 10 * (time.monotonic() - began)))

@@ -163,7 +163,7 @@ def _profile(chunks: list[bytes]) -> bytes:
         size = int.from_bytes(data[:4], "big")
         if 128 < size <= len(data) and data[36:40] == b"acsp":
             return data[:size]
-    return b""
+    return in_order if int.from_bytes(in_order[:4], "big") <= 128 else b""  # else a part is missing
 
 
 def _several(found: Sequence[Segment], *, gain_map: bool) -> bool:
