@@ -20,11 +20,11 @@ _LONGEST = 3000
 _MOST = 12
 _READABLE = 90
 _SENTENCE = re.compile(r"[.!?…]+(?=[\s\"'”’)\]]|$)|[。！？；]+|(?<=[\u3040-\u30ff\u3400-\u9fff])[!?;]+|;\s|\n+")
-_COMMA = re.compile(r"[,，、:：]\s*|\s[–—-]\s")
+_COMMA = re.compile(r"(?<!\d)[,:]\s*|[,:](?!\d)\s*|[，、：]\s*|\s[–—-]\s")
 _QUOTED = re.compile(
     r"\"[^\"\n]{1,120}\"|(?<!\w)'[^'\n]{1,120}'(?!\w)|“[^”\n]{1,120}”|「[^」\n]{1,120}」|„[^“\n]{1,120}“"
 )
-_NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?:\s?(?:x|×)\s?\d[\d.,]*)?")
+_NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?:\s?(?:x|×)\s?\d[\d.,]*)?(?!d\b)")
 _WORD = re.compile(r"[^\s,.;:!?。，、！？；\"'“”()]+")
 _TRIMMED = " \t\n,.;:!?。，、！？；-–—()\"'“”"
 _LEADING = frozenset(
@@ -90,7 +90,8 @@ class Wanted:
 
     Attributes:
         text: the person's words for it; start, end: their offsets in the question.
-        kind: see ``Kind``; name: of the slot, or the code of the language; empty for other kinds.
+        kind: see ``Kind``; name: of the slot, or the code of the language; "asked" of what is only said, where its
+            clause asks something; empty for other kinds.
         main: whether it asks for the task itself; polar: whether yes or no would answer it.
         clause: offsets of the clause that they stand in; certain: whether it is asked for in so many words, or only an
             ask if a source speaks of it.
@@ -133,7 +134,7 @@ def asked(question: str, reading: Reading) -> tuple[Wanted, ...]:
     kept: list[Wanted] = []
     for one in wanted:
         same = [other for other in kept if (one.start, one.end) == (other.start, other.end)]
-        again = any(one.kind == "said" or (other.kind, other.name) == (one.kind, one.name) for other in same)
+        again = any(one.kind in ("said", "other") or (other.kind, other.name) == (one.kind, one.name) for other in same)
         if not again and (not one.certain or len(kept) < _MOST):
             kept.append(one)
     return tuple(sorted(kept, key=lambda one: (one.start, one.end, one.kind)))
@@ -172,12 +173,12 @@ class _Reader:
             slots = [(name, span) for name, span in self._slots(clause) if _within(span, part)]
             for name, span in slots:
                 kind: Kind = "factor" if name == "scale" else "wish"
-                sure = certain or not table("slots.toml")[name].get("setting")
+                sure = bool(clause.asks) or not table("slots.toml")[name].get("setting")
                 yield self._ask(*self._phrase(span, part, len(slots) == 1), kind, clause, name, certain=sure)
             languages = [(code, span) for code, span in self._languages(clause) if _within(span, part)]
             for code, span in languages:
                 yield self._ask(*self._phrase(span, part, not slots), "language", clause, code, certain=certain)
-            if not slots and certain:
+            if not slots and clause.asks and not clause.refused:
                 for span in [span for span in self._numbers(clause) if _within(span, part)][:1]:
                     yield self._ask(*self._phrase(span, part, True), "other", clause)
             found = found or bool(slots or languages)
@@ -200,7 +201,7 @@ class _Reader:
         """The parts of a clause, each of which may be asked without a word that says so."""
         for part in self._pieces(clause):
             if part[1] - part[0] > 4 and _length(self.folded[slice(*part)]) > 1:
-                yield self._ask(*part, "said", clause, certain=False)
+                yield self._ask(*part, "said", clause, "asked" if clause.asks else "", certain=False)
 
     def _trimmed(self, start: int, end: int) -> Span:
         while start < end and self.folded[start] in _TRIMMED:
@@ -267,7 +268,7 @@ class _Reader:
         yield from held
 
     def _clause(self, start: int, end: int, question: bool) -> _Clause:
-        start, end = self._trimmed(start, end)
+        start, end = self._unjoined(*self._trimmed(start, end))
         asks = {
             name
             for name, spans in self.asking.items()

@@ -34,6 +34,7 @@ _BY_TASK = {
 
 How = Literal["quote", "type", "arithmetic", "question", "each", "name", "verdict", "advice", ""]
 """By what an ask is answered, "advice" by a language model's sentence on a quote; "" where it is open."""
+_MODEL = re.compile(r"recommend|suggest|\bmodel|\btool|\bit really")
 _SIZE = r"size|크기|tamano|tamaño|grosse|größe|taille|サイズ|大小"
 
 
@@ -68,7 +69,7 @@ class Judge:
         self.hows: set[Span] = set()
         self.labels = {paper.profile.source.name: paper.relevance for paper in papers}
         self.papers = [paper for label in ("relevant", "partial") for paper in papers if paper.relevance == label]
-        self.passages = Passages(((paper.profile, paper.relevance) for paper in papers), reading)
+        self.passages = Passages([(paper.profile, paper.relevance) for paper in papers], reading)
 
     def answers(self, wanted: Iterable[Wanted]) -> tuple[Answered, ...]:
         """What becomes of each ask."""
@@ -106,8 +107,9 @@ class Judge:
         return self._matched(one) or Answered(one, "open")
 
     def _bare(self, one: Wanted) -> bool:
-        """Whether an ask names nothing but the task and the model, so that the verdict on the models answers it."""
-        return not self.passages.own(one.text)
+        """Whether an ask names nothing but the task or the model, so that the verdict on the models answers it."""
+        named = one.kind == "model" and (self.reading.language != "en" or _MODEL.search(one.text.casefold()))
+        return bool(named) or not self.passages.own(one.text)
 
     def _stated(self, one: Wanted) -> Answered:
         """A factor that the question only tells of is no gap of the sources."""
@@ -158,7 +160,9 @@ class Judge:
         topics = {"wish": f"slot:{one.name}", "factor": "slot:scale", "language": f"language:{one.name}"}
         known = topics.get(one.kind, "")
         around = self.question[one.clause[0] : one.clause[1]]
-        found = self.passages.best(one.text, around, known, sure=not one.certain, how=one.clause in self.hows)
+        found = self.passages.best(
+            one.text, around, known, sure=not (one.certain or one.name == "asked"), how=one.clause in self.hows
+        )
         if one.kind in ("factor", "language"):
             found = [each for each in found if known in each.passage.topics]
         return self._by(one, found[0]) if found else None

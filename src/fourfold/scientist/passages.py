@@ -65,7 +65,9 @@ class Passages:
     def __init__(self, papers: Iterable[tuple[Profile, Relevance]], reading: Reading) -> None:
         self._code = reading.language
         self._all = [
-            Passage(profile.source.name, sentence, spoken_of(sentence.text), _TRUST[relevance])
+            Passage(
+                profile.source.name, sentence, spoken_of(sentence.text), _TRUST[relevance] if reading.listed else 1.0
+            )
             for profile, relevance in papers
             for sentence in profile.sentences
         ]
@@ -75,6 +77,11 @@ class Passages:
             topic: math.log(1 + len(self._all) / count) * _kind(topic) * (_TASK if topic in self._task else 1.0)
             for topic, count in held.items()
         }
+
+    @staticmethod
+    def _trusted(papers: Iterable[tuple[Profile, Relevance]], reading: Reading) -> Iterator[tuple[Profile, float]]:
+        """Papers with how much they are trusted to speak of the task; all alike where it is not in the list."""
+        return ((profile, _TRUST[relevance] if reading.listed else 1.0) for profile, relevance in papers)
 
     def best(self, text: str, around: str = "", known: str = "", sure: bool = False, how: bool = False) -> list[Found]:
         """The sentences that speak of a text of the question, the best first.

@@ -10,7 +10,8 @@ from fourfold.scientist.verdicts import Paper
 
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _MOST = 7
-_FRAME = 8
+_FRAME, _CARRIED = 8, 20
+"""Words around a quote, and of the sentence that carries it over."""
 
 
 class Replies:
@@ -34,7 +35,8 @@ class Replies:
         for at in sorted(range(len(groups)), key=lambda at: (not certain[at], at)):
             quote, label = groups[at][0].quote, self.say.asked(groups[at])
             needed = length(label) + length(quote.text if quote else "") + _FRAME
-            if len(lines) >= _MOST or (lines and needed > room):
+            needed += _CARRIED * (groups[at][0].status == "inferred")
+            if len(lines) >= _MOST or needed > room:
                 continue
             if line := self._line(groups[at]):
                 lines[at] = f"- **{label}**: {line}"
