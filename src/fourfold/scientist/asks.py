@@ -174,7 +174,9 @@ class _Reader:
             for name, span in slots:
                 kind: Kind = "factor" if name == "scale" else "wish"
                 sure = bool(clause.asks) or not table("slots.toml")[name].get("setting")
-                yield self._ask(*self._phrase(span, part, len(slots) == 1), kind, clause, name, certain=sure)
+                yield self._ask(
+                    *self._phrase(span, part, len(slots) == 1 and not is_main), kind, clause, name, certain=sure
+                )
             languages = [(code, span) for code, span in self._languages(clause) if _within(span, part)]
             for code, span in languages:
                 yield self._ask(*self._phrase(span, part, not slots), "language", clause, code, certain=certain)

@@ -37,6 +37,7 @@ _WORKS = re.compile(
 )
 _SETTING = re.compile(
     r"\bis (?:very |often )?(?:hard|difficult|challenging|expensive|costly)\b|ha(?:s|ve) made|seminal|great progress|"
+    r"attracted \w+ ?attention|\b(?:usually|typically|commonly) \w+|"
     r"it is hard|face \w+ problems|plays? an important|(?:is|are) important|ha(?:s|ve) become|open problem",
     re.IGNORECASE,
 )
@@ -84,6 +85,7 @@ def explains(sentence: Sentence) -> float:
     parts = {match.group().casefold()[:6] for match in _PARTS.finditer(sentence.text)}
     does = len(set(_WORKS.findall(sentence.text)))
     score = min(len(parts), 4) + 0.8 * min(does, 3) + 0.6 * sentence.own
+    score -= 1.5 * bool(_SETTING.search(sentence.text))
     return score - 1.2 * len(set(_PRAISE.findall(sentence.text))) - 2.0 * sentence.background
 
 
@@ -128,7 +130,7 @@ def phrase(profile: Profile, leaf: Leaf) -> Quote | None:
     begin = words[max(0, len(words) - 6)] if words else start
     while begin < start and (little := _LITTLE.match(text, begin)):
         begin = little.end()
-    last = re.match(r"[^\s,;:.]*(?:\s[^\s,;:.]+){0,7}", text[end:])
+    last = re.match(r"[^\s,;:.]*(?:\s(?:[^\s,;:.]|[.,](?=\d))+){0,7}", text[end:])
     stop = end + (last.end() if last else 0)
     return Quote(text[begin:stop], sentence.start + begin)
 

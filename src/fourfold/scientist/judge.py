@@ -146,9 +146,9 @@ class Judge:
             and re.search(_SIZE, one.text.casefold())
         ):
             return Answered(one, "answered", "type")
-        if self.leaf.id in _BY_TASK.get(one.name, ()):
-            return Answered(one, "answered", "type")
         found = self._matched(one)
+        if self.leaf.id in _BY_TASK.get(one.name, ()) and (found is None or found.status != "answered"):
+            return Answered(one, "answered", "type")
         if found is None and one.name == "on_device":
             found = self._named(one, r"(?i)mobile|tiny|lite|small|nano|little|mini")
         if found is None and one.name == "every_file":

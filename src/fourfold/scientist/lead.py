@@ -110,7 +110,10 @@ class Lead:
             relevant = [paper.profile.source.name for paper in made.ranked("partial") if paper.profile.source in served]
         leaning = dict.fromkeys(one.source for one in made.answers if one.status == "inferred" and one.quote)
         if relevant:
-            yield words("lead_explained" if made.fitting else "lead_papers", papers=self.say.named(relevant[:3]))
+            how = self._mechanism()
+            yield how
+            if not (how and made.fitting):
+                yield words("lead_explained" if made.fitting else "lead_papers", papers=self.say.named(relevant[:3]))
         elif not made.papers:
             yield words("lead_no_papers")
         elif made.fitting:
@@ -123,3 +126,11 @@ class Lead:
             yield self.say.infers(text, *leaning)
         else:
             yield words("lead_nothing", task=self.name)
+
+    def _mechanism(self) -> str:
+        """How it works, in a quote of the first paper on the task."""
+        for paper in self.plan.ranked("relevant")[:1]:
+            for quote in paper.quotes[-1:]:
+                if said := self.say.quote(paper.profile.source.name, quote):
+                    return self.words("lead_quote", said=said)
+        return ""

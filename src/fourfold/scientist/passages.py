@@ -24,6 +24,9 @@ _LEAST = 1.7
 _SURE, _KNOWN = 2.8, 2.6
 _HOW, _EXPLAINS = 0.75, 0.8
 _TRUST: Mapping[Relevance, float] = {"relevant": 1.0, "partial": 0.9, "irrelevant": 0.7}
+_UNKNOWN = 0.85
+"""Of a source whose subject is not known."""
+
 _BACKGROUND = 0.6
 _TASK = 0.25
 _AROUND = 0.25
@@ -81,7 +84,9 @@ class Passages:
     @staticmethod
     def _trusted(papers: Iterable[tuple[Profile, Relevance]], reading: Reading) -> Iterator[tuple[Profile, float]]:
         """Papers with how much they are trusted to speak of the task; all alike where it is not in the list."""
-        return ((profile, _TRUST[relevance] if reading.listed else 1.0) for profile, relevance in papers)
+        for profile, relevance in papers:
+            unknown = relevance == "irrelevant" and profile.first is None
+            yield profile, _UNKNOWN if unknown and reading.listed else _TRUST[relevance] if reading.listed else 1.0
 
     def best(self, text: str, around: str = "", known: str = "", sure: bool = False, how: bool = False) -> list[Found]:
         """The sentences that speak of a text of the question, the best first.
@@ -97,16 +102,20 @@ class Passages:
         for passage in self._all:
             found = self._found(passage, own, beside, known)
             least = _LEAST * (_HOW if how else 1.0)
-            if found.score >= least and (not sure or known in passage.topics or self._sure(found, own)):
+            if found.score >= least and (known in passage.topics or self._bears(found, own, sure)):
                 good.append(replace(found, score=found.score + _EXPLAINS * how * explains(passage.sentence)))
         return sorted(good, key=lambda one: (-one.score, one.passage.source, one.passage.sentence.start))
 
-    def _sure(self, found: Found, own: Collection[str]) -> bool:
-        """Whether it is from a source on the task, or speaks of much of it, and not only in that both hold a figure."""
+    def _bears(self, found: Found, own: Collection[str], sure: bool) -> bool:
+        """Whether it is from a source on the task, or shares more with an ask than that both hold a figure.
+
+        To be sure takes both, or much that they share.
+        """
         passage = found.passage
         shared = {topic for topic in passage.topics if topic in own} - self._task
-        kinds = {topic.partition(":")[0] for topic in shared}
-        return bool(kinds - {"figure", "number"}) and (passage.trust == 1.0 or found.score >= _SURE)
+        more = bool({topic.partition(":")[0] for topic in shared} - {"figure", "number"})
+        on_task = passage.trust == 1.0
+        return more and (on_task or found.score >= _SURE) if sure else more or on_task
 
     def own(self, text: str) -> set[str]:
         """The topics of a part of a question that the task is not told by."""

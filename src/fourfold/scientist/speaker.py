@@ -13,7 +13,7 @@ from fourfold.scientist.values import Brief, Claim, Inference
 from fourfold.scientist.wording import Words
 
 _VERB = re.compile(r"^(\w+)( that)?$")
-_LABEL = 64
+_LABEL = 56
 
 
 def shown(name: str) -> str:

@@ -17,7 +17,7 @@ from fourfold.scientist.verdicts import Model, Paper
 _ENDS_A_LINK = re.compile(r"[\s<>\"')\]|]")
 """Where programs that look for links in a text take one to end, so that it would be followed cut short."""
 _SHORT = re.compile(r"[^\W_]+(?:[\s-][^\W_]+){0,2}|[\d]+×|×[\d]+")
-_WHOLE = 460
+_WHOLE = 450
 """About how many words an answer may have; a table row and the parts after the table have these."""
 
 _TABLE_ROW, _REST = 13, 75
@@ -163,15 +163,18 @@ class Text:
         shown_quotes: list[Quote] = []
         for number, paper in enumerate(self.plan.ranked("relevant")[:_MOST_PAPERS]):
             quotes = [quote for quote in paper.quotes[:-1] if quote.verb] if number == 0 else []
-            for at, quote in enumerate([*quotes, *paper.quotes[-1:]]):
-                if text := self.say.quote(paper.profile.source.name, quote, named=at == 0):
+            source = paper.profile.source.name
+            shown_quotes += [quote for quote in paper.quotes[-1:] if (source, quote.text) in self.say.claims]
+            fresh = [quote for quote in [*quotes, *paper.quotes[-1:]] if (source, quote.text) not in self.say.claims]
+            for at, quote in enumerate(fresh):
+                if text := self.say.quote(source, quote, named=at == 0):
                     said.append(text if at == 0 else self.words("said_too", quote=self.words.quoted(quote.text)))
                     shown_quotes.append(quote)
-        if not said:
+        if not shown_quotes:
             return self._near()
         if glosses := self._glosses(shown_quotes):
             said.append(glosses)
-        return f"**{self.words('how')}** {' '.join(said)}"
+        return f"**{self.words('how')}** {' '.join(said)}" if said else ""
 
     def _near(self) -> str:
         """What the paper on the nearest other task says, and that carrying it over is ours."""

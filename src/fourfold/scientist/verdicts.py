@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from fourfold.scientist.evidence import Quote, about, mechanism, phrase
+from fourfold.scientist.evidence import Quote, about, mechanism, overlap, phrase
 from fourfold.scientist.index import Profile
 from fourfold.scientist.lexicon import table
 from fourfold.scientist.passages import spoken_of
@@ -25,6 +25,9 @@ _MODALITY = {
 }
 _ON_METHOD = ("detail", "on_device", "real_time", "speed", "no_training", "few_examples", "long_input")
 """Slots that a source about another task, or about no task, may still say something on."""
+
+_SAME = 0.6
+"""Share of words from which two quotes say the same."""
 
 Why = str
 """Why a paper stands where it does: "task", "backbone", "mention", "kin", "wish", or "none"."""
@@ -77,7 +80,8 @@ def paper_of(profile: Profile, leaf: Leaf, wanted: Iterable[str], question: str)
     aim = leaf if relevance != "irrelevant" and why in ("task", "backbone", "mention") else profile.first or leaf
     first = about(profile, aim, question)
     said = [first] if first else []
-    if relevance == "relevant" and (how := mechanism(profile, said)):
+    how = mechanism(profile) if relevance == "relevant" else None
+    if how and not any(overlap(how.text, quote.text) >= _SAME for quote in said):
         said.append(how)
     few = phrase(profile, leaf) if relevance == "relevant" else None
     return Paper(profile, relevance, why, subject, tuple(said), few)
