@@ -93,3 +93,35 @@ def test_a_method_is_never_what_a_paper_on_a_task_is_about():
 def test_topics_cross_languages():
     assert "thing:laptop" in asked_of("en un portátil", "es") & {*spoken_of("It runs on a laptop.")}
     assert "figure:time" in asked_of("얼마나 걸리나요", "ko") & {*spoken_of("A page takes two seconds.")}
+
+
+def test_a_side_ask_about_the_model_needs_a_sentence_of_its_own():
+    made = plan(Brief("Please brighten my dark photos. Will it understand Basque proverbs?", (MODEL,), (NIGHT,)))
+    (one,) = [one for one in made.answers if "proverbs" in one.wanted.text]
+    assert one.status == "open"
+    made = plan(Brief("Please brighten my dark photos. Does the recommended model do this?", (MODEL,), (NIGHT,)))
+    (one,) = [one for one in made.answers if "recommended" in one.wanted.text]
+    assert (one.status, one.how) == ("answered", "verdict")
+
+
+def test_why_and_how_are_no_refusals():
+    made = plan(Brief("Brighten my dark photos. Why isn't the result full of noise?", (MODEL,), (NIGHT,)))
+    (one,) = [one for one in made.answers if "Why" in one.wanted.text]
+    assert one.wanted.kind == "why"
+    assert one.quote is not None
+
+
+@pytest.mark.parametrize("question", ["How can I brighten dark photos?", "어두운 사진을 어떻게 밝게 하나요?"])
+def test_the_short_answer_says_how_it_works_in_a_sources_words(question):
+    lead = answer(Brief(question, (MODEL,), (NIGHT, OTHER))).markdown.split("\n")[0]
+    assert "curve" in lead
+
+
+def test_an_unrelated_source_with_a_figure_is_not_quoted_for_a_figure():
+    quoted, _ = evidence("Brighten my dark photos. How long does it take?", (OTHER,))
+    assert quoted == []
+
+
+def test_chinese_sentences_end_at_their_marks():
+    made = plan(Brief("我想把很暗的照片弄亮。不联网能用吗？会不会改变人脸？", (MODEL,), (NIGHT,)))
+    assert len({one.wanted.clause for one in made.answers}) == 3

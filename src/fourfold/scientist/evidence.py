@@ -9,7 +9,7 @@ from fourfold.scientist.index import Profile, Sentence, bm25, terms_in
 from fourfold.scientist.lexicon import flat, fold, mentioned, table
 from fourfold.scientist.tasks import GRADES, Leaf
 
-_LONGEST = 26
+_LONGEST = 20
 _SHORTEST = 8
 _REST = 3
 _VERBS = "propose|introduce|present|develop|describe|show|demonstrate|find|investigate|study|explore|design"
@@ -27,7 +27,8 @@ _PARTS = re.compile(
     r"\b(?:encoders?|decoders?|generator|discriminator|module|attention|transformers?|backbone|pyramid|branch(?:es)?|"
     r"stages?|two-pass|algorithm|cluster\w*|mask\w*|residual|diffusion|embedding\w*|tokens?|patch(?:es)?|quer(?:y|ies)|"
     r"teacher|student|memory bank|loss|convolution\w*|layers?|blocks?|hash\w*|trees?|graph|spectrogram|flow|"
-    r"architecture|network|autoregressive|sequence-to-sequence|dictionary|quantiles?|sampl\w+|kernel|features?)\b",
+    r"architecture|network|autoregressive|sequence-to-sequence|dictionary|quantiles?|sampl\w+|kernel|features?|curves?|vectors?|maps?|"
+    r"codebook|anchors?|splats?|prompt)\b",
     re.IGNORECASE,
 )
 _WORKS = re.compile(

@@ -31,8 +31,8 @@ class Replies:
             grouped.setdefault((one.how, one.source, one.quote.text if one.quote else ""), []).append(one)
         groups = list(grouped.values())
         lines: dict[int, str] = {}
-        certain = [any(one.wanted.certain for one in group) for group in groups]
-        for at in sorted(range(len(groups)), key=lambda at: (not certain[at], at)):
+        first = [max((_first(one) for one in group), default=0) for group in groups]
+        for at in sorted(range(len(groups)), key=lambda at: (-first[at], at)):
             quote, label = groups[at][0].quote, self.say.asked(groups[at])
             needed = length(label) + length(quote.text if quote else "") + _FRAME
             needed += _CARRIED * (groups[at][0].status == "inferred")
@@ -91,6 +91,11 @@ class Replies:
         else:
             text = words("carry_own", task=self.name)
         return self.say.infers(text, paper.profile.source.name)
+
+
+def _first(one: Answered) -> int:
+    """How soon an ask is replied to if there is no room for all: why and how, then what is asked in so many words."""
+    return 2 if one.wanted.main or one.wanted.kind in ("how", "why") else int(one.wanted.certain)
 
 
 def length(text: str) -> int:
