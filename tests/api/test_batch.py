@@ -388,12 +388,13 @@ def test_nothing_in_the_making_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     seen = []
 
-    def stopped(self, photo, result):
+    def stopped(inputs, *_given, **_more):
+        photo = Path(inputs[0])
         seen.append(photo)
         shutil.copytree(photo.parent, photo.parent.with_name("killed"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Worker, "_restored", stopped)
+    monkeypatch.setattr("fourfold.api.batch.worker.restore_files", stopped)
     fsspec.filesystem("memory").pipe_file("/bucket/in/a.png", b"whatever")
     batch = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS, journal=tmp_path / "journal.jsonl")
     with pytest.raises(KeyboardInterrupt):

@@ -33,7 +33,7 @@ def report():
 
 
 def test_every_way_is_compared_with_the_big_network(report):
-    points = {point.way: point for point in report.points}
+    points = {point.setting: point for point in report.points}
     assert list(points) == ["big", "little", "fitted", 25.0, 75.0]
     assert [points[way].time for way in points] == pytest.approx([1, 0.25, 2.5 / 4, 1.75 / 4, 3.25 / 4])
     assert points["big"].to_big is None

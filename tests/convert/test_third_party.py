@@ -105,7 +105,7 @@ def test_importing_under_a_name_that_is_taken(onnx_file):
 
 def test_files_that_are_no_upscalers_say_what_they_are(tmp_path):
     (tmp_path / "text.onnx").write_text("no network")
-    with pytest.raises(ModelError, match="cannot read"):
+    with pytest.raises(ModelError, match="cannot load"):
         third_party.described(tmp_path / "text.onnx")
     value = helper.make_tensor_value_info
     for name, sides, match in (("fixed", (32, 32), "free H and W"), ("same", ("h", "w"), "3×H×W picture to")):

@@ -85,7 +85,7 @@ def test_a_tile_the_network_refuses_is_refused_before(monkeypatch: pytest.Monkey
 
 
 def test_a_damaged_model_is_a_failure_of_the_engine() -> None:
-    with pytest.raises(RuntimeFailure, match="cannot prepare the model"):
+    with pytest.raises(RuntimeFailure, match="cannot load the model"):
         onnxruntime.OnnxRunner(b"no model", 4, (8, 8), 1)
     openvino = pytest.importorskip("fourfold.engines.openvino")
     with pytest.raises(RuntimeFailure, match="cannot compile the model"):

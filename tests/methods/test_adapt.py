@@ -101,7 +101,7 @@ def test_a_prior_draws_the_predictions_to_it_and_an_even_one_changes_nothing(fix
     reverse = adapt.mutual_information_loss(as_said).item() > adapt.mutual_information_loss(balanced).item()
     assert reverse
     for bad in ([0.5, 0.5], [0.7, 0.1, 0.1, 0.2], [1.0, 0, 0, 0]):
-        with pytest.raises(InvalidInput, match="prior of 4 positive shares"):
+        with pytest.raises(InvalidInput, match="prior of 4 positive frequencies"):
             adapt.pouf_loss(similarity, 10, prior=torch.tensor(bad))
 
 

@@ -154,6 +154,6 @@ def _warnings(before: NDArray[np.int64], options: AdaptOptions) -> tuple[str, ..
             f"{found}; the method takes all conditions to be equally frequent and will see the others too often. "
             "Leave --prior on auto, or --reset to go back"
             if options.prior == "even"
-            else f"{found}, so answers were drawn to what was found beforehand, not to equal shares (--prior found)"
+            else f"{found}, so answers were drawn to what was found before, not to equal frequencies (--prior found)"
         )
     return tuple(notes)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fourfold.catalog import load as catalog
-from fourfold.core.atomic import write_text
+from fourfold.core.atomic import write_document
 from fourfold.core.errors import FourfoldError, PictureError, RuntimeFailure, UsageError
 from fourfold.scientist.answer import to_json, written
 from fourfold.scientist.brief import parse
@@ -166,7 +166,8 @@ def ask_files(
                 if brief.resolve() in {file.resolve() for file in files}:
                     raise UsageError(f"{brief}: the answer would replace its own brief; give another --output folder")
                 made, texts = _one(brief, llm, runner)
-                _write(files, texts)
+                for file, text in zip(files, texts, strict=True):
+                    write_document(file, text, "the answer")
             except FourfoldError as error:
                 yield Unanswered(brief, error)
             else:
@@ -188,14 +189,6 @@ def _one(path: Path, llm: Settings | None, runner: "PhotoRunner | None") -> tupl
     made = _answered(brief, llm, done.run if done else None, planned)
     texts = [made.markdown, json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"]
     return made, [*texts, done.page(brief, made)] if done else texts
-
-
-def _write(files: Iterable[Path], texts: Iterable[str]) -> None:
-    for file, text in zip(files, texts, strict=True):
-        try:
-            write_text(file, text)
-        except OSError as error:
-            raise PictureError(f"{file}: expected to write the answer here: {error.strerror}") from error
 
 
 def _passed(made: Answer, brief: Brief, record: Record | None) -> Answer:

@@ -18,8 +18,7 @@ from fourfold.core.contract import Floats
 from fourfold.core.errors import PictureError, UsageError
 from fourfold.core.image import Image
 from fourfold.imaging import files
-from fourfold.imaging.metrics import unit
-from fourfold.imaging.resize import Resizer
+from fourfold.imaging.resize import in_bands
 from fourfold.methods.features import Features, colours, frame, likeness
 from fourfold.methods.upscale import visible
 from fourfold.models.encoder import EncoderRunner
@@ -27,8 +26,6 @@ from fourfold.pages import feature_picture
 
 LOOKED_AT = 768
 """Pixels a side of the largest photo that is compared at its own size, see ``likeness_of``."""
-
-_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -107,9 +104,7 @@ def likeness_of(large: NDArray[Any], small: NDArray[Any]) -> float:
 
 
 def _shrunk(pixels: NDArray[Any], size: tuple[int, int]) -> Floats:
-    shrink = Resizer((pixels.shape[0], pixels.shape[1]), size)
-    bands = [shrink.push(unit(pixels[top : top + _ROWS])) for top in range(0, len(pixels), _ROWS)]
-    whole = np.clip(np.concatenate(bands), 0, 1)
+    whole = np.concatenate([*in_bands(pixels, size)])
     return np.repeat(whole, 3 // whole.shape[2], 2)
 
 

@@ -26,10 +26,9 @@ from fourfold.core.threads import available
 from fourfold.engines import choose, weights
 from fourfold.imaging import files, metrics
 from fourfold.imaging.fidelity import fidelity
-from fourfold.imaging.resize import Resizer
+from fourfold.imaging.resize import in_bands
 from fourfold.methods.upscale import visible
 
-_ROWS = 64
 _OF_AN_EXTRA = re.compile(r"""([\w.-]+).*\bextra == ['"]([\w-]+)['"]""")
 
 
@@ -95,11 +94,10 @@ def measure(output: Any, low: Any, reference: Any = None) -> Measurement:
 
 def _sharpness_of_bicubic(small: NDArray[Any], size: tuple[int, int]) -> float:
     """Sharpness of a bicubic enlargement, which is computed in bands and never held whole."""
-    enlarge, meter = Resizer((small.shape[0], small.shape[1]), size), metrics.SharpnessMeter()
-    for top in range(0, len(small), _ROWS):
-        band = enlarge.push(metrics.unit(small[top : top + _ROWS]))
+    meter = metrics.SharpnessMeter()
+    for band in in_bands(small, size):
         if len(band):
-            meter.push(np.clip(band, 0, 1, out=band))
+            meter.push(band)
     return meter.result()
 
 

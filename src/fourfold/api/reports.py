@@ -12,9 +12,9 @@ from PIL import Image as Pillow
 
 from fourfold.api.features import likeness_of
 from fourfold.api.targets import Failure
-from fourfold.core.atomic import write_text
+from fourfold.core import atomic
 from fourfold.core.contract import Floats
-from fourfold.core.errors import FourfoldError, PictureError
+from fourfold.core.errors import FourfoldError
 from fourfold.core.image import Image
 from fourfold.core.machine import memory_available
 from fourfold.imaging import files
@@ -51,10 +51,7 @@ def write_document(path: Path, done: Sequence[Report], failed: Sequence[Failure]
             seen = (visible(image.pixels, image.alpha) for image in (reread.large, reread.small))
             shown["files"][reread.place]["likeness"] = round(likeness_of(*seen), 4)
         text = html(shown, _pairs(reread) if reread else ())
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise PictureError(f"{path}: expected to write the report here: {error.strerror}") from error
+    atomic.write_document(path, text, "the report")
 
 
 def _tinted(shown: dict[str, Any]) -> dict[str, Any]:

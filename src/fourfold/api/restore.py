@@ -64,10 +64,18 @@ def restore(image: T, options: RestoreOptions, *, overwrite: bool = False) -> T:
     """Restore a picture and return the same kind of thing; arguments and errors as of ``upscale``."""
     if not isinstance(image, str | os.PathLike):
         return Session().restore(image, options).image  # type: ignore[no-any-return]
-    (outcome,) = restore_files([str(image)], options=options, overwrite=overwrite)
+    return type(image)(restored(str(image), options, overwrite=overwrite).output)  # type: ignore[call-arg]
+
+
+def restored(
+    source: str, options: RestoreOptions, session: Session | None = None, output: str | None = None, *,
+    overwrite: bool = True,
+) -> Report:  # fmt: skip
+    """Restore one file, as ``restore_files`` does; an error is raised."""
+    (outcome,) = restore_files([source], output, options, overwrite=overwrite, session=session)
     if isinstance(outcome, Failure):
         raise outcome.error
-    return type(image)(outcome.output)  # type: ignore[call-arg]
+    return outcome
 
 
 def restore_files(
@@ -231,16 +239,8 @@ class _Pipeline:
 
     def _spec(self, prepared: Prepared, image: Image, kind: Format) -> files.Spec:
         options = self.restorer.options
-        return files.Spec(
-            format=kind.name,
-            height=prepared.target[0],
-            width=prepared.target[1],
-            channels=image.pixels.shape[2] + (image.alpha is not None),
-            depth=image.depth,
-            profile=image.profile,
-            metadata=for_output(image.metadata, options.metadata, prepared.target),
-            quality=options.quality or files.default_quality(kind.name, image.format, lossy=image.lossy),
-        )
+        carried = for_output(image.metadata, options.metadata, prepared.target)
+        return files.Spec.of(image, kind, prepared.target, carried, options.quality)
 
     def _write(self, prepared: Prepared, spec: files.Spec, to: Path | BinaryIO, progress: Progress) -> tuple[str, ...]:
         """The result as a file, whole or not at all; notes on what its format could not hold."""

@@ -15,7 +15,7 @@ from fourfold.api.names import SHORTENED, shortened
 from fourfold.api.restore import guarded, of_the_caller
 from fourfold.api.session import Session, common_figures
 from fourfold.api.targets import Failure, expanded, reread
-from fourfold.core.atomic import write_text
+from fourfold.core.atomic import write_document
 from fourfold.core.contract import Levels
 from fourfold.core.environment import environment
 from fourfold.core.errors import PictureError, UsageError
@@ -232,7 +232,7 @@ def run_all(
         }
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
         if runs or not path.exists():
-            _write(path, text + "\n")
+            write_document(path, text + "\n", "the manifest")
         place.cache.prune()
     saved = tuple(place.folder / name for run in runs for name in run["saved"])
     return WorkflowRun(json.loads(text), path, saved, tuple(failed))
@@ -246,13 +246,6 @@ def manifest_of(path: Path) -> dict[str, Any] | None:
         return None
     wanted = {"made_with", "source", "workflow", "models", "runs"}
     return manifest if isinstance(manifest, dict) and wanted <= manifest.keys() else None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise PictureError(f"{path}: expected to write the manifest here: {error.strerror}") from error
 
 
 def _run_one(

@@ -15,9 +15,8 @@ from PIL import Image as Pillow
 
 from fourfold import engines
 from fourfold.api.batch.run import Batch
-from fourfold.api.restore import restore_files
+from fourfold.api.restore import restored
 from fourfold.api.session import Session
-from fourfold.api.targets import Failure
 from fourfold.api.upscaling import UpscaleRestorer
 from fourfold.api.workflows import run_workflow
 from fourfold.bench import adapt_gain as gained
@@ -39,7 +38,7 @@ from fourfold.training.data import split
 
 _TILE = (512, 512)  # of the picture on which deblurring networks are timed
 _PHOTOS = 10
-_SMALL = 96
+_SMALL, _SEEDS = 96, (1, 2, 3)
 _WAYS = (scaling.WorkerCount("local", 1), scaling.WorkerCount("local", 2), scaling.WorkerCount("ray", 2))
 _THRESHOLDS = (36.0, 38.0, 40.0, 42.0, 44.0, 46.0, 48.0, 52.0)
 """In dB between the networks, around those that gates are fitted to."""
@@ -71,9 +70,7 @@ def speed(data: Path | None, folder: Path, *, rounds: int, alone: bool) -> timin
     found = datasets.data_folder(data)
     threads = available()
     others = () if alone else (*peers.peers(found, threads), peers.real_esrgan_shape(threads))
-    picture = next(one for one in datasets.benchmark_sets(found) if one.name == "BSD20").pairs[1].load()[1]
-    photo = folder / "megapixel.jpg"
-    Pillow.fromarray(_tiled_to(picture, (816, 1224))).save(photo, quality=95)
+    picture, photo = _megapixel(found, folder)
     contenders = (*_own(), scoring.BICUBIC, scoring.LANCZOS, *others)
     return timing.measure(contenders, picture, _whole_runs(photo), threads, timing.Rounds(measured=rounds))
 
@@ -92,10 +89,10 @@ def routing(data: Path | None, *, rounds: int) -> tuple[routed.RoutingReport, ..
     photos = [(datasets.read(path), None) for path in split(folder / "photos")[1][:_PHOTOS]]
     session = Session(UpscaleOptions(style="faithful"))
 
-    def run(low: NDArray[np.uint8], way: routed.Way) -> routed.RoutedRun:
-        changes: dict[str, Any] = {"route": way} if way in ("little", "big") else {}
-        if isinstance(way, float):
-            changes["route_threshold"] = way
+    def run(low: NDArray[np.uint8], setting: routed.Setting) -> routed.RoutedRun:
+        changes: dict[str, Any] = {"route": setting} if setting in ("little", "big") else {}
+        if isinstance(setting, float):
+            changes["route_threshold"] = setting
         result = session.upscale(low, **changes)
         tiles = result.report.tiles
         return routed.RoutedRun(result.image, result.report.seconds, tiles["big"] / tiles["total"])
@@ -125,14 +122,10 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
     Raises:
         UsageError: the data is not there.
     """
-    photo, out, session = folder / "megapixel.jpg", folder / "out", Session()
-    picture = next(one for one in datasets.benchmark_sets(datasets.data_folder(data)) if one.name == "BSD20")
-    Pillow.fromarray(_tiled_to(picture.pairs[1].load()[1], (816, 1224))).save(photo, quality=95)
+    out, session = folder / "out", Session()
+    _, photo = _megapixel(datasets.data_folder(data), folder)
 
-    def direct() -> None:
-        (outcome,) = restore_files([str(photo)], overwrite=True, session=session)
-        if isinstance(outcome, Failure):
-            raise outcome.error
+    direct = partial(restored, str(photo), UpscaleOptions(), session)
 
     def around() -> None:
         made = run_workflow("upscale", {"photo": photo}, out, session=session)
@@ -142,7 +135,7 @@ def workflow(data: Path | None, folder: Path, *, rounds: int) -> Overhead:
     return measure("1-megapixel JPEG to JPEG", direct, around, partial(shutil.rmtree, out), rounds, available())
 
 
-def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)) -> AdaptingReport:
+def adapting(data: Path | None, folder: Path) -> AdaptingReport:
     """Measure what POUF gains: MNIST's network on other digits, and the recogniser on other families of damage.
 
     Args:
@@ -157,10 +150,10 @@ def adapting(data: Path | None, folder: Path, seeds: tuple[int, ...] = (1, 2, 3)
     shared = datasets.data_folder(data)
     gains = []
     for tuned in TUNED:
-        found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in seeds]
+        found = [digits.gain(shared / "digits", folder, tuned, seed) for seed in _SEEDS]
         gains.append(Gain("MNIST to scikit-learn's digits", tuned, *zip(*found, strict=True)))
     for tuned in TUNED:
-        found = [recogniser.gain(shared / "photos", tuned, seed) for seed in seeds]
+        found = [recogniser.gain(shared / "photos", tuned, seed) for seed in _SEEDS]
         gains.append(Gain("photos, other families of damage", tuned, *zip(*found, strict=True)))
     return AdaptingReport(tuple(gains), recogniser.accuracy(shared / "photos"))
 
@@ -327,12 +320,18 @@ def _whole_run(photo: Path, options: UpscaleOptions) -> timing.WholeRun:
     session = Session()
 
     def run() -> tuple[float, float]:
-        (outcome,) = restore_files([str(photo)], options=options, overwrite=True, session=session)
-        if isinstance(outcome, Failure):
-            raise outcome.error
-        return outcome.seconds, outcome.seconds_model
+        report = restored(str(photo), options, session)
+        return report.seconds, report.seconds_model
 
     return run
+
+
+def _megapixel(data: Path, folder: Path) -> tuple[NDArray[np.uint8], Path]:
+    """A picture of the benchmark sets, and a JPEG of one megapixel that is made of it."""
+    picture = next(one for one in datasets.benchmark_sets(data) if one.name == "BSD20").pairs[1].load()[1]
+    photo = folder / "megapixel.jpg"
+    Pillow.fromarray(_tiled_to(picture, (816, 1224))).save(photo, quality=95)
+    return picture, photo
 
 
 def _tiled_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
+from fourfold.bench.datasets import Picture, read
 from fourfold.core.errors import UsageError
 from fourfold.imaging.blur import KINDS, Kind, estimate
 from fourfold.imaging.camera import Camera, Window, photographed
 from fourfold.imaging.metrics import psnr_y, ssim_y
 from fourfold.pages.report import text_table
 
-Picture = NDArray[np.uint8]
 Deblur = Callable[[Picture], Picture]
 """``H×W×3`` → ``H×W×3``."""
 
@@ -100,8 +99,7 @@ def simulated_shake(photos: Sequence[Path], camera: Camera = CAMERA, count: int 
     """Windows of photos, at most 480×480 pixels, with simulated camera shake; the same ones each time."""
     for number in range(count):
         path = photos[number % len(photos)]
-        with Pillow.open(path) as picture:
-            scene = np.asarray(picture.convert("RGB"))
+        scene = read(path)
         rng = np.random.default_rng([40, number])
         spans = []
         for length in scene.shape[:2]:
@@ -115,14 +113,13 @@ def levin(folder: Path) -> Iterator[BlurredPair]:
     """The pairs of a folder that holds ``blur`` and ``sharp``.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none. PictureError: one cannot be read.
     """
     blurry = sorted((folder / "blur").glob("*.png"))
     if not blurry:
         raise UsageError(f"{folder}: expected pairs of pictures in blur and sharp")
     for path in blurry:
-        with Pillow.open(path) as one, Pillow.open(folder / "sharp" / path.name) as other:
-            yield BlurredPair(path.stem, np.asarray(one.convert("RGB")), np.asarray(other.convert("RGB")))
+        yield BlurredPair(path.stem, read(path), read(folder / "sharp" / path.name))
 
 
 def aligned(picture: Picture, sharp: Picture) -> tuple[Picture, Picture]:
@@ -177,13 +174,11 @@ def judged(photos: Sequence[Path]) -> tuple[tuple[int, ...], ...]:
     return tuple(rows)
 
 
-def seconds_per_megapixel(
-    run: Callable[[NDArray[np.float32]], object], tile: tuple[int, int], rounds: int = 5
-) -> float:
-    """The least time of a few rounds in which a runner answers for one tile, over the tile's megapixels."""
+def seconds_per_megapixel(run: Callable[[NDArray[np.float32]], object], tile: tuple[int, int]) -> float:
+    """The least time of five rounds in which a runner answers for one tile, over the tile's megapixels."""
     planes = np.random.default_rng(1).random((1, 3, *tile), dtype=np.float32)
     best = math.inf
-    for _ in range(rounds):
+    for _ in range(5):
         started = time.perf_counter()
         run(planes)
         best = min(best, time.perf_counter() - started)

@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fourfold.bench.speed import Spread, busy, load_average, spread
-from fourfold.pages.report import text_table
+from fourfold.bench.speed import Spread, busy, load_average, spread, spread_table
 
 
 @dataclass(frozen=True)
@@ -71,15 +70,11 @@ def _spent(call: Callable[[], object]) -> tuple[float, float]:
 
 def table(found: Overhead) -> str:
     """The measurement as aligned text."""
-    rows = [["", "median", "middle half"]]
-    for name, values in (
-        ("direct, s", found.direct),
-        ("as a workflow, s", found.around),
-        ("ratio", found.ratio),
-        ("ratio of processor time", found.processor_ratio),
-    ):
-        rows.append([name, f"{values.median:.3f}", f"{values.lower_quartile:.3f} to {values.upper_quartile:.3f}"])
-    lines = [f"{found.what}, {found.rounds} rounds in turns", text_table(rows)]
+    rows = {
+        "direct, s": found.direct, "as a workflow, s": found.around, "ratio": found.ratio,
+        "ratio of processor time": found.processor_ratio,
+    }  # fmt: skip
+    lines = [f"{found.what}, {found.rounds} rounds in turns", spread_table(rows, digits=3)]
     if found.busy:
         lines.append("busy machine: only the ratios mean something, and the last one most")
     return "\n".join(lines)

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.bench.quality import Contender
-from fourfold.core.errors import MissingExtra, ModelError, RuntimeFailure
+from fourfold.core.errors import MissingExtra, ModelError
+from fourfold.engines.ncnn import extract
+from fourfold.engines.tensors import levels
 
 Storage = Literal["fp32", "bf16"]
 """How ncnn keeps weights and features between layers: its default on x86, or its reduced-precision option."""
@@ -77,16 +79,9 @@ def real_esrgan(folder: Path, threads: int, storage: Storage = "fp32") -> Conten
         raise ModelError(f"{param}: expected a network that ncnn {ncnn.__version__} loads; fetch the file anew")
 
     def enlarge(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        # The array must outlive the extraction: ncnn's matrix is a view of it.
-        planes = np.ascontiguousarray(low.transpose(2, 0, 1), np.float32) / np.float32(255)
-        with network.create_extractor() as extractor:
-            failed = extractor.input("data", ncnn.Mat(planes))
-            if not failed:
-                failed, output = extractor.extract("output")
-            if failed:
-                raise RuntimeFailure(f"ncnn {ncnn.__version__} failed on {low.shape}: code {failed}")
-            values = np.rint(np.clip(np.asarray(output), 0, 1) * np.float32(255))
-        return np.ascontiguousarray(values.transpose(1, 2, 0), np.uint8)
+        planes = low.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+        enlarged: NDArray[np.uint8] = levels(extract(network, "data", planes, "output")[None])[0]
+        return enlarged
 
     suffix = "" if storage == "fp32" else f" {storage}"
     how = f"ncnn {ncnn.__version__}, {storage} storage, threads: {threads}"

@@ -50,7 +50,7 @@ def measure(cards: tuple[Card, ...], precisions: tuple[str, ...], threads: int) 
 
 
 def table(report: Roofline) -> str:
-    """For each network and arithmetic: its time, the share of the ceiling, and its slowest kinds of layers."""
+    """For each network and arithmetic: its time, the fraction of the ceiling, and its slowest kinds of layers."""
     rows = [["network", "arithmetic", "ceiling", "convolutions", "of the ceiling", "time", "of it elsewhere"]]
     for roof in report.roofs:
         within = [layer for layer in roof.layers if layer.macs]

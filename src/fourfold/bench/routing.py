@@ -16,13 +16,13 @@ from fourfold.imaging.metrics import psnr_y
 from fourfold.pages import chart
 from fourfold.pages.report import text_table
 
-Way = float | Literal["little", "big", "fitted"]
+Setting = float | Literal["little", "big", "fitted"]
 """A threshold in dB, one network for all, or the threshold the gate was fitted to."""
 
 
 @dataclass(frozen=True)
 class RoutedRun:
-    """One picture through one way: the result, seconds of the whole call, and the share of tiles sent on."""
+    """One picture routed with one setting: the result, seconds of the whole call, the fraction of tiles sent on."""
 
     output: Picture
     seconds: float
@@ -31,16 +31,16 @@ class RoutedRun:
 
 @dataclass(frozen=True)
 class Point:
-    """One way over all pictures.
+    """One setting over all pictures.
 
     Attributes:
-        way: as asked; forwarded: mean share of tiles that went to the big network.
+        setting: as asked; forwarded: mean fraction of tiles that went to the big network.
         time: seconds over those of the big network alone, both summed over the pictures.
         psnr_y: mean dB against the truth, None without one.
         to_big: mean and least PSNR-Y in dB against the big network's own result, None where all are equal to it.
     """
 
-    way: Way
+    setting: Setting
     forwarded: float
     time: float
     psnr_y: float | None
@@ -49,7 +49,7 @@ class Point:
 
 @dataclass(frozen=True)
 class RoutingReport:
-    """Every way over one group of pictures."""
+    """Every setting over one group of pictures."""
 
     name: str
     pictures: int
@@ -66,42 +66,42 @@ class RoutedGroups:
 def measure(
     name: str,
     pictures: Sequence[tuple[Picture, Picture | None]],
-    run: Callable[[Picture, Way], RoutedRun],
+    run: Callable[[Picture, Setting], RoutedRun],
     thresholds: Sequence[float],
     rounds: int,
 ) -> RoutingReport:
-    """Run every way over every picture.
+    """Route every picture with every setting.
 
     Args:
         name: of the group; pictures: each small one, with the large truth if it is known.
-        run: upscales; it is called once before the measured rounds for each picture and way.
+        run: upscales; it is called once before the measured rounds for each picture and setting.
         thresholds: in dB; little, big and the fitted threshold are added.
         rounds: of which each picture's least time counts.
     """
-    ways: list[Way] = ["big", "little", "fitted", *thresholds]
-    seconds = np.full((len(ways), len(pictures)), np.inf)
-    shares = np.zeros((len(ways), len(pictures)))
-    truths, nears = np.zeros((2, len(ways), len(pictures)))
+    settings: list[Setting] = ["big", "little", "fitted", *thresholds]
+    seconds = np.full((len(settings), len(pictures)), np.inf)
+    forwarded = np.zeros((len(settings), len(pictures)))
+    truths, nears = np.zeros((2, len(settings), len(pictures)))
     for column, (low, high) in enumerate(pictures):
-        outputs = [run(low, way).output for way in ways]
+        outputs = [run(low, setting).output for setting in settings]
         for row, output in enumerate(outputs):
             nears[row, column] = psnr_y(output, outputs[0], border=SCALE)
             truths[row, column] = np.nan if high is None else psnr_y(output, high, border=SCALE)
         for _ in range(rounds):
-            for row, way in enumerate(ways):
-                done = run(low, way)
+            for row, setting in enumerate(settings):
+                done = run(low, setting)
                 seconds[row, column] = min(seconds[row, column], done.seconds)
-                shares[row, column] = done.forwarded
+                forwarded[row, column] = done.forwarded
     total = seconds.sum(1)
     points = [
         Point(
-            way=way,
-            forwarded=float(shares[row].mean()),
+            setting=setting,
+            forwarded=float(forwarded[row].mean()),
             time=float(total[row] / total[0]),
             psnr_y=None if np.isnan(truths[row]).any() else float(truths[row].mean()),
             to_big=None if np.isinf(nears[row]).all() else (_mean(nears[row]), float(nears[row].min())),
         )
-        for row, way in enumerate(ways)
+        for row, setting in enumerate(settings)
     ]
     return RoutingReport(name, len(pictures), tuple(points))
 
@@ -116,7 +116,7 @@ def table(report: RoutingReport) -> str:
     header = [f"{report.name} ({report.pictures})", "to big", "time / big", "PSNR-Y", "against big: mean", "least"]
     rows = [
         [
-            point.way if isinstance(point.way, str) else f"below {point.way:g} dB",
+            point.setting if isinstance(point.setting, str) else f"below {point.setting:g} dB",
             f"{100 * point.forwarded:.0f} %",
             f"{point.time:.3f}",
             "" if point.psnr_y is None else f"{point.psnr_y:.3f} dB",
@@ -132,7 +132,7 @@ def plot(path: Path, report: RoutingReport) -> None:
 
     Quality is PSNR-Y against the truth, or against the big network's result where the truth is not known.
     """
-    spots = {point.way: (point.time, _quality(point)) for point in report.points}
+    spots = {point.setting: (point.time, _quality(point)) for point in report.points}
     drawn = [(x, y) for x, y in spots.values() if y is not None]
     low, high = min(y for _, y in drawn), max(y for _, y in drawn)
     margin = 0.08 * (high - low) or 0.1
@@ -144,21 +144,23 @@ def plot(path: Path, report: RoutingReport) -> None:
         "each point is a threshold, the ring the fitted one",
         across="time, as a part of the big network's alone",
         up="PSNR-Y",
-        write_across=lambda share: f"{100 * share:.0f} %",
+        write_across=lambda part: f"{100 * part:.0f} %",
         write_up=lambda decibels: f"{decibels:.5g} dB",
     )
     canvas, draw = chart.canvas(axes, titles, axes.across[1])
-    line = sorted(axes.at(x, y) for way, (x, y) in spots.items() if y is not None and way not in ("fitted", "big"))
+    line = sorted(
+        axes.at(x, y) for setting, (x, y) in spots.items() if y is not None and setting not in ("fitted", "big")
+    )
     draw.line(line, fill=chart.BLUE, width=3 * chart.FINER, joint="curve")
-    for way, (x, y) in spots.items():
+    for setting, (x, y) in spots.items():
         if y is None:
             continue
         spot = axes.at(x, y)
-        if way in ("little", "big"):
+        if setting in ("little", "big"):
             chart.square(draw, spot)
-            chart.text(draw, (spot[0] / chart.FINER + 12, spot[1] / chart.FINER + 8), f"{way} alone", 17, chart.INK)
+            chart.text(draw, (spot[0] / chart.FINER + 12, spot[1] / chart.FINER + 8), f"{setting} alone", 17, chart.INK)
         else:
-            chart.disc(draw, spot, 9 if way == "fitted" else 5, filled=way != "fitted")
+            chart.disc(draw, spot, 9 if setting == "fitted" else 5, filled=setting != "fitted")
     chart.save(path, canvas)
 
 

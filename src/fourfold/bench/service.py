@@ -14,18 +14,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pillow
 
-from fourfold.api.restore import restore_files
+from fourfold.api.restore import restored
 from fourfold.api.session import Session
-from fourfold.api.targets import Failure
-from fourfold.bench.speed import Spread, busy, load_average, spread
+from fourfold.bench.speed import Spread, busy, load_average, spread, spread_table
 from fourfold.core.options import UpscaleOptions
 from fourfold.core.threads import available
-from fourfold.pages.report import text_table
 
 _UPLOADS, _AT_ONCE = 200, 50
 _SIDES = (480, 320)
@@ -109,20 +108,16 @@ def _in_turns(folder: Path, address: str, pid: int, rounds: int) -> tuple[list[f
     Pillow.effect_noise(_SIDES, 40).resize(_SIDES).convert("RGB").save(photo, quality=95)
     data, session, options = photo.read_bytes(), Session(), UpscaleOptions(route="little")
 
-    def direct() -> None:
-        (made,) = restore_files([str(photo)], options=options, overwrite=True, session=session)
-        if isinstance(made, Failure):
-            raise made.error
-
     def service() -> None:
         status, _ = _post(address, "/v1/upscale", data, route="little")
         assert status == 200, status
 
-    def timed(way: Callable[[], None]) -> tuple[float, float]:
+    def timed(way: Callable[[], object]) -> tuple[float, float]:
         began, worked = time.perf_counter(), _worked(pid)
         way()
         return 1000 * (time.perf_counter() - began), 1000 * (_worked(pid) - worked)
 
+    direct = partial(restored, str(photo), options, session)
     turns = []
     for turn in range(rounds + 2):
         order = (direct, service) if turn % 2 else (service, direct)
@@ -215,18 +210,13 @@ def _memory(pid: int) -> int:
 
 def table(found: ServiceReport) -> str:
     """The measurement as aligned text."""
-    rows = [["", "median", "middle half"]]
-    for name, values in (
-        ("direct, ms", found.direct),
-        ("by the service, ms", found.service),
-        ("overhead, ms", found.overhead),
-        ("overhead, ms of processor", found.overhead_processor),
-        ("health meanwhile, ms", found.health),
-    ):
-        rows.append([name, f"{values.median:.1f}", f"{values.lower_quartile:.1f} to {values.upper_quartile:.1f}"])
+    rows = {
+        "direct, ms": found.direct, "by the service, ms": found.service, "overhead, ms": found.overhead,
+        "overhead, ms of processor": found.overhead_processor, "health meanwhile, ms": found.health,
+    }  # fmt: skip
     lines = [
         f"480×320 JPEG, {found.rounds} rounds in turns; then {found.uploads} uploads, {found.at_once} at a time",
-        text_table(rows),
+        spread_table(rows, digits=1),
         f"{found.accepted} of {found.uploads} uploads accepted, {found.done} done in {found.seconds:.1f} s",
         f"health took {found.health_longest:.0f} ms at most",
         f"memory of the server: {found.memory_before} MB, {found.memory_most} at most, {found.memory_after} afterwards",

@@ -59,6 +59,15 @@ class Spread:
     maximum: float
 
 
+def spread_table(rows: Mapping[str, Spread], digits: int) -> str:
+    """The median and the middle half of each, as aligned text."""
+    lines = [["", "median", "middle half"]]
+    for name, one in rows.items():
+        half = f"{one.lower_quartile:.{digits}f} to {one.upper_quartile:.{digits}f}"
+        lines.append([name, f"{one.median:.{digits}f}", half])
+    return text_table(lines)
+
+
 @dataclass(frozen=True)
 class Timing:
     """One contender in a paired run.

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from fourfold.cli.progress import Progress, TileProgress
+from fourfold.cli.progress import Progress, TileProgress, exit_code
 from fourfold.core.errors import UsageError
 
 
@@ -57,4 +57,4 @@ def run(args: argparse.Namespace) -> int:
             done += 1
             written = ", ".join(map(str, outcome.files))
             progress.say(f"{outcome.brief} → {written}: {outcome.answer.task.id}")
-    return codes.pop() if len(codes) == 1 and not done else 3 if codes else 0
+    return exit_code(done, codes)

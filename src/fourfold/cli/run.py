@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.progress import Progress, TileProgress
+from fourfold.cli.progress import Progress, TileProgress, exit_code
 from fourfold.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
             progress.say(line)
     if args.json:
         print(json.dumps(made.manifest, indent=2))
-    codes = {failure.error.exit_code for failure in made.failed}
-    return codes.pop() if len(codes) == 1 and not made.manifest["runs"] else 3 if codes else 0
+    return exit_code(len(made.manifest["runs"]), {failure.error.exit_code for failure in made.failed})
 
 
 def given(words: list[str]) -> dict[str, list[str]]:

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from dataclasses import replace
 
 from fourfold.cli.flags import add_flags, flag_values
 from fourfold.core.errors import MissingExtra
@@ -21,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     options = ServeOptions(**flag_values(args, ServeOptions))
     if args.lan:
-        options = replace(options, host="0.0.0.0")  # noqa: S104 - asked for, and only with a token
+        options = options.changed(host="0.0.0.0")  # noqa: S104 - asked for, and only with a token
     try:
         from fourfold.serve.server import serve
     except ModuleNotFoundError as error:

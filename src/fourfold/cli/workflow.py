@@ -1,4 +1,4 @@
-"""workflow: the workflows there are, what a file of one's own may hold, and whether it is sound."""
+"""workflow: list, show and check workflows, and print the JSON Schema of workflow files."""
 
 import argparse
 import json

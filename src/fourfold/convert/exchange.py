@@ -41,11 +41,11 @@ _BLOBS = {"in0": "data", "out0": "output"}
 """What pnnx calls picture and result, and what the programs that load them expect."""
 
 
-def exported(card: Card, kind: Kind, folder: Path, name: str | None = None) -> tuple[Path, ...]:
+def exported(card: Card, kind: Kind, folder: Path) -> tuple[Path, ...]:
     """Write a network for other programs.
 
     Args:
-        card: one of fourfold's own upscalers; folder: made if need be; name: of the files, by default the card's id.
+        card: one of fourfold's own upscalers; folder: for files named after its id; made if need be.
 
     Returns:
         The files.
@@ -55,7 +55,7 @@ def exported(card: Card, kind: Kind, folder: Path, name: str | None = None) -> t
         MissingExtra: what writes or checks such files is not installed. UsageError: the files cannot be written.
     """
     contents = {"onnx": _onnx, "safetensors": _safetensors, "ncnn": _ncnn}[kind](card)
-    paths = tuple(folder / f"{name or card.id}{suffix}" for suffix in contents)
+    paths = tuple(folder / f"{card.id}{suffix}" for suffix in contents)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in zip(paths, contents.values(), strict=True):

@@ -1,7 +1,7 @@
 """Post-training quantisation: a network's ONNX file in 8-bit integers, calibrated on real tiles.
 
-Only convolutions followed by an activation are quantised, weights per channel and inputs per tensor; sums, the last
-layer and what reaches the picture stay as they were, and so does the most sensitive layer. The loss of quality is
+Only convolutions that are followed by an activation are quantised: weights per channel, inputs per tensor. The last
+layer, sums, and the one convolution whose quantisation would cost most stay in floating point. The loss of quality is
 measured when the weights are published.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fourfold.core.contract import Floats
 from fourfold.core.errors import MissingExtra
-from fourfold.engines.onnxruntime import engine
+from fourfold.engines.onnxruntime import engine, runs, session
 
 try:
     import numpy as np
@@ -40,10 +40,11 @@ def to_int8(model: bytes, tiles: Sequence[Floats]) -> bytes:
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     activated = {node.input[0] for node in graph.node if node.op_type in ("PRelu", "LeakyRelu")}
     linear = [node.name for node in convolutions if node.output[0] not in activated]
-    wanted = [_answers(model, tile) for tile in tiles]
+    wanted = [*map(runs(model), tiles)]
 
     def distance(candidate: bytes) -> float:
-        return sum(float(np.square(_answers(candidate, t) - w).mean()) for t, w in zip(tiles, wanted, strict=True))
+        run = runs(candidate)
+        return sum(float(np.square(run(t) - w).mean()) for t, w in zip(tiles, wanted, strict=True))
 
     spared = [node.name for node in convolutions if node.name not in linear]
     return min((with_ends(_quantised(model, tiles, [*linear, one])) for one in spared), key=distance)
@@ -77,16 +78,10 @@ def _flat(model: bytes, level: float, *names: str) -> list[NDArray[np.float64]]:
     """Values by these names, one a channel, in the middle of a flat tile of a level."""
     proto = onnx.load_from_string(model)
     proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    session = engine().InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    made = session(proto.SerializeToString())
     tile = np.full((1, 3, _FLAT, _FLAT), level, np.float32)
-    found = session.run(list(names), {session.get_inputs()[0].name: tile})
+    found = made.run(list(names), {made.get_inputs()[0].name: tile})
     return [one[0, :, _FLAT // 2, _FLAT // 2].astype(np.float64) for one in found]
-
-
-def _answers(model: bytes, tile: Floats) -> Floats:
-    session = engine().InferenceSession(model, providers=["CPUExecutionProvider"])
-    answer: Floats = session.run(None, {session.get_inputs()[0].name: tile[None]})[0]
-    return answer
 
 
 def _quantised(model: bytes, tiles: Sequence[Floats], kept: list[str]) -> bytes:

@@ -94,10 +94,12 @@ def _check(model: bytes, network: TwoTower, prototypes: Tensor) -> None:
         traces = tower.mean + tower.deviation * spread
         with torch.no_grad():
             feature = F.normalize(network.encode_images(traces[None]), dim=-1)
-            shares = (network.logit_scale.exp() * feature @ prototypes.T).softmax(1)[0].numpy()
-        difference = float(np.abs(runner(traces.numpy()) - shares).max())
+            expected = (network.logit_scale.exp() * feature @ prototypes.T).softmax(1)[0].numpy()
+        difference = float(np.abs(runner(traces.numpy()) - expected).max())
         if not difference <= TOLERANCE:
-            raise ModelError(f"the export differs by {difference:.2g} in a share, expected at most {TOLERANCE:.0e}")
+            raise ModelError(
+                f"a probability of the export differs by {difference:.2g}, expected at most {TOLERANCE:.0e}"
+            )
 
 
 def _linear(graph: OnnxGraph, source: str, output: str, layer: nn.Module) -> None:

@@ -1,0 +1,1 @@
+"""What every other room builds on: errors, pictures, sizes, options, and facts about the machine."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from fourfold.core.errors import PictureError
+
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is being written cannot be removed anyway
@@ -29,6 +31,14 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as stream:
         stream.write(text.encode(errors="backslashreplace"))
+
+
+def write_document(path: Path, text: str, what: str) -> None:
+    """The same for what a person asked for, such as "the report"; raises ``PictureError`` if it cannot be written."""
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise PictureError(f"{path}: expected to write {what} here: {error.strerror}") from error
 
 
 @contextmanager

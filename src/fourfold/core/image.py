@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,17 @@ class Image:
             raise InvalidInput(f"expected alpha of shape {shape[:2]}, got {self.alpha.shape}")
         if self.depth not in (8, 16):
             raise InvalidInput(f"expected a depth of 8 or 16 bits, got {self.depth}")
+
+    @classmethod
+    def of_levels(cls, levels: NDArray[np.integer[Any]], **beside: Any) -> Self:
+        """The picture that ``H×W×C`` integers of 8 or 16 bits hold, alpha last; ``beside``: profile and so on."""
+        colours = 1 if levels.shape[2] < 3 else 3
+        peak = np.float32(np.iinfo(levels.dtype).max)
+        pixels: NDArray[np.float32] = np.divide(levels[..., :colours], peak, dtype=np.float32)
+        alpha: NDArray[np.float32] | None = None
+        if levels.shape[2] > colours:
+            alpha = np.divide(levels[..., colours], peak, dtype=np.float32)
+        return cls(pixels, alpha, **{"depth": 8 * levels.dtype.itemsize, **beside})
 
     @property
     def size(self) -> tuple[int, int]:

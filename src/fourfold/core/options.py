@@ -18,7 +18,7 @@ OF_READING = frozenset({"damaged"})
 
 @dataclass(frozen=True)
 class Options:
-    """What the options of all methods share: they are checked, and copied with changes."""
+    """Options of a method: checked when they are made, and copied with changes."""
 
     def __post_init__(self) -> None:
         checked(type(self), vars(self))
@@ -71,12 +71,13 @@ class RestoreOptions(Options):
     metadata: Annotated[
         Metadata,
         Param(
-            "What to do with EXIF, XMP, IPTC, texts and comments; strip-location leaves out all that may tell where a "
+            "What to do with EXIF, XMP, IPTC, texts and comments; strip-location removes all that may reveal where a "
             "photo was taken."
         ),
     ] = "keep"
     times: Annotated[
-        Literal["keep", "now"], Param("Date of the file of the result: that of the input's, or now, as other tools do.")
+        Literal["keep", "now"],
+        Param("Date of the result's file: keep that of the input's file, or now, as other tools do."),
     ] = "now"
     damaged: Annotated[
         Literal["refuse", "accept"], Param("What to do with a JPEG more than half of whose pixels are damaged.")
@@ -133,7 +134,13 @@ class UpscaleOptions(RestoreOptions):
     ] = None
     route_threshold: Annotated[
         float | None,
-        Param("Expected nearness of the two networks below which a tile goes to the big one.", 0, 100, "dB", auto=True),
+        Param(
+            "Send a tile to the big network where the two networks are expected to agree less than this.",
+            0,
+            100,
+            "dB",
+            auto=True,
+        ),
     ] = None
     consistent: Annotated[bool, Param("Correct the result until it shrinks back to exactly the input.")] = False
     min_consistency: Annotated[
@@ -186,29 +193,26 @@ class DeblurOptions(RestoreOptions):
 
     strength: Annotated[float, Param("How much of what the network finds: 0 nothing, 1 all of it.", 0, 1)] = 1.0
     when: Annotated[
-        Literal["blurred", "always"], Param("blurred: leave sharp photos alone; always: trust no estimate.")
+        Literal["blurred", "always"], Param("blurred: leave sharp photos unchanged; always: deblur every photo.")
     ] = "blurred"
     tile: Annotated[int | None, Param("Side of a tile at most.", 384, 2048, "pixels", short="t", auto=True)] = None
 
 
 @dataclass(frozen=True)
-class AdaptOptions:
+class AdaptOptions(Options):
     """How to adapt the recogniser of photo conditions to a folder of photos."""
 
     tune: Annotated[
-        Literal["model", "prompt"], Param("Adapt the whole recogniser, or only the words that it is asked with.")
+        Literal["model", "prompt"], Param("Adapt the whole recogniser, or only the prompts that name the conditions.")
     ] = "model"
     prior: Annotated[
         Literal["even", "found"] | None,
         Param(
-            "How frequent conditions are taken to be: alike, as in the paper, or as found beforehand; auto takes the "
-            "latter where one dominates.",
+            "Assumed frequency of each condition: even, as in the paper, or found, as the unadapted recogniser sees "
+            "them; auto takes found where one condition dominates.",
             auto=True,
         ),
     ] = None
-    passes: Annotated[int, Param("How often every photo is looked at.", 1, 1000)] = 20
-    most: Annotated[int, Param("Of more photos, this many are looked at, spread over the folder.", 2, 20_000)] = 2000
-    seed: Annotated[int, Param("Decides the order of the photos.", 0)] = 1
-
-    def __post_init__(self) -> None:
-        checked(type(self), vars(self))
+    passes: Annotated[int, Param("Passes over all photos.", 1, 1000)] = 20
+    most: Annotated[int, Param("Photos to use at most, spread evenly over the folder.", 2, 20_000)] = 2000
+    seed: Annotated[int, Param("Seed of the order of the photos.", 0)] = 1

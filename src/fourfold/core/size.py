@@ -1,4 +1,4 @@
-"""Sizes of pictures."""
+"""Sizes of pictures, and the size that follows from a scale, a width or a height."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""

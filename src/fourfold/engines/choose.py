@@ -23,7 +23,7 @@ Engine = Literal["openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("openvino", "onnxruntime")
 """The engines to choose from, each a module of this package."""
 
-Way = tuple[Engine, str]
+Candidate = tuple[Engine, str]
 """An engine, and the precision to ask it for: ``auto``, ``fp32``, ``bf16`` or ``int8``."""
 
 Build = Callable[[Engine, tuple[int, int], str], Runner]
@@ -75,33 +75,33 @@ def fastest(
     if not engines:
         raise ModelError(f"expected one of the engines {', '.join(ENGINES)} to be installed; pip install onnxruntime")
     tried = ["auto", "int8"] if precision == "auto" and card.offers("onnx-int8") else [precision]
-    ways: list[Way] = [(engine, one) for engine in engines for one in tried]
+    candidates: list[Candidate] = [(engine, one) for engine in engines for one in tried]
     memory = memory or remembered_in()
     files = [w.sha256 for w in card.weights if w.format.startswith("onnx")]
     key = json.dumps([processor(), _versions(), files, threads, precision])
     known = _recall(memory).get(key)
-    for engine, one in ways:
-        if [engine, one] == known or len(ways) == 1:
+    for engine, one in candidates:
+        if [engine, one] == known or len(candidates) == 1:
             with suppress(RuntimeFailure):
                 return build(engine, tile, one)
-    return _measured(build, ways, tile, memory, key)
+    return _measured(build, candidates, tile, memory, key)
 
 
-def _measured(build: Build, ways: list[Way], tile: tuple[int, int], memory: Path, key: str) -> Runner:
-    """The fastest of the ways, measured on the very tile, so that it need not be loaded again; it is remembered.
+def _measured(build: Build, candidates: list[Candidate], tile: tuple[int, int], memory: Path, key: str) -> Runner:
+    """The fastest of the candidates, measured on the very tile, so that it need not be loaded again; it is remembered.
 
     Rounds are taken in turns, and the least time counts. What is soon seen to be far slower than another is given up
     before the next engine is loaded, so that not all of them are in memory together.
     """
-    left: dict[Way, Runner] = {}
-    seconds: dict[Way, float] = {}
+    left: dict[Candidate, Runner] = {}
+    seconds: dict[Candidate, float] = {}
     reasons: list[str] = []
-    for engine in dict.fromkeys(engine for engine, _ in ways):
-        new = _loaded(build, [way for way in ways if way[0] == engine], tile, reasons)
+    for engine in dict.fromkeys(engine for engine, _ in candidates):
+        new = _loaded(build, [candidate for candidate in candidates if candidate[0] == engine], tile, reasons)
         _round({**new}, seconds, reasons)  # which compiles and touches memory
         left = _hopeful(left | new, seconds)
-    for way in left:
-        del seconds[way]
+    for candidate in left:
+        del seconds[candidate]
     started = time.perf_counter()
     for _ in range(_ROUNDS):
         _round(left, seconds, reasons)
@@ -109,44 +109,46 @@ def _measured(build: Build, ways: list[Way], tile: tuple[int, int], memory: Path
         if time.perf_counter() - started > _BUDGET:
             break
     if not left:
-        tried = ", ".join(dict.fromkeys(engine for engine, _ in ways))
+        tried = ", ".join(dict.fromkeys(engine for engine, _ in candidates))
         raise RuntimeFailure(f"none of the engines {tried} can run the model here. {' '.join(reasons)}")
-    best = min(left, key=lambda way: seconds[way])
+    best = min(left, key=lambda candidate: seconds[candidate])
     _remember(memory, key, best)
     return left[best]
 
 
-def _loaded(build: Build, ways: list[Way], tile: tuple[int, int], reasons: list[str]) -> dict[Way, Runner]:
-    runners: dict[Way, Runner] = {}
+def _loaded(
+    build: Build, candidates: list[Candidate], tile: tuple[int, int], reasons: list[str]
+) -> dict[Candidate, Runner]:
+    runners: dict[Candidate, Runner] = {}
     with ThreadPoolExecutor(max_workers=2) as pool:  # an engine compiles in one thread
-        loading = {way: pool.submit(build, way[0], tile, way[1]) for way in ways}
-    for way, one in loading.items():
+        loading = {candidate: pool.submit(build, candidate[0], tile, candidate[1]) for candidate in candidates}
+    for candidate, one in loading.items():
         try:
-            runners[way] = one.result()
+            runners[candidate] = one.result()
         except RuntimeFailure as error:
             reasons.append(str(error))
     return runners
 
 
-def _round(runners: Mapping[Way, Runner], seconds: dict[Way, float], reasons: list[str]) -> None:
+def _round(runners: Mapping[Candidate, Runner], seconds: dict[Candidate, float], reasons: list[str]) -> None:
     """Seconds that each runner takes for the levels of one tile, where that is less than before; none if it fails."""
-    for way, runner in runners.items():
+    for candidate, runner in runners.items():
         tiles = np.linspace(0, 1, 3 * runner.tile[0] * runner.tile[1], dtype=np.float32).reshape(1, 3, *runner.tile)
         before = time.perf_counter()
         try:
             runner.levels(tiles)
         except RuntimeFailure as error:
             reasons.append(str(error))
-            seconds.pop(way, None)
+            seconds.pop(candidate, None)
         else:
-            seconds[way] = min(seconds.get(way, math.inf), time.perf_counter() - before)
+            seconds[candidate] = min(seconds.get(candidate, math.inf), time.perf_counter() - before)
 
 
-def _hopeful(runners: Mapping[Way, Runner], seconds: Mapping[Way, float]) -> dict[Way, Runner]:
+def _hopeful(runners: Mapping[Candidate, Runner], seconds: Mapping[Candidate, float]) -> dict[Candidate, Runner]:
     """Those that did not fail and are not far slower than the fastest."""
-    measured = {way: runner for way, runner in runners.items() if way in seconds}
-    most = _HOPELESS * min((seconds[way] for way in measured), default=0)
-    return {way: runner for way, runner in measured.items() if seconds[way] <= most}
+    measured = {candidate: runner for candidate, runner in runners.items() if candidate in seconds}
+    most = _HOPELESS * min((seconds[candidate] for candidate in measured), default=0)
+    return {candidate: runner for candidate, runner in measured.items() if seconds[candidate] <= most}
 
 
 def _recall(memory: Path) -> dict[str, object]:
@@ -157,8 +159,8 @@ def _recall(memory: Path) -> dict[str, object]:
     return known if isinstance(known, dict) else {}
 
 
-def _remember(memory: Path, key: str, way: Way) -> None:
-    text = json.dumps({**_recall(memory), key: way}, indent=1, sort_keys=True)
+def _remember(memory: Path, key: str, candidate: Candidate) -> None:
+    text = json.dumps({**_recall(memory), key: candidate}, indent=1, sort_keys=True)
     with suppress(OSError):
         write_text(memory, text)
 

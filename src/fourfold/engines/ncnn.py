@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fourfold.catalog.card import Card
 from fourfold.core.contract import Floats
-from fourfold.core.errors import InvalidInput, MissingExtra, ModelError, RuntimeFailure
+from fourfold.core.errors import MissingExtra, ModelError, RuntimeFailure
 from fourfold.engines import tensors, weights
 
 _MAGIC = "7767517"
 
 
-class NcnnRunner:
-    """A network in ncnn's files behind the ``core.contract.Runner`` protocol. One call at a time.
+class NcnnRunner(tensors.TileRunner):
+    """A network in ncnn's files. One call at a time.
 
     Args:
         param: content of the ``.param`` file; binary: the ``.bin`` file, which ncnn reads itself, as it does not notice
@@ -28,8 +27,6 @@ class NcnnRunner:
     """
 
     runtime = "ncnn"
-    precision = "fp32"
-    reruns = 0
 
     def __init__(self, param: str, binary: Path, scale: int, tile: tuple[int, int], threads: int) -> None:
         self.tile = tile
@@ -37,16 +34,9 @@ class NcnnRunner:
         self._net = network(param, binary, threads)
         self._input, self._output = ends(param)
 
-    def __call__(self, tiles: Floats) -> Floats:
-        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped."""
-        tiles = tensors.batch(tiles, self.tile)
-        answer = np.stack([self._one(tile) for tile in tiles])
-        tensors.check_values(tiles, answer, self.runtime)
-        return answer
-
-    def levels(self, tiles: Floats) -> NDArray[np.uint8]:
-        """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255."""
-        return tensors.levels(self(tiles))
+    def answer(self, tiles: Floats) -> Floats:
+        """See ``TileRunner``."""
+        return np.stack([self._one(tile) for tile in tiles])
 
     def _one(self, tile: Floats) -> Floats:
         answer = extract(self._net, self._input, tile, self._output)
@@ -141,8 +131,7 @@ def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> 
     Raises:
         ModelError: files missing or damaged, or ncnn is not installed. InvalidInput: another precision than fp32.
     """
-    if precision not in ("auto", "fp32"):
-        raise InvalidInput(f"expected precision auto or fp32 for ncnn, got {precision!r}")
+    tensors.require_fp32(precision, "ncnn")
     param = weights.read(card, "ncnn-param").decode()
     weights.read(card, "ncnn-bin")
     return NcnnRunner(param, weights.locate(card, "ncnn-bin"), card.scale, tile, threads)

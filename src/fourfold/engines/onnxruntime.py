@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fourfold.catalog.card import Card
 from fourfold.core.contract import Floats
@@ -34,8 +33,33 @@ def engine() -> Any:
     return onnxruntime
 
 
-class OnnxRunner:
-    """An ONNX model behind the ``core.contract.Runner`` protocol. Calls may come from several threads.
+def session(
+    model: bytes, threads: int | None = None, *, tile: tuple[int, int] | None = None, quiet: bool = False
+) -> Any:
+    """An inference session.
+
+    Args:
+        model: the file's content. threads: to use, None leaves that to the engine. tile: sizes that it shall plan its
+            memory for, once: the arena then never grows. quiet: whether not even errors are logged.
+
+    Raises:
+        RuntimeFailure: the engine cannot prepare the model.
+    """
+    options = engine().SessionOptions()
+    options.log_severity_level = 4 if quiet else 3
+    if threads is not None:
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    for name, size in zip(("batch", "height", "width"), (1, *tile) if tile else (), strict=False):
+        options.add_free_dimension_override_by_name(name, size)
+    try:
+        return engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise RuntimeFailure(f"onnxruntime cannot load the model: {error}") from error
+
+
+class OnnxRunner(tensors.TileRunner):
+    """An ONNX model on ONNX Runtime. Calls may come from several threads.
 
     Args:
         model: the file's content, with one input ``B×3×H×W`` whose free sizes are called batch, height and width.
@@ -44,45 +68,23 @@ class OnnxRunner:
     """
 
     runtime = "onnxruntime"
-    reruns = 0
 
     def __init__(
         self, model: bytes, scale: int, tile: tuple[int, int], threads: int, precision: Literal["fp32", "int8"] = "fp32"
     ) -> None:
-        self.tile = tile
-        self.precision: str = precision
+        self.tile, self.precision = tile, precision
         self._scale = scale
-        options = engine().SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.graph_optimization_level = engine().GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        # Known sizes let the engine plan its memory once: the arena then never grows.
-        for name, size in (("batch", 1), ("height", tile[0]), ("width", tile[1])):
-            options.add_free_dimension_override_by_name(name, size)
-        try:
-            self._session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise RuntimeFailure(
-                f"onnxruntime cannot prepare the model for {tile[0]}×{tile[1]} tiles: {error}"
-            ) from error
+        self._session = session(model, threads, tile=tile)
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
-    def __call__(self, tiles: Floats) -> Floats:
-        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped, in memory of its own."""
-        tiles = tensors.batch(tiles, self.tile)
+    def answer(self, tiles: Floats) -> Floats:
+        """See ``TileRunner``."""
         height, width = (side * self._scale for side in self.tile)
         answer = np.empty((len(tiles), 3, height, width), np.float32)
         for asked, place in zip(tiles, answer, strict=True):
             self._run(asked, place)
-        tensors.check_values(tiles, answer, self.runtime)
         return answer
-
-    def levels(self, tiles: Floats) -> NDArray[np.uint8]:
-        """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255."""
-        return tensors.levels(self(tiles))
 
     def _run(self, asked: Floats, place: Floats) -> None:
         binding = self._session.io_binding()
@@ -103,13 +105,8 @@ def runs(model: bytes) -> Callable[[Floats], Floats]:
     Raises:
         ModelError: it does not take and give one picture of free height and width in single precision.
     """
-    options = engine().SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelError(f"onnxruntime cannot read the model: {error}") from error
-    ends = [*session.get_inputs(), *session.get_outputs()]
+    made = session(model, quiet=True)
+    ends = [*made.get_inputs(), *made.get_outputs()]
     if [end.type for end in ends] != ["tensor(float)"] * 2 or any(isinstance(n, int) for n in ends[0].shape[2:]):
         found = ", ".join(f"{end.name}: {end.type} {end.shape}" for end in ends)
         raise ModelError(
@@ -118,7 +115,7 @@ def runs(model: bytes) -> Callable[[Floats], Floats]:
 
     def run(tile: Floats) -> Floats:
         try:
-            answer: Floats = session.run(None, {ends[0].name: tile[None]})[0][0]
+            answer: Floats = made.run(None, {ends[0].name: tile[None]})[0][0]
         except Exception as error:
             raise RuntimeFailure(f"onnxruntime failed on a tile of {tile.shape}: {error}") from error
         return answer
@@ -132,18 +129,12 @@ def function(model: bytes) -> Callable[[Floats], Floats]:
     Raises:
         RuntimeFailure: the engine cannot run it.
     """
-    options = engine().SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = engine().InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise RuntimeFailure(f"onnxruntime cannot prepare the network: {error}") from error
-    name = session.get_inputs()[0].name
+    made = session(model, 1)
+    name = made.get_inputs()[0].name
 
     def run(values: Floats) -> Floats:
         try:
-            answer: Floats = session.run(None, {name: values})[0]
+            answer: Floats = made.run(None, {name: values})[0]
         except Exception as error:
             raise RuntimeFailure(f"onnxruntime failed on values of {values.shape}: {error}") from error
         return answer

@@ -50,8 +50,8 @@ def _core() -> Any:
     return engine().Core()
 
 
-class OpenVinoRunner:
-    """An ONNX model on OpenVINO behind the ``core.contract.Runner`` protocol. One call at a time.
+class OpenVinoRunner(tensors.TileRunner):
+    """An ONNX model on OpenVINO. One call at a time.
 
     Args:
         model: the file's content, with one input ``B×3×H×W``.
@@ -61,7 +61,6 @@ class OpenVinoRunner:
     """
 
     runtime = "openvino"
-    reruns = 0
 
     def __init__(self, model: bytes, tile: tuple[int, int], threads: int, precision: str) -> None:
         self.tile = tile
@@ -79,12 +78,9 @@ class OpenVinoRunner:
         names = {short: name for name, short in _NAMES.items()}
         self.precision = precision if precision == "int8" else names.get(used, used)
 
-    def __call__(self, tiles: Floats) -> Floats:
-        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped, in memory of its own."""
-        tiles = tensors.batch(tiles, self.tile)
-        answer, _ = self._run("values", tiles, np.float32)
-        tensors.check_values(tiles, answer, self.runtime)
-        return answer
+    def answer(self, tiles: Floats) -> Floats:
+        """See ``TileRunner``."""
+        return self._run("values", tiles, np.float32)[0]
 
     def levels(self, tiles: Floats) -> NDArray[np.uint8]:
         """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255, made inside the graph."""

@@ -5,12 +5,9 @@ from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fourfold.catalog.card import Card, Network
 from fourfold.core.contract import Floats
-from fourfold.core.errors import InvalidInput, MissingExtra, ModelError, RuntimeFailure
+from fourfold.core.errors import MissingExtra, ModelError, RuntimeFailure
 from fourfold.engines import tensors, weights
 
 try:
@@ -22,8 +19,8 @@ except ImportError as missing:
 _WHOLE = ("params_ema", "params", "model_state_dict", "state_dict")
 
 
-class TorchRunner:
-    """A PyTorch network behind the ``core.contract.Runner`` protocol.
+class TorchRunner(tensors.TileRunner):
+    """A PyTorch network.
 
     Args:
         network: ``B×3×H×W`` → ``B×3×sH×sW``; put in evaluation mode.
@@ -31,28 +28,20 @@ class TorchRunner:
     """
 
     runtime = "pytorch"
-    reruns = 0
-    precision = "fp32"
 
     def __init__(self, network: nn.Module, tile: tuple[int, int], threads: int) -> None:
         self.tile = tile
         self._network = network.eval()
         torch.set_num_threads(threads)
 
-    def __call__(self, tiles: Floats) -> Floats:
-        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped."""
-        tiles = tensors.batch(tiles, self.tile)
+    def answer(self, tiles: Floats) -> Floats:
+        """See ``TileRunner``."""
         try:
             with torch.inference_mode():
                 answer: Floats = self._network(torch.from_numpy(tiles)).numpy()
         except RuntimeError as error:
             raise RuntimeFailure(f"pytorch failed on a {self.tile[0]}×{self.tile[1]} tile: {error}") from error
-        tensors.check_values(tiles, answer, self.runtime)
         return answer
-
-    def levels(self, tiles: Floats) -> NDArray[np.uint8]:
-        """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255."""
-        return tensors.levels(self(tiles))
 
 
 def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> TorchRunner:
@@ -61,8 +50,7 @@ def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> 
     Raises:
         ModelError: weights missing or damaged; InvalidInput: a precision other than auto and fp32.
     """
-    if precision not in ("auto", "fp32"):
-        raise InvalidInput(f"expected precision auto or fp32 for pytorch, got {precision!r}")
+    tensors.require_fp32(precision, "pytorch")
     network = build(card.network)
     fill(network, {name: torch.from_numpy(tensor) for name, tensor in weights.state(card).items()}, card.id)
     return TorchRunner(network, tile, threads)

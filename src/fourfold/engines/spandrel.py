@@ -5,8 +5,8 @@ from typing import Any
 
 from fourfold.catalog.card import Card
 from fourfold.core.contract import Floats
-from fourfold.core.errors import InvalidInput, MissingExtra, ModelError
-from fourfold.engines import weights
+from fourfold.core.errors import MissingExtra, ModelError
+from fourfold.engines import tensors, weights
 
 try:
     import torch
@@ -54,8 +54,7 @@ def load(card: Card, *, tile: tuple[int, int], threads: int, precision: str) -> 
         ModelError: weights missing or damaged. MissingExtra: spandrel is not installed.
         InvalidInput: a precision other than auto and fp32.
     """
-    if precision not in ("auto", "fp32"):
-        raise InvalidInput(f"expected precision auto or fp32 for pytorch, got {precision!r}")
+    tensors.require_fp32(precision, "pytorch")
     weights.read(card, "safetensors")
     found = network(weights.locate(card, "safetensors"))
     return TorchRunner(found, tile, threads)

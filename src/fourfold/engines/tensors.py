@@ -1,4 +1,6 @@
-"""Checks of an engine's input shapes and output values, and conversion of values to levels."""
+"""What the runners of all engines share: input shapes and output values are checked, values become levels."""
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,44 @@ _EVERY = 4
 
 _CONTRAST = 8 / 255
 """A tile whose compared values differ by more than this cannot rightly give a constant answer."""
+
+
+class TileRunner(ABC):
+    """A network on an engine behind the ``core.contract.Runner`` protocol; an engine adds ``answer``.
+
+    Attributes:
+        tile: height and width of its tiles; runtime, precision: of the engine; reruns: tiles computed again, none here.
+    """
+
+    runtime: str
+    precision: str = "fp32"
+    reruns = 0
+    tile: tuple[int, int]
+
+    @abstractmethod
+    def answer(self, tiles: Floats) -> Floats:
+        """As ``__call__``, of tiles that have the right shape."""
+
+    def __call__(self, tiles: Floats) -> Floats:
+        """``B×3×H×W`` in 0..1 → ``B×3×sH×sW``, unclamped, in memory of its own.
+
+        Raises:
+            InvalidInput: another shape. RuntimeFailure: the engine failed, or its answer is no picture of the tiles.
+        """
+        tiles = batch(tiles, self.tile)
+        answer = self.answer(tiles)
+        check_values(tiles, answer, self.runtime)
+        return answer
+
+    def levels(self, tiles: Floats) -> NDArray[np.uint8]:
+        """``B×3×H×W`` in 0..1 → ``B×sH×sW×3`` in 0..255; errors as of ``__call__``."""
+        return levels(self(tiles))
+
+
+def require_fp32(precision: str, runtime: str) -> None:
+    """Refuse to compute in anything else; raises ``InvalidInput``."""
+    if precision not in ("auto", "fp32"):
+        raise InvalidInput(f"expected precision auto or fp32 for {runtime}, got {precision!r}")
 
 
 def batch(tiles: Floats, tile: tuple[int, int]) -> Floats:

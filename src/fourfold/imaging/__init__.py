@@ -1,0 +1,1 @@
+"""Pixels: picture files, what travels beside the pixels, colour, resizing, tiles, blur, and measures."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fourfold.imaging import metrics
 from fourfold.imaging.blas import one_thread
+from fourfold.imaging.spectra import energies
 
 Kind = Literal["sharp", "soft", "motion"]
 KINDS: tuple[Kind, ...] = ("sharp", "soft", "motion")
@@ -75,12 +76,12 @@ def estimate(pixels: NDArray[Any]) -> Blur:
     fitted = _fitted()
     standard = np.append((values - fitted["mean"]) / fitted["deviation"], 1)
     scores = fitted["kinds"] @ standard
-    shares = np.exp(scores - scores.max())
-    shares /= shares.sum()
-    kind = "sharp" if shares[0] >= SHARP else KINDS[1 + int(shares[2] > shares[1])]
+    probabilities = np.exp(scores - scores.max())
+    probabilities /= probabilities.sum()
+    kind = "sharp" if probabilities[0] >= SHARP else KINDS[1 + int(probabilities[2] > probabilities[1])]
     extent = 0.0 if kind == "sharp" else float(2 ** np.clip(fitted["extent"] @ standard, 0, 6))
     way = direction if kind == "motion" else None
-    return Blur(kind, round(extent, 1), way, round(float(shares[KINDS.index(kind)]), 3))
+    return Blur(kind, round(extent, 1), way, round(float(probabilities[KINDS.index(kind)]), 3))
 
 
 def features(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], float] | None:
@@ -118,31 +119,15 @@ def _shake(sharpness: NDArray[np.float64]) -> int:
 
 
 def _energies(luma: NDArray[np.float32]) -> NDArray[np.float64]:
-    """``squares × bands × directions``: mean energy a frequency, in squared levels; white noise has its variance."""
+    """``squares × bands × directions``, in squared levels."""
     missing = [(0, max(0, _SIDE - side)) for side in luma.shape]
     luma = np.pad(luma, missing, mode="reflect")
     stride = max(_STRIDE, int(np.ceil((luma.size / _SQUARES) ** 0.5)))
     squares = np.lib.stride_tricks.sliding_window_view(luma, (_SIDE, _SIDE))[::stride, ::stride].reshape(
         -1, _SIDE, _SIDE
     )
-    window = np.hanning(_SIDE + 2)[1:-1].astype(np.float32)
-    window = np.outer(window, window)
-    spectra = np.fft.rfft2((squares - squares.mean(axis=(1, 2), keepdims=True)) * window)
-    energy = (spectra.real**2 + spectra.imag**2).reshape(len(squares), -1) / np.square(window).sum()
-    return np.asarray(energy @ _bins(), np.float64).reshape(len(squares), len(_BANDS) - 1, _DIRECTIONS)
-
-
-@cache
-def _bins() -> NDArray[np.float32]:
-    """``frequencies × (bands · directions)``: averages over each band and direction."""
-    down, right = np.meshgrid(np.fft.fftfreq(_SIDE), np.fft.rfftfreq(_SIDE), indexing="ij")
-    band = np.digitize(np.hypot(down, right), _BANDS).ravel() - 1
-    angle = np.arctan2(down, right).ravel() % np.pi
-    direction = np.rint(angle * (_DIRECTIONS / np.pi)).astype(int) % _DIRECTIONS
-    inside = np.flatnonzero((band >= 0) & (band < len(_BANDS) - 1))
-    bins = np.zeros((band.size, (len(_BANDS) - 1) * _DIRECTIONS), np.float32)
-    bins[inside, band[inside] * _DIRECTIONS + direction[inside]] = 1
-    return np.asarray(bins / bins.sum(axis=0))
+    taper = np.hanning(_SIDE + 2)[1:-1].astype(np.float32)
+    return energies(squares, taper, _BANDS, _DIRECTIONS).astype(np.float64)
 
 
 @cache

@@ -73,14 +73,15 @@ def transfer(profile: bytes) -> Transfer:
     code = _tag(profile, b"cicp")
     if len(code) >= 10:
         return _transfer(code[9])
-    text = _description(profile)
+    text = description(profile)
     for pattern, kind in ((r"\bPQ\b|\b2084\b", "pq"), (r"\bHLG\b", "hlg"), (r"\blinear\b|g10\b", "linear")):
         if re.search(pattern, text, re.IGNORECASE):
             return kind  # type: ignore[return-value]
     return "sdr"
 
 
-def _description(profile: bytes) -> str:
+def description(profile: bytes) -> str:
+    """The name that a profile has for a person; empty if it has none."""
     try:
         return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
     except ImageCms.PyCMSError:
@@ -171,7 +172,7 @@ def simple_profile(
 def rgb_from_grey(profile: bytes) -> bytes | None:
     """A profile under which R = G = B looks as grey did under ``profile``; None if that one is no simple curve."""
     curve = _tag(profile, b"kTRC")
-    return simple_profile(SRGB_CHROMATICITIES, None, f"{_description(profile)}, as RGB", curve) if curve else None
+    return simple_profile(SRGB_CHROMATICITIES, None, f"{description(profile)}, as RGB", curve) if curve else None
 
 
 def _xyz(values: NDArray[np.float64]) -> bytes:

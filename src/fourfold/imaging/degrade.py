@@ -1,7 +1,7 @@
 """Degrade photos as happens to real ones: blur, shrinking, noise, sharpening and JPEG, all seeded.
 
-``photo`` applies these twice in a random order of strength, the second-order degradation of Real-ESRGAN (Wang et al.,
-ICCV workshops 2021, section 3); the ranges are ours, milder, and meant for photos as phones and messengers leave them.
+``photo`` degrades twice in a row, each time with random strengths: the second-order degradation of Real-ESRGAN (Wang et
+al., ICCV workshops 2021, section 3). The ranges are ours: milder, like what phones and messengers do to photos.
 """
 
 import io

@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fourfold.core.atomic import replacing
 from fourfold.core.contract import Levels
 from fourfold.core.errors import Damaged, FourfoldError, InvalidInput, NotEnough, PictureError, UsageError, near
 from fourfold.core.image import Image, Metadata
+from fourfold.core.size import Size
 from fourfold.imaging import color, metadata
 from fourfold.imaging.codecs import encode, png, tiff
 from fourfold.imaging.codecs.decode import Opened, open_stream
@@ -107,13 +107,10 @@ def read(
         elif kind == "linear":
             notes.append("The picture's values are linear in light, which the networks were not trained on.")
         carried, more = metadata.received(found.exif, found.xmp, found.dpi, found.iptc, found.texts, found.aspect)
-        colours = 1 if grey else 3
-        top = np.float32(np.iinfo(found.levels.dtype).max)
-        pixels: NDArray[np.float32] = np.divide(found.levels[..., :colours], top, dtype=np.float32)
-        alpha: NDArray[np.float32] | None = None
-        if opened.channels > colours:
-            alpha = np.divide(found.levels[..., colours], top, dtype=np.float32)
-        return Image(pixels, alpha, opened.depth, profile, carried, name, opened.lossy, (*notes, *more))
+        return Image.of_levels(
+            found.levels, depth=opened.depth, profile=profile, metadata=carried, format=name, lossy=opened.lossy,
+            notes=(*notes, *more),
+        )  # fmt: skip
 
 
 @contextmanager
@@ -180,6 +177,15 @@ class Spec:
     profile: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
     quality: int | None = None
+
+    @classmethod
+    def of(cls, image: Image, kind: Format, size: Size, metadata: Metadata, quality: int | None) -> Self:
+        """For an image that the format can hold, in another ``(height, width)``; without a quality the usual one."""
+        channels = image.pixels.shape[2] + (image.alpha is not None)
+        if quality is None:  # a lossless WebP stays so
+            stays = kind.name == image.format == "WEBP" and not image.lossy
+            quality = 100 if stays else kind.quality
+        return cls(kind.name, *size, channels, image.depth, image.profile, metadata, quality)
 
     def __post_init__(self) -> None:
         row = FORMATS.get(self.format)
@@ -350,11 +356,6 @@ def open_writer(target: Path | BinaryIO, spec: Spec, *, overwrite: bool = True) 
     return Writer(target, spec, overwrite=overwrite)
 
 
-def default_quality(name: str, came_as: str, *, lossy: bool) -> int | None:
-    """The quality for a picture that came in another format or this one: its own, but a lossless WebP stays so."""
-    return 100 if name == came_as == "WEBP" and not lossy else FORMATS[name].quality
-
-
 def write(
     image: Image,
     target: Path | BinaryIO,
@@ -378,13 +379,9 @@ def write(
     if format is None:
         format = format_of(target).name if isinstance(target, Path) else image.format  # noqa: A001
     row = format_of(format)
-    height, width = image.size
-    channels = image.pixels.shape[2] + (image.alpha is not None)
     image = image if row.sixteen else replace(image, depth=8)
     carried = metadata.for_output(image.metadata, "keep", image.size)
-    chosen = quality if quality is not None else default_quality(row.name, image.format, lossy=image.lossy)
-    spec = Spec(row.name, height, width, channels, image.depth, image.profile, carried, chosen)
-    with open_writer(target, spec) as writer:
+    with open_writer(target, Spec.of(image, row, image.size, carried, quality)) as writer:
         for band in image.bands():
             writer.write(band)
     return writer.notes

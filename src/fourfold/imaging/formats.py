@@ -1,4 +1,4 @@
-"""The table of picture file formats: what each can hold, what must go to fit it, and how its files are recognised."""
+"""The table of picture file formats: what each can hold, and how its files are recognised."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -6,6 +6,7 @@ most goes first, rows on a tie; integer pictures are rounded after each axis.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging.blas import one_thread
+from fourfold.imaging.metrics import unit
 
+_READ = 64  # rows of a whole picture that are resized at a time
 _ROWS, _MORE = 4, 16  # made by one small product, in BLAS: fewest zeros where rows are shrunk, else fewer products
 _LONGEST = 16  # outputs after which weights have to repeat for one product to serve them all
 _WORKING = 1 << 20  # values made of a band at a time where it grows, so that they stay in the processor's cache
@@ -41,6 +44,13 @@ def bicubic(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         raise InvalidInput(f"expected an H×W or H×W×C picture with pixels, got shape {image.shape}")
     resizer = Resizer((image.shape[0], image.shape[1]), size)
     return resizer.push(image)
+
+
+def in_bands(image: NDArray[Any], size: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
+    """The rows of ``bicubic`` of ``H×W×C`` pixels of any kind, some after the other, as floats clipped to 0..1."""
+    resizer = Resizer((image.shape[0], image.shape[1]), size)
+    for top in range(0, len(image), _READ):
+        yield np.clip(resizer.push(unit(image[top : top + _READ])), 0, 1)
 
 
 class Resizer:

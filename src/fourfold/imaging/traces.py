@@ -1,22 +1,23 @@
 """Traces that damage leaves in a photo: 74 features for each of a few windows all over it.
 
-They are energy by frequency, along and across the direction with the least of it (blur, enlargement); how colours
-differ in that (noise); isolated steps at every offset of an 8-pixel grid (JPEG); and the answer of a mask that ignores
-slopes, from the flattest to the busiest parts (noise, after Immerkær, 1996).
+Four kinds of features, each with the damage that it reveals:
+
+- energy by frequency, from the direction with least fine detail to the one across it (blur, enlargement);
+- the same energy of colour differences, over all directions (noise);
+- isolated steps between pixels, by their place in an 8-pixel grid (JPEG);
+- quantiles of the response of a mask that is zero on slopes (noise, after Immerkær, 1996).
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.imaging.blas import one_thread
+from fourfold.imaging.spectra import Floats, energies
 
 SIDE, WINDOWS, COUNT = 64, 16, 74
 """Pixels a side of the windows, how many are taken of a photo, and how many numbers there are for each."""
-
-Floats = NDArray[np.float32]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _BANDS = (0.03, 0.07, 0.12, 0.18, 0.25, 0.33, 0.42, 0.5, 0.72)  # edges in cycles a pixel
@@ -84,25 +85,8 @@ def _traces(seen: NDArray[np.uint8]) -> Floats:
 
 
 def _energies(planes: Floats) -> Floats:
-    """``N×bands×directions``: mean energy a frequency, in squared levels."""
-    around = np.hanning(SIDE).astype(np.float32)
-    window = np.outer(around, around)
-    spectra = np.fft.rfft2((planes - planes.mean((1, 2), keepdims=True)) * window)
-    energy = (spectra.real**2 + spectra.imag**2).reshape(len(planes), -1) / np.square(window).sum()
-    return np.asarray(energy @ _bins(), np.float32).reshape(len(planes), len(_BANDS) - 1, _DIRECTIONS)
-
-
-@cache
-def _bins() -> Floats:
-    """``frequencies × (bands · directions)``: averages over each band and direction."""
-    down, right = np.meshgrid(np.fft.fftfreq(SIDE), np.fft.rfftfreq(SIDE), indexing="ij")
-    band = np.digitize(np.hypot(down, right), _BANDS).ravel() - 1
-    angle = (np.arctan2(down, right) % np.pi).ravel()
-    direction = np.rint(angle * (_DIRECTIONS / np.pi)).astype(int) % _DIRECTIONS
-    inside = np.flatnonzero((band >= 0) & (band < len(_BANDS) - 1))
-    bins = np.zeros((band.size, (len(_BANDS) - 1) * _DIRECTIONS), np.float32)
-    bins[inside, band[inside] * _DIRECTIONS + direction[inside]] = 1
-    return np.asarray(bins / bins.sum(axis=0).clip(1))
+    """``N×bands×directions``, in squared levels."""
+    return energies(planes, np.hanning(SIDE).astype(np.float32), _BANDS, _DIRECTIONS)
 
 
 def _along_and_across(energy: Floats) -> Floats:

@@ -46,7 +46,7 @@ def transport_loss(similarity: Tensor, logits: Tensor, prior: Tensor | None = No
         raise InvalidInput(f"expected similarity and logits B×K, got {[*similarity.shape]} and {[*logits.shape]}")
     cost = 1 - similarity
     forward = (cost * logits.softmax(1)).sum(1).mean()
-    return forward + ((cost * logits.softmax(0)).sum(0) * _shares(logits, prior)).sum()
+    return forward + ((cost * logits.softmax(0)).sum(0) * _class_prior(logits, prior)).sum()
 
 
 def mutual_information_loss(logits: Tensor, prior: Tensor | None = None) -> Tensor:
@@ -67,7 +67,7 @@ def mutual_information_loss(logits: Tensor, prior: Tensor | None = None) -> Tens
     mean = each.mean(0)
     relative = (mean + _EPSILON_MARGINAL).log()
     if prior is not None:
-        relative = relative - (logits.shape[1] * _shares(logits, prior)).log()
+        relative = relative - (logits.shape[1] * _class_prior(logits, prior)).log()
     return conditional + (mean * relative).sum()
 
 
@@ -117,12 +117,12 @@ def language_loss(
     return transport * moved + mutual_information * mutual_information_loss(logits, prior)
 
 
-def _shares(logits: Tensor, prior: Tensor | None) -> Tensor:
+def _class_prior(logits: Tensor, prior: Tensor | None) -> Tensor:
     classes = logits.shape[1]
     if prior is None:
         return logits.new_full((classes,), 1 / classes)
     if prior.shape != (classes,) or not bool((prior > 0).all()) or abs(float(prior.sum()) - 1) > 1e-3:
-        raise InvalidInput(f"expected a prior of {classes} positive shares with the sum 1, got {prior.tolist()}")
+        raise InvalidInput(f"expected a prior of {classes} positive frequencies with the sum 1, got {prior.tolist()}")
     return prior.to(logits)
 
 

@@ -1,7 +1,8 @@
 """The gate of a cascade: a score per sample, a threshold, and the resulting quality and cost.
 
-Little-Big's gate (``methods.cascade``) and any other that keeps a cheap answer where its score is high enough, such as
-one that sends tiles of a photo to a little or a big network, choose the threshold and count the cost here.
+A gate keeps a cheap answer where its score is high enough, and asks an expensive network elsewhere. Little-Big's gate
+(``methods.cascade``) decides so for samples, that of ``methods.route`` for tiles of a photo; here the threshold is
+chosen and the cost is counted, for both.
 
 Source of the rule and of the accounting: Liu, Thopalli, Thiagarajan, "Little-Big", arXiv 2406.17117. Ours: scores and
 qualities other than confidence and correctness.

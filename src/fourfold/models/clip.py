@@ -5,7 +5,8 @@ from what these libraries have stored before; nothing is downloaded unless it is
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,7 @@ except ImportError as missing:
     raise MissingExtra("adapting CLIP", "torch") from missing
 
 
-class TransformersClip:
-    """A ``CLIPModel`` of transformers with its tokenizer.
-
-    Args:
-        model: the model; tokenizer: as of ``CLIPTokenizer``, called with texts.
-    """
-
+class _Clip:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model, tokenizer
         self.logit_scale: nn.Parameter = model.logit_scale
@@ -34,6 +29,14 @@ class TransformersClip:
     def network(self) -> nn.Module:
         """See ``methods.adapt.VisionLanguage``, as for the rest."""
         return self._model  # type: ignore[no-any-return]
+
+
+class TransformersClip(_Clip):
+    """A ``CLIPModel`` of transformers with its tokenizer.
+
+    Args:
+        model: the model; tokenizer: as of ``CLIPTokenizer``, called with texts.
+    """
 
     def encode_images(self, images: Tensor) -> Tensor:
         """``B×3×S×S``, normalised as the model's own preprocessing does."""
@@ -61,21 +64,12 @@ class TransformersClip:
         return self._model.text_projection(hidden[torch.arange(len(hidden)), ends])  # type: ignore[no-any-return]
 
 
-class OpenClip:
+class OpenClip(_Clip):
     """A ``CLIP`` model of open_clip with its tokenizer.
 
     Args:
         model: the model; tokenizer: as of ``open_clip.get_tokenizer``, called with texts.
     """
-
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model, self._tokenizer = model, tokenizer
-        self.logit_scale: nn.Parameter = model.logit_scale
-
-    @property
-    def network(self) -> nn.Module:
-        """See ``methods.adapt.VisionLanguage``, as for the rest."""
-        return self._model  # type: ignore[no-any-return]
 
     def encode_images(self, images: Tensor) -> Tensor:
         """``B×3×S×S``, as the model's own preprocessing gives them."""
@@ -105,12 +99,7 @@ def transformers_clip(name: str | Path, *, download: bool = False) -> Transforme
     Raises:
         ModelError: transformers is not installed, or the model is not here.
     """
-    library = needed("transformers")
-    model, tokenizer = (
-        fetched(lambda kind=kind: kind.from_pretrained(str(name), local_files_only=not download), name)
-        for kind in (library.CLIPModel, library.CLIPTokenizer)
-    )
-    return TransformersClip(model, tokenizer)
+    return TransformersClip(*pretrained(("CLIPModel", "CLIPTokenizer"), name, download=download))
 
 
 def open_clip(architecture: str, weights: str | Path, *, download: bool = False) -> OpenClip:
@@ -128,6 +117,15 @@ def open_clip(architecture: str, weights: str | Path, *, download: bool = False)
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     model = fetched(lambda: library.create_model(architecture, pretrained=str(weights)), weights)
     return OpenClip(model, library.get_tokenizer(architecture))
+
+
+def pretrained(kinds: Iterable[str], name: str | Path, *, download: bool) -> list[Any]:
+    """What classes of transformers, by their names, load by a name; arguments and errors as ``transformers_clip``."""
+    library = needed("transformers")
+    return [
+        fetched(partial(getattr(library, kind).from_pretrained, str(name), local_files_only=not download), name)
+        for kind in kinds
+    ]
 
 
 def needed(module: str, distribution: str = "") -> Any:

@@ -7,7 +7,7 @@ from fourfold.core.contract import Floats
 from fourfold.core.errors import InvalidInput, RuntimeFailure
 from fourfold.core.threads import available
 from fourfold.engines import weights
-from fourfold.engines.onnxruntime import engine
+from fourfold.engines.onnxruntime import session
 
 
 class EncoderRunner:
@@ -22,16 +22,7 @@ class EncoderRunner:
 
     def __init__(self, card: FeatureCard, threads: int | None = None) -> None:
         self.card = card
-        options = engine().SessionOptions()
-        options.intra_op_num_threads = threads or available()
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        try:
-            self._session = engine().InferenceSession(
-                weights.read(card, "onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except engine().capi.onnxruntime_pybind11_state.Fail as error:
-            raise RuntimeFailure(f"onnxruntime cannot prepare the encoder {card.id}: {error}") from error
+        self._session = session(weights.read(card, "onnx"), threads or available())
 
     def __call__(self, pictures: Floats) -> Floats:
         """See the class.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fourfold.core.errors import InvalidInput, MissingExtra
-from fourfold.models.clip import fetched, needed
+from fourfold.models.clip import pretrained
 
 try:
     import torch
@@ -109,9 +109,5 @@ def prompted_language(
     Raises:
         ModelError: transformers is not installed, or the model is not here. InvalidInput: as ``PromptedLanguage``.
     """
-    library = needed("transformers")
-    model, tokenizer = (
-        fetched(lambda kind=kind: kind.from_pretrained(str(name), local_files_only=not download), name)
-        for kind in (library.AutoModelForMaskedLM, library.AutoTokenizer)
-    )
+    model, tokenizer = pretrained(("AutoModelForMaskedLM", "AutoTokenizer"), name, download=download)
     return PromptedLanguage(model, tokenizer, template, words)

@@ -1,4 +1,4 @@
-"""Run the catalog's sharpeners, FeatSharp around an encoder, on PyTorch."""
+"""Run the catalog's sharpeners on PyTorch: FeatSharp, which makes the feature maps of an encoder finer."""
 
 import numpy as np
 

@@ -36,6 +36,11 @@ _PHONE = (
 )
 """Least PSNR in dB between the result and a plain enlargement, both as wide as a phone's screen, and what it means."""
 
+_LIKENESS = (
+    "How alike a small vision network finds the photo and the result shrunk to its size, place by place: 1 is "
+    "the same, 0 nothing in common."
+)
+
 
 @dataclass(frozen=True)
 class BeforeAfter:
@@ -225,32 +230,18 @@ def _kept(entry: Mapping[str, object]) -> str:
     decibel = _number(entry["consistency_psnr"])
     figure = "exact" if decibel is None else f"{decibel:.1f} dB"
     level = 60.0 if decibel is None else min(max(decibel, 20.0), 60.0)
-    return (
-        f'<section class="honest"><h3>Kept <strong>{figure}</strong></h3>'
-        f'<meter min="20" low="30" high="38" optimum="60" max="60" value="{level:.1f}">{figure}</meter>'
-        f"<p>{escape(consistency_sentence(decibel))}</p></section>"
-    )
+    meter = f'<meter min="20" low="30" high="38" optimum="60" max="60" value="{level:.1f}">{figure}</meter>'
+    return _measured("Kept", figure, consistency_sentence(decibel), meter)
 
 
 def _seen(entry: Mapping[str, object]) -> str:
     likeness = _number(entry.get("likeness"))
-    if likeness is None:
-        return ""
-    return (
-        f'<section class="honest"><h3>Seen alike <strong>{likeness:.3f}</strong></h3>'
-        "<p>How alike a small vision network finds the photo and the result shrunk to its size, place by place: 1 is "
-        "the same, 0 nothing in common.</p></section>"
-    )
+    return "" if likeness is None else _measured("Seen alike", f"{likeness:.3f}", _LIKENESS)
 
 
 def _added(entry: Mapping[str, object]) -> str:
     levels = _number(entry.get("added_detail"))
-    if levels is None:
-        return ""
-    return (
-        f'<section class="honest"><h3>Added <strong>{levels:.1f} levels</strong></h3>'
-        f"<p>{escape(added_sentence(levels))}</p></section>"
-    )
+    return "" if levels is None else _measured("Added", f"{levels:.1f} levels", added_sentence(levels))
 
 
 def _phone(entry: Mapping[str, object]) -> str:
@@ -258,9 +249,12 @@ def _phone(entry: Mapping[str, object]) -> str:
         return ""
     full, phone = _number(entry.get("bicubic_psnr")), _number(entry["phone_psnr"])
     figure = "exact" if phone is None else f"{phone:.1f} dB"
+    return _measured("On a phone", figure, phone_sentence(full, phone))
+
+
+def _measured(title: str, figure: str, sentence: str, meter: str = "") -> str:
     return (
-        f'<section class="honest"><h3>On a phone <strong>{figure}</strong></h3>'
-        f"<p>{escape(phone_sentence(full, phone))}</p></section>"
+        f'<section class="honest"><h3>{title} <strong>{figure}</strong></h3>{meter}<p>{escape(sentence)}</p></section>'
     )
 
 

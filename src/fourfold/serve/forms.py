@@ -1,4 +1,4 @@
-"""Requests with a photo: reading their fields, and the OpenAPI schema of these."""
+"""Forms with a photo: read and checked, and described by an OpenAPI schema."""
 
 import hashlib
 import secrets

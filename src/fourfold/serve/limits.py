@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fourfold.core.params import Param, checked
+from fourfold.core.options import Options
+from fourfold.core.params import Param
 
 
 @dataclass(frozen=True)
-class ServeOptions:
+class ServeOptions(Options):
     """How to serve. Every field has a default that suits one household on one computer."""
 
     host: Annotated[str, Param("Address to listen on.")] = "127.0.0.1"
@@ -32,9 +33,6 @@ class ServeOptions:
     ] = None
     certificate: Annotated[Path | None, Param("Certificate to serve HTTPS with, PEM; needs --key.")] = None
     key: Annotated[Path | None, Param("Private key of the certificate, PEM.")] = None
-
-    def __post_init__(self) -> None:
-        checked(type(self), vars(self))
 
     @property
     def place(self) -> Path:

@@ -1,4 +1,4 @@
-"""Serve the page: its own files, those it shares with reports, the little networks, and the engine to run them."""
+"""Serve the page for a phone: its own files, those of reports, the little networks, and the engine that runs them."""
 
 import hashlib
 import mimetypes

@@ -1,8 +1,8 @@
 """Run a checked workflow on one set of inputs: each step once, or not at all where its result is cached.
 
-A step that gives a picture still to be computed stays open until another step takes its rows, which then flow through
-both at once: a restored picture is encoded while the network makes it. What nobody took is computed at the end. Where
-only one step takes the rows, and writes them to a file, they are not kept besides: both steps are finished together.
+A step may return a picture that is not computed yet. Its rows are computed when a later step reads them, so that a
+restored picture is encoded while the network makes it; a picture that no step reads is computed at the end. Rows are
+cached, except where their only reader is a step that writes them to a file.
 """
 
 import json

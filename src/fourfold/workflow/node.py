@@ -1,8 +1,9 @@
 """Nodes: a node is a function, and its annotations are its ports and parameters.
 
-``Annotated[Picture, Port("…")]`` is an input, ``Annotated[float, Param("…", 0, 1)]`` a parameter, a parameter dataclass
-marked with ``Options`` is as many parameters as it has described fields; what is returned is the output, or the outputs
-if it is a named tuple of annotated fields. The first paragraph of the docstring is the node's help.
+- ``Annotated[Picture, Port("…")]`` is an input; ``Annotated[float, Param("…", 0, 1)]`` is a parameter.
+- A dataclass marked with ``Options`` gives a parameter for each of its described fields.
+- The return value is the output; a named tuple of annotated fields gives several outputs.
+- The first paragraph of the docstring is the node's help.
 """
 
 import inspect

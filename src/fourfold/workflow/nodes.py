@@ -291,7 +291,7 @@ def save(
     """Save a picture as NAME_STEP in its own format or another, with its colours, date and place."""
     kind = format_of(options.format) if options.format else writable_like(format_of(image.carried.format or "PNG"))
     path = _place(context, kind)
-    fits = fitting(_blank(image.type), kind)
+    fits = fitting(_blank(image), kind)
     spec = _spec(image, kind, fits, options, context.recipe if recipe == "embed" else {})
     written = context.scratch / path.name
 
@@ -305,14 +305,13 @@ def save(
         image.write_rows(write)
     figures: dict[str, Any] = {"file": path.name, "format": kind.name, "output_size": [spec.width, spec.height]}
     figures |= {"bytes": written.stat().st_size, "sha256": files.digest(written)}
-    return StepReport(figures | {"warnings": [*image.carried.notes, *fits.notes, *writer.notes]})
+    return StepReport(figures | {"warnings": [*fits.notes, *writer.notes]})
 
 
-def _blank(of: ImageType) -> Image:
-    """One pixel of the same kind."""
-    channels = of.channels or 3
-    alpha = np.zeros((1, 1), np.float32) if channels in (2, 4) else None
-    return Image(np.zeros((1, 1, 1 if channels < 3 else 3), np.float32), alpha, of.depth or 8)
+def _blank(picture: Picture) -> Image:
+    """One pixel of the same kind, with all that travels beside the picture."""
+    of = picture.type
+    return Image.of_levels(np.zeros((1, 1, of.channels or 3), f"u{(of.depth or 8) // 8}"), **picture.carried.beside)
 
 
 def _place(context: Context, kind: Format) -> Path:
@@ -328,21 +327,11 @@ def _place(context: Context, kind: Format) -> Path:
 
 
 def _spec(image: Picture, kind: Format, fits: Image, options: RestoreOptions, recipe: dict[str, Any]) -> files.Spec:
-    carried = image.carried
-    height, width = image.type.size or (0, 0)
-    metadata = for_output(carried.metadata, options.metadata, (height, width))
+    size = image.type.size or (0, 0)
+    metadata = for_output(fits.metadata, options.metadata, size)
     if recipe and options.metadata != "strip":
-        metadata = with_recipe(metadata, recipe | {"engines": dict(carried.engines)})
-    return files.Spec(
-        format=kind.name,
-        height=height,
-        width=width,
-        channels=fits.pixels.shape[2] + (fits.alpha is not None),
-        depth=fits.depth,
-        profile=carried.profile,
-        metadata=metadata,
-        quality=options.quality or files.default_quality(kind.name, carried.format, lossy=carried.lossy),
-    )
+        metadata = with_recipe(metadata, recipe | {"engines": dict(image.carried.engines)})
+    return files.Spec.of(fits, kind, size, metadata, options.quality)
 
 
 NODES: dict[str, Node] = {made.name: made for made in list(vars().values()) if isinstance(made, Node)}

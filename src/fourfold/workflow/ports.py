@@ -3,7 +3,6 @@
 An image, a report (figures by name), a score (one figure) and a text; ``KINDS`` is the list.
 """
 
-import io
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -12,12 +11,11 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import ImageCms
 
 from fourfold.core.contract import Levels, Write
 from fourfold.core.errors import InvalidInput, UsageError
 from fourfold.core.image import Image, Metadata
+from fourfold.imaging import color
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,11 @@ class Carried:
     notes: tuple[str, ...] = ()
     engines: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def beside(self) -> dict[str, Any]:
+        """All that an ``Image`` has beside its pixels, by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "engines"}
+
 
 class Picture:
     """A picture between two steps: its facts at once, its rows when they are first wanted, and kept from then on.
@@ -137,7 +140,10 @@ class Picture:
         """A picture in memory; origin and scale are those of ``type``, values outside 0..1 are clipped."""
         levels = image.levels()
         channels = levels.shape[2]
-        known = ImageType(type.origin, type.scale, image.size, channels, image.depth, _colour(image.profile, channels))
+        colour = "sRGB" if channels > 2 else "grey"
+        if image.profile is not None:
+            colour = color.description(image.profile) or "an unnamed profile"
+        known = ImageType(type.origin, type.scale, image.size, channels, image.depth, colour)
         carried = Carried(image.profile, image.metadata, image.format, image.lossy, image.notes, engines or {})
         return Picture(known, carried, read=lambda: levels)
 
@@ -178,27 +184,7 @@ class Picture:
     @cached_property
     def image(self) -> Image:
         """The picture as the rest of fourfold knows it, with float pixels."""
-        levels = self.levels
-        colours = 1 if levels.shape[2] < 3 else 3
-        peak = np.float32(np.iinfo(levels.dtype).max)
-        pixels: NDArray[np.float32] = np.divide(levels[..., :colours], peak, dtype=np.float32)
-        alpha: NDArray[np.float32] | None = None
-        if levels.shape[2] > colours:
-            alpha = np.divide(levels[..., colours], peak, dtype=np.float32)
-        carried = self.carried
-        return Image(
-            pixels, alpha, 8 * levels.dtype.itemsize, carried.profile, carried.metadata, carried.format, carried.lossy,
-            carried.notes,
-        )  # fmt: skip
-
-
-def _colour(profile: bytes | None, channels: int) -> str:
-    if profile is None:
-        return "sRGB" if channels > 2 else "grey"
-    try:
-        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
-    except ImageCms.PyCMSError:
-        return "an unnamed profile"
+        return Image.of_levels(self.levels, **self.carried.beside)
 
 
 class StepReport:

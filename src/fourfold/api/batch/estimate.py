@@ -9,9 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from fourfold.api.batch.places import place
 from fourfold.api.batch.worker import Job, Setting
-from fourfold.api.restore import restore_files
+from fourfold.api.restore import restored
 from fourfold.api.session import Session
-from fourfold.api.targets import Failure
 from fourfold.core.errors import FourfoldError, NotEnough
 from fourfold.core.image import Image
 from fourfold.imaging import files
@@ -66,9 +65,9 @@ def estimate(setting: Setting, jobs: Sequence[Job], workers: int) -> Estimate:
             continue  # the batch itself will say why
     seen, grown, seconds = (sum(column) for column in zip(*found, strict=True)) if found else (0, 0, 0.0)
     total = sum(job.size for job in jobs)
-    share = total / seen if seen else 0.0
+    times = total / seen if seen else 0.0
     free = place(setting.target).free()
-    return Estimate(len(jobs), total, round(grown * share), round(seconds * share / workers, 1), free, len(found))
+    return Estimate(len(jobs), total, round(grown * times), round(seconds * times / workers, 1), free, len(found))
 
 
 def _one(setting: Setting, session: Session, job: Job) -> tuple[float, float]:
@@ -85,9 +84,7 @@ def _one(setting: Setting, session: Session, job: Job) -> tuple[float, float]:
         output = str(scratch / f"large{PurePosixPath(job.target).suffix}")
         options = setting.options.for_part(image.size, middle.size)
         for _ in range(_ROUNDS):
-            (made,) = restore_files([str(crop)], output, options, overwrite=True, session=session)
-        if isinstance(made, Failure):
-            raise made.error
+            made = restored(str(crop), options, session, output)
         factor = math.prod(image.size) / math.prod(middle.size)
         return Path(made.output).stat().st_size * factor, made.seconds * factor + reading
 

@@ -1,4 +1,4 @@
-"""The Ray engine: jobs as lines for ``api.batch.cluster``, each machine's worker as in the local pool."""
+"""Batches on Ray: every job goes to ``api.batch.cluster`` as a line of JSON, and a worker on some machine does it."""
 
 import json
 from collections.abc import Iterable, Iterator

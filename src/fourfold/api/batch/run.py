@@ -243,16 +243,16 @@ class Batch:
         One engine and arithmetic does all photos, today and later: a photo's bytes do not depend on who made it.
         """
         if self._setting is None:
-            share, workers = self._shares()
+            threads, workers = self._threads_and_workers()
             before = {} if self._anew else self.journal.setting
-            options = self._asked.changed(threads=share)
+            options = self._asked.changed(threads=threads)
             if before:
                 options = options.changed(runtime=before["runtime"], precision=before["precision"])
             elif self._cards:
                 card = self._cards[0]
                 side = card.size.padded(128)
                 runner = engines.load(
-                    card, tile=(side, side), runtime=options.runtime or "auto", threads=share,
+                    card, tile=(side, side), runtime=options.runtime or "auto", threads=threads,
                     precision=options.precision or "auto",
                 )  # fmt: skip
                 if card.offers("onnx"):  # other third-party models have only one engine
@@ -262,11 +262,11 @@ class Batch:
         assert self._workers is not None
         return self._setting, self._workers
 
-    def _shares(self) -> tuple[int, int]:
+    def _threads_and_workers(self) -> tuple[int, int]:
         """Threads of each worker, and workers."""
         if self._engine == "ray":
-            share = self._asked.threads or 1
-            return share, self._workers or max(1, cluster.processors() // share)
+            each = self._asked.threads or 1
+            return each, self._workers or max(1, cluster.processors() // each)
         threads = self._asked.threads or available()
         fit = max(1, memory_available() // _WORKER_BYTES)
         workers = self._workers or min(threads, fit)

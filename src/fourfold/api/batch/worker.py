@@ -22,7 +22,6 @@ from fourfold.api.session import Session
 from fourfold.api.targets import Failure
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError
 from fourfold.core.options import TASKS, RestoreOptions
-from fourfold.methods.restorer import Report
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ class Worker:
         try:
             with self._scratch() as scratch:
                 local = self._source.fetched(job.source, scratch)
-                made = self._restored(local, scratch / PurePosixPath(job.target).name)
+                result = str(scratch / PurePosixPath(job.target).name)
+                (made,) = restore_files([str(local)], result, self._setting.options, session=self._session)
                 if isinstance(made, Failure):
                     return _failed(undone, made.error, local, f"{self._setting.source.rstrip('/')}/{job.source}")
                 size = Path(made.output).stat().st_size
@@ -90,10 +90,6 @@ class Worker:
         figures = asdict(replace(made, input=job.source, output=job.target))
         figures.pop("routing", None)  # a map of every tile: too much for a line of the journal
         return replace(undone, bytes=size, figures=figures)
-
-    def _restored(self, photo: Path, result: Path) -> Report | Failure:
-        (outcome,) = restore_files([str(photo)], str(result), self._setting.options, session=self._session)
-        return outcome
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:

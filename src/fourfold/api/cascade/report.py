@@ -196,16 +196,16 @@ def measured(threshold: float, pair: Samples, draw: np.random.Generator) -> Meas
     )
 
 
-def repeated(pair: Samples, max_loss: float, draw: np.random.Generator, count: int = SPLITS) -> Halvings:
-    """Choose on a random half and measure on the other, ``count`` times."""
+def repeated(pair: Samples, max_loss: float, draw: np.random.Generator) -> Halvings:
+    """Choose on a random half and measure on the other, ``SPLITS`` times."""
     pair = pair.part(np.argsort(pair.confidence, kind="stable"))  # so that sorting each half takes linear time
     points = []
-    for _ in range(count):
+    for _ in range(SPLITS):
         calibration, rest = (pair.part(half) for half in halves(len(pair), draw))
         point = applied(chosen(calibration, max_loss).threshold, rest)
         points.append((point.threshold, point.forwarded, point.accuracy - rest.big.correct.mean(), point.reduction))
     means, deviations = np.mean(points, axis=0), np.std(points, axis=0)
-    return Halvings(count, *(Spread(float(m), float(d)) for m, d in zip(means, deviations, strict=True)))
+    return Halvings(SPLITS, *(Spread(float(m), float(d)) for m, d in zip(means, deviations, strict=True)))
 
 
 def _baselines(

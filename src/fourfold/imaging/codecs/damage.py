@@ -37,12 +37,12 @@ class Damage:
     """What is wrong with the pixels of a file.
 
     Attributes:
-        share: of the pixels that are missing or wrong, 0 to 1; None if that is unknown.
+        fraction: of the pixels that are missing or wrong, 0 to 1; None if that is unknown.
         what: is wrong, in words that fit into a sentence.
         sound: the file up to where that begins, with an end mark.
     """
 
-    share: float | None
+    fraction: float | None
     what: str
     sound: bytes
 
@@ -53,12 +53,12 @@ def judged(damage: Damage, name: str, *, accept: bool) -> str:
     Raises:
         PictureError: more than half of the pixels are damaged, and that is not to be accepted.
     """
-    if damage.share == 0:
+    if damage.fraction == 0:
         return f"The file is damaged ({damage.what}), but none of its pixels are."
-    if damage.share is None:
+    if damage.fraction is None:
         return f"The file is damaged ({damage.what}); how many of its pixels are cannot be known. Look at the result."
-    part = f"about {max(1, round(100 * damage.share))} % of its pixels are missing or wrong"
-    if damage.share > _MOST and not accept:
+    part = f"about {max(1, round(100 * damage.fraction))} % of its pixels are missing or wrong"
+    if damage.fraction > _MOST and not accept:
         raise PictureError(
             f"expected a whole {name} file, but {part} ({damage.what}). Copy it again from where it comes from, or "
             "take it as it is with --damaged accept"
@@ -164,9 +164,9 @@ def _brightness(data: bytes, outline: _Outline, *, strict: bool) -> NDArray[np.u
     return levels
 
 
-def _segments(data: bytes, at: int = 2) -> list[tuple[int, int]]:
+def _segments(data: bytes) -> list[tuple[int, int]]:
     """Marker and place of the length of every segment up to the first scan, which is the last."""
-    found = []
+    found, at = [], 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:
