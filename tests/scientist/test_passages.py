@@ -5,6 +5,7 @@ import pytest
 from fourfold.scientist.answer import answer
 from fourfold.scientist.passages import asked_of, spoken_of
 from fourfold.scientist.plan import plan
+from fourfold.scientist.tasks import read
 from fourfold.scientist.values import Brief, Source
 
 NIGHT = Source(
@@ -125,3 +126,32 @@ def test_an_unrelated_source_with_a_figure_is_not_quoted_for_a_figure():
 def test_chinese_sentences_end_at_their_marks():
     made = plan(Brief("我想把很暗的照片弄亮。不联网能用吗？会不会改变人脸？", (MODEL,), (NIGHT,)))
     assert len({one.wanted.clause for one in made.answers}) == 3
+
+
+def test_what_is_refused_is_never_open():
+    made = plan(Brief("Brighten my dark photos. I do not want a printed poster, or 20 copies.", (MODEL,), (NIGHT,)))
+    assert [one.status for one in made.answers if "poster" in one.wanted.text] == ["answered"]
+    assert not [one.wanted.text for one in made.answers if one.status == "open"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Our minutes run to ten pages. I want a summary in three lines, in Korean; I do not want them translated.",
+        "回忆录太长，想要三行摘要，用中文就好，不要翻译。",
+    ],
+)
+def test_a_refused_task_stays_refused_though_a_language_is_named_and_every_source_offers_it(question):
+    assert read(question, {"translation": 3}).leaf.id == "summarization"
+
+
+def test_a_task_outside_the_list_is_answered_from_the_sentences_that_speak_of_it():
+    tables = Source("paper", "Short Laws", ("http://arxiv.org/pdf/2401.00013v1.pdf",), (),
+                    "Equations are grown like trees. A formula is ready after 40 seconds on a laptop.")  # fmt: skip
+    question = (
+        "In the lab we measured how a ball falls in oil, 600 rows of time and temperature; the machine should propose a "
+        "formula. How many seconds does it take?"
+    )
+    made = plan(Brief(question, (), (tables, OTHER)))
+    assert not made.reading.listed
+    assert [paper.relevance for paper in made.papers] == ["partial", "irrelevant"]

@@ -76,7 +76,10 @@ class Judge:
         wanted = tuple(wanted)
         self.hows = {one.clause for one in wanted if one.kind in ("how", "why")}
         found = [self._answer(one) for one in wanted if one.kind != "said"]
-        found = [one for one in found if one.wanted.certain or one.status != "open"]
+        refused = {one.clause for one in wanted if one.kind == "refused"}
+        found = [
+            one for one in found if one.status != "open" or (one.wanted.certain and one.wanted.clause not in refused)
+        ]
         shown = {one.quote.text for one in found if one.quote}
         for one in wanted:
             match = self._matched(one) if one.kind == "said" else None

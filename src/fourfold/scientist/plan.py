@@ -52,14 +52,15 @@ def plan(brief: Brief) -> Plan:
     models = tuple(model_of(known[source.name], reading.leaf) for source in brief.models)
     papers = tuple(of_a_fitting(paper, models, reading.leaf) for paper in papers)
     answers = Judge(brief.question, reading, models, papers).answers(wanted)
-    papers = tuple(_found_to_bear(paper, answers) for paper in papers)
+    papers = tuple(_found_to_bear(paper, answers, reading.listed) for paper in papers)
     return Plan(reading, models, papers, answers, _chains(models, papers, reading.leaf))
 
 
-def _found_to_bear(paper: Paper, answers: Iterable[Answered]) -> Paper:
-    """A paper whose subject is not known, but which speaks of something asked, bears on the question in part."""
+def _found_to_bear(paper: Paper, answers: Iterable[Answered], listed: bool) -> Paper:
+    """A paper that speaks of something asked bears on the question in part, if its subject or the task is not known."""
     quoted = any(one.quote and one.source == paper.profile.source.name for one in answers)
-    if paper.relevance != "irrelevant" or paper.profile.first is not None or not quoted:
+    known = listed and paper.profile.first is not None
+    if paper.relevance != "irrelevant" or known or not quoted:
         return paper
     return replace(paper, relevance="partial", why="wish")
 
