@@ -149,9 +149,10 @@ def test_a_task_outside_the_list_is_answered_from_the_sentences_that_speak_of_it
     tables = Source("paper", "Short Laws", ("http://arxiv.org/pdf/2401.00013v1.pdf",), (),
                     "Equations are grown like trees. A formula is ready after 40 seconds on a laptop.")  # fmt: skip
     question = (
-        "In the lab we measured how a ball falls in oil, 600 rows of time and temperature; the machine should propose a "
-        "formula. How many seconds does it take?"
+        "In the school lab we measured how a ball falls in oil, 600 rows of time and temperature; the machine should "
+        "propose a formula. How many seconds does it take?"
     )
-    made = plan(Brief(question, (), (tables, OTHER)))
+    seeds = Source("paper", "Grain Count", (), (), "Seeds are sorted by weight on a belt.")
+    made = plan(Brief(question, (), (tables, seeds)))
     assert not made.reading.listed
     assert [paper.relevance for paper in made.papers] == ["partial", "irrelevant"]

@@ -32,6 +32,9 @@ _TASK = 0.25
 _AROUND = 0.25
 _LONG = 0.008
 _FIGURE = 1.5
+_FEW = 8
+"""Sentences of a brief below which what is rare among them says no more."""
+
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z0-9-]+")
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?![\w%]|[.,]\d)")
@@ -77,7 +80,9 @@ class Passages:
         held = Counter(topic for passage in self._all for topic in passage.topics)
         self._task = _task_topics(reading)
         self._weight = {
-            topic: math.log(1 + len(self._all) / count) * _kind(topic) * (_TASK if topic in self._task else 1.0)
+            topic: math.log(1 + max(_FEW, len(self._all)) / count)
+            * _kind(topic)
+            * (_TASK if topic in self._task else 1.0)
             for topic, count in held.items()
         }
 
