@@ -190,16 +190,16 @@ def test_pages_go_into_files_of_their_own(tmp_path: Path) -> None:
     pages = [Image.fromarray(np.full((6, 8 + n), 40 * n, np.uint8)) for n in range(3)]
     path = tmp_path / "scan.tif"
     pages[0].save(path, save_all=True, append_images=pages[1:])
-    outcomes = list(restore_files([str(path)], options=SMALL, pages="all"))
+    outcomes = list(restore_files([str(path)], options=SMALL.changed(pages="all")))
     names = [Path(one.output).name for one in outcomes if not isinstance(one, Failure)]
     assert names == ["scan_p1_x4.tif", "scan_p2_x4.tif", "scan_p3_x4.tif"]
     assert [files.probe(tmp_path / name).width for name in names] == [32, 36, 40]
-    (second,) = restore_files([str(path)], options=SMALL, pages=2, overwrite=True)
+    (second,) = restore_files([str(path)], options=SMALL.changed(pages=2), overwrite=True)
     assert not isinstance(second, Failure)
     assert second.output.endswith("scan_p2_x4.tif")
     assert list(listing(path.name for path in tmp_path.iterdir()).photos) == ["scan.tif"]
     with pytest.raises(UsageError, match="expected a folder for several pages"):
-        list(restore_files([str(path)], str(tmp_path / "one.tif"), SMALL, pages="all"))
+        list(restore_files([str(path)], str(tmp_path / "one.tif"), SMALL.changed(pages="all")))
 
 
 # --- pipes and closed streams ------------------------------------------------------------------------------------

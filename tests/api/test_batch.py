@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -401,6 +403,36 @@ def test_nothing_in_the_making_is_left_behind(tmp_path, monkeypatch):
         done(batch)
     assert seen[0].is_relative_to(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there nobody can know whether a folder is in use")
+def test_what_a_killed_batch_to_a_store_left_is_swept_by_the_next(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "store", {})
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    program = (
+        "from fourfold.core.atomic import scratch\nwith scratch() as one:\n    print(one, flush=True)\n    input()"
+    )
+    begun = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], env={**os.environ, "TMPDIR": str(temporary)}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    killed, alive = (Path(process.stdout.readline().strip()) for process in begun)
+    (killed / "half.png").write_bytes(b"half of a result")
+    begun[0].kill()
+    begun[0].communicate()
+    save(tmp_path / "a.png")
+    fsspec.filesystem("memory").put_file(str(tmp_path / "a.png"), "/bucket/in/a.png")
+    outcomes = done(Batch("memory://bucket/in", "memory://bucket/out", OPTIONS, journal=tmp_path / "journal.jsonl"))
+    assert not outcomes["a.png"].error
+    assert [*temporary.iterdir()] == [alive]
+    begun[1].communicate("\n")
+    assert not [*temporary.iterdir()]
 
 
 def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypatch):

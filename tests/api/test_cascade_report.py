@@ -81,7 +81,7 @@ def test_any_real_numbers_are_logits(tmp_path, kind):
         ({"small.logits": np.ones(200)}, "N×C real logits"),
         ({"small.logits": np.empty((0, 5))}, "expected 200 samples as labels, got 0"),
         ({"small.logits": np.array(["a"] * 200, dtype=object)}, "not numbers"),
-        ({"small.logits": None}, "no network 'small'; there are large, middle.$"),
+        ({"small.logits": None}, "expected one of large, middle; got 'small'.$"),
     ],
 )
 def test_files_that_hold_something_else_are_refused_by_name(tmp_path, change, message):
@@ -105,7 +105,7 @@ def test_files_that_are_no_archive_or_cut_short_are_refused(tmp_path):
         StoredLogits(tmp_path / "text.npz")
     whole = as_folder(tmp_path, arrays()) / "small.logits.npy"
     whole.write_bytes(whole.read_bytes()[:-9])
-    with pytest.raises(UsageError, match=r"small\.logits cannot be read"):
+    with pytest.raises(UsageError, match=r"expected small\.logits as an array"):
         StoredLogits(tmp_path).pair("small", "large")
     with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
         archive.writestr("labels.npy", b"not an array")

@@ -258,7 +258,7 @@ def test_a_picture_alone_tells_how_to_make_it_again(photo):
     for recipe in ({"steps": []}, {"steps": [{"node": "x"}]}, {"steps": [3]}, {"steps": [{"node": "load"}]}):
         with Image.open(photo) as image:
             image.save("odd.webp", xmp=with_recipe(Metadata(), recipe).xmp)
-        with pytest.raises(UsageError, match="the recipe in this picture cannot be read"):
+        with pytest.raises(UsageError, match="expected a recipe that can be read in this picture"):
             replay(Path("odd.webp"), {"photo": photo}, "again")
 
 

@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 
 from fourfold.cli.main import main
-from fourfold.core.errors import PictureError
+from fourfold.core.errors import PictureError, UsageError
+from fourfold.core.options import UpscaleOptions
+from fourfold.core.params import parameters
+from fourfold.imaging import files
 from fourfold.serve import forms
 from fourfold.serve.limits import ServeOptions
 from fourfold.serve.problems import Problem
@@ -113,3 +116,60 @@ def test_a_shortened_name_is_said(photo: Path, name: str, capsys: pytest.Capture
         said = " ".join(figures["warnings"])
     (made,) = Path("out").glob("*.png")
     assert f"The name of the result, {made.name}, holds only a part of the photo's" in said
+
+
+# --- files of several pictures -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scans() -> Path:
+    """A folder with a TIFF of three pages, of 8, 9 and 10 pixels, a photo, and a file that cannot be read."""
+    Path("scans").mkdir()
+    pages = [Image.fromarray(np.full((6, 8 + n), 40 * n, np.uint8)) for n in range(3)]
+    pages[0].save("scans/three.tif", save_all=True, append_images=pages[1:])
+    pages[0].save("scans/one.tif")
+    Path("scans/bad.tif").write_bytes(b"II*\0")
+    return Path("scans")
+
+
+def widths(folder: str) -> dict[str, int]:
+    return {path.name: files.probe(path).width for path in sorted(Path(folder).glob("*.*")) if path.is_file()}
+
+
+def test_a_batch_makes_a_file_of_each_page(scans: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["batch", "scans", "large", "--workers", "1", *LITTLE]
+    assert main([*words, "--pages", "all"]) == 3
+    assert "bad.tif" in capsys.readouterr().err
+    wanted = {"one_x4.tif": 32, "three_p1_x4.tif": 32, "three_p2_x4.tif": 36, "three_p3_x4.tif": 40}
+    assert widths("large") == wanted
+    Path("large/three_p2_x4.tif").unlink()
+    assert main(["batch", "scans", "large", "--workers", "1", "--resume", "-j", "1"]) == 3
+    assert "1 done, 3 done before, 1 failed" in capsys.readouterr().err
+    assert widths("large") == wanted
+    assert main([*words[:2], "second", *words[3:], "--pages", "2"]) == 3
+    assert "expected a page from 1 to 1" in capsys.readouterr().err
+    assert widths("second") == {"three_p2_x4.tif": 36}
+
+
+def test_pages_of_an_object_store_are_asked_for_by_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", "memory://scans", "large", "--pages", "all"]) == 2
+    assert "give a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "value"), [("all", "all"), ("3", 3), ("auto", None)])
+def test_pages_are_a_number_or_a_word(text: str, value: object) -> None:
+    pages = parameters(UpscaleOptions)["pages"]
+    assert pages.parse(text) == value
+    for wrong in ("0", "-1", "every", "1.5", ""):
+        with pytest.raises(UsageError, match="pages"):
+            pages.parse(wrong)
+    with pytest.raises(UsageError, match="or all"):
+        UpscaleOptions(pages="every")  # type: ignore[arg-type]
+    assert {"const": "all"} in pages.schema()["anyOf"]
+
+
+def test_a_form_asks_for_a_page() -> None:
+    _, options = forms.Form({"pages": "2"}, (), None).options("upscale")
+    assert options == {"pages": 2}
+    with pytest.raises(UsageError, match="pages is a whole number between 1 and 65535; got 'all'"):
+        forms.Form({"pages": "all"}, (), None).options("upscale")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import carried_table
+import heif_files
 import metadata_charts as made
 import numpy as np
 import picture_charts as charts
@@ -146,10 +147,14 @@ TAIL = """
   is not brighter than the reference white to all others.
 - TIFF is read with 1 to 16 bits, as grey, palette, RGB, CMYK, YCbCr or L\\*a\\*b\\*, in strips, tiles or
   planes, and as floating point from 0 to 1. AVIF files of 10 or 12 bits are read with 8, which a note says.
-- Of animations and files with several pictures the first is taken, which a note says. Pages of a TIFF that are marked
+- Of animations and files with several pictures the first is taken, which a note says; `--pages 2` takes another one,
+  and `--pages all` makes a file of each (of a folder; a job of the service makes one). Pages of a TIFF that are marked
   as thumbnails or masks are no pictures. Camera raws are refused: develop them first.
-- Of a damaged JPEG a note says how many of its pixels are missing or wrong; with more than half it is refused. Other
-  damaged files are refused.
+- Of a damaged JPEG, and of a HEIC of which tiles are missing, a note says how many of the pixels are missing or wrong;
+  with more than half it is refused, unless `--damaged accept` is given. Other damaged files are refused.
+- HEIC is read as phones write it: grids of tiles, turned pictures, 8 to 12 bits, PQ and HLG. Gain maps, depth maps,
+  mattes and thumbnails beside it are not taken for pictures; what is lost of them is named. Pictures that other codecs
+  than HEVC made in the same boxes are refused as such.
 - HEIC needs the extra `heif`: `pip install 'fourfold[heif]'`; the extra `serve` brings it along.
 
 ## What is carried on, from one format into another
@@ -183,10 +188,8 @@ in a store are dated when they are stored.
 def _reads(row: files.Format) -> str:
     depths = [8]
     if row.name == "HEIF":
-        target = io.BytesIO()
-        deep = np.ascontiguousarray(charts.gradient(36, 50, 3, 16))
-        pillow_heif.from_bytes("RGB;16", (50, 36), deep.tobytes()).save(target, quality=100, chroma=444)
-        depths += [10] if files.read(target.getvalue()).depth == 16 else []
+        made = {bits: heif_files.heic([heif_files.coded(heif_files.picture(64, 96), bits)]) for bits in (10, 12)}
+        depths += [bits for bits in (10, 12) if files.read(made[bits]).depth == 16]
     elif row.sixteen and files.read(made_elsewhere(row.name, charts.gradient(36, 50, 3, 16))).depth == 16:
         depths += [16]
     return ", ".join(map(str, depths))

@@ -163,7 +163,7 @@ def test_what_the_format_cannot_hold_goes_band_by_band_and_is_said(run, tmp_path
     else:
         pixels = np.atleast_3d(levels).astype(np.float32) / 255
         files.write(Image(pixels, depth=16), path)
-        expected = "JPEG holds 8 bits a channel: the input has 16"
+        expected = "JPEG holds 8 bits a channel: the input has more"
     _, records = run("upscale", path, given={"large.format": "jpg", "large.quality": "100"})
     assert records["large"].outputs["report"].figures["warnings"] == [expected]
     whole = fitting(files.read(path), FORMATS["JPEG"]).pixels.repeat(4, 0).repeat(4, 1)

@@ -83,7 +83,9 @@ def adapt(
         before, after = (np.bincount(found, minlength=len(KINDS)) / len(seen) for found in (made.before, made.after))
         stated = recogniser.write(made.model, len(seen), before.round(4).tolist(), after.round(4).tolist())
     except OSError as error:
-        raise NotEnough(f"{error.filename or scratch}: expected to write there: {error.strerror}") from error
+        raise NotEnough(
+            f"{error.filename or scratch}: expected to write there: {error.strerror}. Make room, or check permissions"
+        ) from error
     shutil.rmtree(scratch, ignore_errors=True)
     return AdaptReport(
         photos=len(seen),
@@ -106,7 +108,7 @@ def reset_adapted() -> bool:
     try:
         return recogniser.reset()
     except OSError as error:
-        raise NotEnough(f"{error.filename}: expected to remove it: {error.strerror}") from error
+        raise NotEnough(f"{error.filename}: expected to remove it: {error.strerror}. Check permissions") from error
 
 
 def _scratch(paths: list[Path], options: AdaptOptions) -> Path:

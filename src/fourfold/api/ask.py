@@ -179,7 +179,7 @@ def _one(path: Path, llm: Settings | None, runner: "PhotoRunner | None") -> tupl
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise PictureError(f"{path}: expected a brief to read: {error.strerror}") from error
+        raise PictureError(f"{path}: expected a brief to read: {error.strerror}. Check its name") from error
     try:
         brief = parse(text)
     except UsageError as error:
@@ -203,7 +203,10 @@ def _passed(made: Answer, brief: Brief, record: Record | None) -> Answer:
     shorter = replace(made, markdown=markdown, inferences=kept, measured=measured)
     still = guard(shorter, brief, record)
     if still:
-        raise RuntimeFailure(f"the answer did not pass the citation guard ({still[0].kind}: {still[0].text!r})")
+        raise RuntimeFailure(
+            "expected an answer that passes the citation guard, it did not; please report it "
+            f"({still[0].kind}: {still[0].text!r})"
+        )
     return shorter
 
 

@@ -137,4 +137,4 @@ def _write(path: Path, content: bytes) -> None:
         with replacing(path) as stream:
             stream.write(content)
     except OSError as error:
-        raise PictureError(f"{path}: cannot be written: {error.strerror}") from error
+        raise PictureError(f"{path}: cannot be written: {error.strerror}. Give another --output") from error

@@ -108,12 +108,16 @@ class Names:
                 known = ", ".join(f"{{{one}}}" for one in FIELDS)
                 raise UsageError(f"--name knows {known}; got {{{name}}}.{near(name, list(FIELDS))}")
             if bad := _FORBIDDEN & set(text):
-                raise UsageError(f"--name is a file's name, without {' '.join(sorted(bad))}; got {self.template!r}")
+                raise UsageError(
+                    f"expected --name as a file's name, without {' '.join(sorted(bad))}; got {self.template!r}"
+                )
         if not any(name == "stem" for _, name, _, _ in parts):
             raise UsageError(f"--name needs {{stem}}, so that results have names of their own; got {self.template!r}")
 
-    def relative(self, photo: str) -> str:
+    def relative(self, photo: str, page: int | None = None) -> str:
         """The result's name relative to the target, folders kept; the photo's suffix gives its format.
+
+        ``page`` as for ``result``.
 
         Raises:
             PictureError: the photo's name would lead out of the target.
@@ -123,16 +127,18 @@ class Names:
             raise PictureError(f"{photo}: expected a name that stays inside the target; rename the photo")
         own = format_of(photo)
         kind = format_of(self.options.format) if self.options.format else writable_like(own)
-        return str(path.with_name(self.result(path, own, kind)))
+        return str(path.with_name(self.result(path, own, kind, page)))
 
-    def result(self, photo: PurePath, own: Format, kind: Format) -> str:
-        """The result's name without folders: of a photo of format ``own``, written as ``kind``.
+    def result(self, photo: PurePath, own: Format, kind: Format, page: int | None = None) -> str:
+        """The result's name without folders: of a photo of format ``own``, written as ``kind``; of a page that was
+        asked for, ``{stem}`` ends in its number.
 
         Of a name of more than 255 bytes the photo's part is shortened, and ends in a checksum of the whole.
         """
         ext = photo.suffix if kind is own and photo.suffix.lower() in kind.suffixes else kind.suffixes[0]
-        rest = len(os.fsencode(self._filled("", photo, ext)))
-        return self._filled(shortened(photo.stem, _LONGEST - rest), photo, ext)
+        number = "" if page is None else f"_p{page}"
+        rest = len(os.fsencode(self._filled(number, photo, ext)))
+        return self._filled(shortened(photo.stem, _LONGEST - rest) + number, photo, ext)
 
     def _filled(self, stem: str, photo: PurePath, ext: str) -> str:
         template = self.template if "{ext}" in self.template else self.template + "{ext}"

@@ -82,7 +82,7 @@ def _from_recipe(path: Path) -> dict[str, Any]:
             "made_with": {"engines": {"fourfold": recipe["fourfold"]}},
         }
     except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise UsageError(f"{path}: the recipe in this picture cannot be read: {error!r}") from error
+        raise UsageError(f"{path}: expected a recipe that can be read in this picture: {error!r}") from error
 
 
 def _lines(step: Mapping[str, Any], photos: list[str]) -> dict[str, Any]:
@@ -127,7 +127,8 @@ def _compare(recorded: Mapping[str, Any], made: Mapping[str, Any], path: Path) -
             if was.get("sha256") != now.get("sha256"):
                 raise QualityGate(
                     f"{now['file']}: expected the very bytes that {path} records, got others "
-                    f"({'; '.join(_differences(recorded, made)) or 'with the same versions and weights'})"
+                    f"({'; '.join(_differences(recorded, made)) or 'with the same versions and weights'}). "
+                    "Install what it was made with to get them"
                 )
 
 

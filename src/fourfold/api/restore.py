@@ -88,7 +88,6 @@ def restore_files(
     progress: Callable[[str], Progress] = lambda _name: lambda _done, _all: None,
     rows: Rows = lambda _levels, _size: None,
     note: Callable[[str], None] = lambda _: None,
-    pages: int | Literal["all"] | None = None,
 ) -> Iterator[Report | Failure]:
     """Restore files one after the other; a bad one never stops the rest.
 
@@ -105,8 +104,6 @@ def restore_files(
         progress: called with each input's name, returns what is called after each of its tiles.
         rows: called with the rows of each result as they are written, from another thread.
         note: called with a sentence about what was passed over in a folder.
-        pages: which of several pictures in a file, from 1, or all of them, each into a file ``NAME_p2_x4.EXT``; by
-            default the first, and a note that there are more.
 
     Yields:
         A ``Report`` or a ``Failure`` for each input, in order, as soon as it is done.
@@ -116,31 +113,39 @@ def restore_files(
     """
     restorer = (session or Session()).restorer(options or UpscaleOptions())
     restorer.cards()  # what no input can do anything about is said once
-    if pages == "all" and output is not None and not output.endswith((os.sep, "/")) and not Path(output).is_dir():
+    one_file = output is not None and not output.endswith((os.sep, "/")) and not Path(output).is_dir()
+    if restorer.options.pages == "all" and one_file:
         raise UsageError(f"{output}: expected a folder for several pages, got one file. Give a name that ends in /")
     sources = list(expanded(inputs, note))
     pipeline = _Pipeline(restorer, Targets(output, restorer.options, sources, overwrite), of_the_caller(rows))
     for source in sources:
-        yield from _outcomes(pipeline, source, pages, progress)
+        yield from _outcomes(pipeline, source, progress)
 
 
-def _outcomes(
-    pipeline: "_Pipeline", source: str, pages: int | Literal["all"] | None, progress: Callable[[str], Progress]
-) -> Iterator[Report | Failure]:
+def _outcomes(pipeline: "_Pipeline", source: str, progress: Callable[[str], Progress]) -> Iterator[Report | Failure]:
     """The outcomes of an input, page by page; a pipe is read only once."""
     data = guarded(source, lambda: given(source))
     if isinstance(data, Failure):
         yield data
         return
-    numbers: list[int | None] | Failure = [None if pages == "all" else pages]
-    if pages == "all":
-        count = guarded(source, lambda: files.probe(data, page=1).pages)
-        numbers = count if isinstance(count, Failure) else list(range(1, count + 1)) if count > 1 else [None]
+    numbers = guarded(source, lambda: page_numbers(data, pipeline.restorer.options.pages))
     if isinstance(numbers, Failure):
         yield numbers
         return
     for page in numbers:
         yield guarded(source, partial(pipeline.run, source, data, page, of_the_caller(progress(source))))
+
+
+def page_numbers(data: Path | bytes, pages: int | Literal["all"] | None) -> list[int | None]:
+    """Which pages of a file to restore, each into a file of its own; None where none is asked for.
+
+    Raises:
+        PictureError: all are asked for, and the file cannot be read.
+    """
+    if pages != "all":
+        return [pages]
+    count = files.probe(data, page=1).pages
+    return [None] if count == 1 else [*range(1, count + 1)]
 
 
 def guarded(source: str, run: Callable[[], T]) -> T | Failure:

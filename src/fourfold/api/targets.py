@@ -155,8 +155,7 @@ class Targets:
             path = Path(self.output)
         else:
             given = Path("stdin" if piped else source)
-            given = given if page is None else given.with_name(f"{given.stem}_p{page}{given.suffix}")
-            name = Names(TEMPLATE, self.options).result(given, format_of(of_input), kind)
+            name = Names(TEMPLATE, self.options).result(given, format_of(of_input), kind, page)
             path = (folder or given.parent) / name
         if _identity(path) in self._originals:
             own = not piped and _identity(path) == _identity(Path(source))

@@ -142,7 +142,8 @@ class Upscaled(Prepared):
         kept, least = self.work.fidelity.consistency, self.options.min_consistency
         if least is not None and kept < least:
             raise QualityGate(
-                f"expected a consistency of at least {least:g} dB, measured {kept:.2f} dB; the result was not kept"
+                f"expected a consistency of at least {least:g} dB, measured {kept:.2f} dB; the result was not kept. "
+                "Lower --min-consistency to keep it"
             )
 
     def notes(self, lossy: str) -> tuple[str, ...]:

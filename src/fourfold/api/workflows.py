@@ -147,7 +147,9 @@ def place_in(folder: Path, *, fresh: bool, overwrite: bool) -> Place:
         folder.mkdir(parents=True, exist_ok=True)
         kept.folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise PictureError(f"{folder}: expected a folder to write to: {error.strerror}") from error
+        raise PictureError(
+            f"{folder}: expected a folder to write to: {error.strerror}. Give another --output"
+        ) from error
     return Place(folder, "", kept, fresh, overwrite=overwrite)
 
 

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     kind = TASKS[args.task]
     given = flag_values(args, kind)
     if other := [name for one in TASKS.values() for name in flag_values(args, one) if name not in parameters(kind)]:
-        raise UsageError(f"--{other[0].replace('_', '-')} is no option of --task {args.task}")
+        raise UsageError(f"--{other[0].replace('_', '-')} is no option of --task {args.task}; leave it out")
     from fourfold.api.batch.run import Batch
 
     batch = Batch(

@@ -48,6 +48,7 @@ class _Parse:
 
 def _metavar(parameter: Parameter) -> str:
     words = list(parameter.choices) or [parameter.name.upper() if parameter.kind in (str, Path) else "N"]
+    words = [*parameter.param.words, *words]
     return "|".join((["auto"] if parameter.param.auto else []) + words)
 
 

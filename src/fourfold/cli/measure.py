@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     kept = found.consistency_psnr
     if kept is not None and args.min_consistency is not None and kept < args.min_consistency:
         raise QualityGate(
-            f"{args.output}: expected a consistency of at least {args.min_consistency:g} dB, measured {kept:.2f} dB"
+            f"{args.output}: expected a consistency of at least {args.min_consistency:g} dB, measured {kept:.2f} dB. "
+            "Lower --min-consistency to accept it"
         )
     return 0
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fourfold.cli.flags import add_flags, flag_values
 from fourfold.cli.progress import figures_alone, follow
@@ -32,9 +32,6 @@ class Restore:
         parser.add_argument("inputs", nargs="+", metavar="INPUT", help="Photos, folders of photos, or - for a pipe.")
         parser.add_argument("-o", "--output", metavar="OUT", help=f"A file, a folder, or -; default {name} beside it.")
         add_flags(parser, self.options)
-        parser.add_argument(
-            "--pages", type=_pages, metavar="all|N", help="Which of several pictures in a file; default the first."
-        )
         parser.add_argument("--overwrite", action="store_true", help="Replace results that exist already.")
         parser.add_argument("--report", metavar="FILE", help="Also write the figures, to FILE.html or FILE.json.")
         parser.add_argument("--json", action="store_true", help="Print the figures as one JSON document.")
@@ -58,7 +55,6 @@ class Restore:
                 overwrite=args.overwrite,
                 progress=shown.start,
                 note=shown.say,
-                pages=args.pages,
             ),
             _line,
             quiet=args.quiet or args.json or args.output == "-",
@@ -71,14 +67,6 @@ class Restore:
             if report is not None:
                 write_document(report, done, failed)
         return code
-
-
-def _pages(text: str) -> int | Literal["all"]:
-    if text == "all":
-        return "all"
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected all or the number of a page, from 1, got {text!r}")
-    return int(text)
 
 
 def _line(entry: "Report") -> str:

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     folder = resources.files("fourfold.training.recipes")
     names = sorted(p.name[:-3] for p in folder.iterdir() if p.name.endswith(".py") and not p.name.startswith("_"))
     if args.recipe not in names:
-        raise UsageError(f"no recipe {args.recipe!r}; there are {', '.join(names)}.{near(args.recipe, names)}")
+        raise UsageError(f"expected a recipe ({', '.join(names)}), got {args.recipe!r}.{near(args.recipe, names)}")
     if find_spec("torch") is None:
         raise MissingExtra("training", "torch")
     module = import_module(f"fourfold.training.recipes.{args.recipe}")

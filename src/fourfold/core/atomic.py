@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +18,7 @@ except ImportError:  # Windows, where a file that is being written cannot be rem
     fcntl = None  # type: ignore[assignment]
 
 _PART = ".fourfold-*.part"
+_SCRATCH, _OWNER = "fourfold-scratch-", "owner"
 _YOUNG = 60.0
 _swept: set[Path] = set()
 
@@ -38,7 +41,7 @@ def write_document(path: Path, text: str, what: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise PictureError(f"{path}: expected to write {what} here: {error.strerror}") from error
+        raise PictureError(f"{path}: expected to write {what} here: {error.strerror}. Name another place") from error
 
 
 @contextmanager
@@ -86,6 +89,31 @@ def sweep(folder: Path) -> None:
             with suppress(OSError):
                 if _abandoned(part):
                     part.unlink()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder, removed after the block; what killed processes left of the kind is removed before.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        with suppress(OSError), (left / _OWNER).open("rb") as stream:
+            if fcntl is not None and _lock(stream.fileno()):
+                shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix="fourfold-"))
+    folder = made.with_name(_SCRATCH + made.name.removeprefix("fourfold-"))
+    try:
+        with (made / _OWNER).open("wb") as stream:
+            _lock(stream.fileno())
+            if fcntl is None:
+                yield made
+            else:
+                yield made.rename(folder)  # under this name it is always locked
+    finally:
+        for one in (made, folder):
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _abandoned(part: Path) -> bool:

@@ -12,7 +12,7 @@ Metadata = Literal["keep", "strip", "strip-location"]
 OF_THE_FILE = frozenset({"format", "quality", "metadata", "times"})
 """The options of restoring that are about the file that is written."""
 
-OF_READING = frozenset({"damaged"})
+OF_READING = frozenset({"damaged", "pages"})
 """The options of restoring that are about the file that is read; those in neither set are about the photo."""
 
 
@@ -80,8 +80,14 @@ class RestoreOptions(Options):
         Param("Date of the result's file: keep that of the input's file, or now, as other tools do."),
     ] = "now"
     damaged: Annotated[
-        Literal["refuse", "accept"], Param("What to do with a JPEG more than half of whose pixels are damaged.")
+        Literal["refuse", "accept"], Param("What to do with a photo of which more than half is damaged.")
     ] = "refuse"
+
+    pages: Annotated[
+        int | Literal["all"] | None,
+        Param("Which of several pictures in a file; all of them go into files of their own.", 1, 65_535, auto=True,
+              words=("all",)),
+    ] = None  # fmt: skip
 
     @property
     def suffix(self) -> str:

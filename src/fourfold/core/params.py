@@ -23,6 +23,7 @@ class Param:
         unit: of a number, as shown to the person.
         short: one-letter spelling on the command line.
         auto: whether the word ``auto`` stands for None, letting fourfold choose.
+        words: that may stand instead of a number.
     """
 
     help: str
@@ -31,6 +32,7 @@ class Param:
     unit: str = ""
     short: str = ""
     auto: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Parameter:
         """
         if self.param.auto and text == "auto":
             return None
+        if text in self.param.words:
+            return text
         if self.choices:
             if text not in self.choices:
                 raise UsageError(
@@ -71,7 +75,9 @@ class Parameter:
         try:
             return self.check(self.kind(text))
         except ValueError:
-            raise UsageError(f"{self.name} is {_WORDS[self.kind]}{self._range()}; got {text!r}") from None
+            raise UsageError(
+                f"{self.name} is {_WORDS[self.kind]}{self._range()}{self._words()}; got {text!r}"
+            ) from None
 
     def check(self, value: object) -> object:
         """The value itself, if it lies within the range.
@@ -86,11 +92,13 @@ class Parameter:
                 raise UsageError(f"{self.name} lies{self._range()}; got {value:g}")
         elif self.choices and value not in (None, *self.choices) and not (self.param.auto and value == "auto"):
             raise UsageError(f"{self.name} is one of {', '.join(self.choices)}; got {value!r}")
+        elif self.param.words and value not in (None, *self.param.words):
+            raise UsageError(f"{self.name} is {_WORDS[self.kind]}{self._range()}{self._words()}; got {value!r}")
         return value
 
     def expected(self) -> str:
         """What it takes, in words."""
-        words = " or ".join(self.choices) or _WORDS[self.kind] + self._range()
+        words = " or ".join(self.choices) or _WORDS[self.kind] + self._range() + self._words()
         return words + (" or auto" if self.param.auto else "")
 
     def schema(self) -> dict[str, Any]:
@@ -100,10 +108,13 @@ class Parameter:
         value |= {word: limit for word, limit in limits.items() if limit is not None}
         if self.choices:
             value["enum"] = [*self.choices, *(["auto"] if self.param.auto else [])]
-        elif self.param.auto and value["type"] != "string":
-            value = {"anyOf": [value, {"const": "auto"}]}
+        elif others := [*self.param.words, *(["auto"] if self.param.auto and value["type"] != "string" else [])]:
+            value = {"anyOf": [value, *({"const": word} for word in others)]}
         value["description"] = self.param.help + (f" In {self.param.unit}." if self.param.unit else "")
         return value if self.default is None else value | {"default": self.default}
+
+    def _words(self) -> str:
+        return "".join(f" or {word}" for word in self.param.words)
 
     def _range(self) -> str:
         low, high, unit = self.param.minimum, self.param.maximum, self.param.unit and f" {self.param.unit}"

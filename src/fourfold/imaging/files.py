@@ -33,7 +33,10 @@ MAX_PIXELS = 300_000_000
 """Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
 
 _SPOOL_BYTES = 64 << 20
-_HDR = "The picture is meant for HDR screens ({}), which the networks were not trained on; check the result."
+_HDR = (
+    "The picture is meant for HDR screens ({}). Its values are taken as they are and keep that colour space, but the "
+    "networks were not trained on such; check the result."
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def read(
         source: a file, or the bytes of one.
         max_pixels: height times width above which the file is refused before anything is decoded.
         page: which of several pictures, from 1; None takes the first, and notes that there are more.
-        damaged: whether to take a JPEG more than half of whose pixels are missing or wrong; up to there it is taken
-            with a note.
+        damaged: whether to take a picture more than half of whose pixels are missing or wrong; up to there it is taken
+            with a note where that can be known, see ``docs/reference/formats.md``.
 
     Raises:
         PictureError: no file, not a picture, damaged or cut short, no such page, or more than ``max_pixels``.
@@ -200,7 +203,9 @@ class Spec:
                 f"bits, {self.width}×{self.height}"
             )
         if not row.writable:
-            raise UsageError(f"{row.name} files can be read but not written: use --format png or jpg")
+            raise UsageError(
+                f"{row.name} files can be read but not written, expected another format: use --format png or jpg"
+            )
         if self.channels in (2, 4) and not row.alpha:
             raise UsageError(f"{row.name} holds no transparency: use --format png")
         if self.depth == 16 and not row.sixteen:
@@ -218,7 +223,7 @@ class Spec:
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise UsageError(f"expected a quality from 1 to 100, got {self.quality}. Give one of these")
         if self.profile and (reason := color.usable(self.profile, 1 if self.channels < 3 else 3)):
-            raise InvalidInput(f"the colour profile does not fit the pixels: {reason}")
+            raise InvalidInput(f"expected a colour profile that fits the pixels: {reason}")
 
 
 class _Encoder(Protocol):

@@ -101,7 +101,7 @@ def fitting(image: Image, kind: Format) -> Image:
         notes += (f"{kind.name} cannot hold transparency: it was laid on white",)
         image = replace(image, pixels=image.pixels * image.alpha[..., None] + 1 - image.alpha[..., None], alpha=None)
     if image.depth == 16 and not kind.sixteen:
-        notes += (f"{kind.name} holds 8 bits a channel: the input has 16",)
+        notes += (f"{kind.name} holds 8 bits a channel: the input has more",)
         image = replace(image, depth=8)
     return replace(image, notes=notes)
 

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Form:
         """
         given = dict(self.fields)
         kind = TASKS[task or str(_task().parse(given.pop("task", "upscale")))]
-        known = parameters(kind)
+        known = _fields(kind)
         values = {name: _known(known, name).parse(text) for name, text in given.items()}
         checked(kind, values)
         if values.get("model") is not None:
@@ -67,6 +67,11 @@ class Form:
 
 def _task() -> Parameter:
     return Parameter("task", str, tuple(TASKS), "upscale", Param("What is to be done to the photo."))
+
+
+def _fields(kind: type) -> dict[str, Parameter]:
+    """What a job may be asked for: as it makes one picture, of ``pages`` only one."""
+    return {name: replace(one, param=replace(one.param, words=())) for name, one in parameters(kind).items()}
 
 
 def _known(known: Mapping[str, Parameter], name: str) -> Parameter:
@@ -182,7 +187,7 @@ def schema(*, photo: bool, required: bool, texts: Mapping[str, str], options: Se
     if len(options) > 1:
         fields["task"] = _task().schema()
     for kind in options:
-        fields |= {name: one.schema() for name, one in parameters(kind).items() if name not in fields}
+        fields |= {name: one.schema() for name, one in _fields(kind).items() if name not in fields}
     fields |= {name: {"type": "string", "description": about} for name, about in texts.items()}
     if "set" in fields:
         fields["set"] = {"type": "array", "items": fields["set"], "description": fields["set"]["description"]}

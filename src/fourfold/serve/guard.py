@@ -63,10 +63,14 @@ class Guard:
         """The answer to a request that does not get through."""
         host = headers.get("host", "")
         if self._hosts is not None and _place(f"//{host}")[0] not in self._hosts:
-            return Problem(421, "host", f"this service is reached as {self._hosts[0]}, not by that name").response()
+            return Problem(
+                421, "host", f"expected the name {self._hosts[0]}, by which this service is reached"
+            ).response()
         origin = headers.get("origin")
         if scope["method"] not in _SAFE and origin and _place(origin)[1] != host:
-            return Problem(403, "origin", "pages of other addresses may not ask this service").response()
+            return Problem(
+                403, "origin", "expected a page of this service; those of other addresses may not ask it"
+            ).response()
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._max:
             return self._too_large().response()

@@ -89,7 +89,7 @@ def install(app: FastAPI) -> None:
         return Problem(422, "request", f"{where}: {first['msg']}").response()
 
     async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        return Problem(500, "unexpected", "something unforeseen went wrong; the server's log says what").response()
+        return Problem(500, "unexpected", "something unforeseen went wrong; look into the server's log").response()
 
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(FourfoldError, noticed)

@@ -29,7 +29,7 @@ _POLL = 0.5
 _BREATH = 15.0
 """Seconds of silence after which an event stream shows that it is alive."""
 
-_NO_JOB = "there is no such job; it may have expired, or been removed"
+_NO_JOB = "there is no such job; it may have expired, or been removed. Send the photo again"
 _JANITOR = 60.0
 _ABANDONED = 3600.0
 """Seconds after which a folder that no job knows is what is left of an upload that broke off."""
@@ -120,7 +120,7 @@ class Service:
             raise problems.of_job(found.error or {})
         if found.state != "succeeded":
             retry = {} if found.over else {"Retry-After": "1"}
-            raise Problem(409, "not-finished", f"the job is {found.state}; it has no result", retry)
+            raise Problem(409, "not-finished", f"expected a job that is done, this one is {found.state}", retry)
         return found
 
     async def over(self, job: str, request: Request, key: str | None) -> Job:
@@ -133,7 +133,7 @@ class Service:
                 if await request.is_disconnected():
                     if key is None:
                         await self.remove(job)
-                    raise Problem(409, "not-finished", "the client went away")
+                    raise Problem(409, "not-finished", "the client went away; ask again")
         return found
 
     async def shown(self, job: Job) -> Shown:

@@ -167,14 +167,14 @@ def check_set(workflow: Workflow, given: Mapping[str, str]) -> None:
     wants = {name for place, value in file_parameters(workflow, NODES) for name in (place, value.removeprefix("$"))}
     for name, value in given.items():
         if name in wants:
-            raise UsageError(f"{name}: {_REFUSED}; the photo is the field photo")
+            raise UsageError(f"{name}: {_REFUSED}; give the photo in the field photo")
         _refuse_path(name, value)
 
 
 def _refuse_path(place: str, value: str) -> None:
     """Networks can be named by their file, too, but not from outside."""
     if "/" in value or "\\" in value or Path(value).suffix.lower() in third_party.FORMATS:
-        raise UsageError(f"{place}: {_REFUSED}")
+        raise UsageError(f"{place}: {_REFUSED}; name a network of the catalog")
 
 
 class _Preview:

@@ -251,4 +251,6 @@ def _failures(place: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise NotEnough(f"{place.parent}: the disk is full while keeping a step's result; make room") from error
-        raise PictureError(f"{place.parent}: a step's result cannot be kept here: {error.strerror}") from error
+        raise PictureError(
+            f"{place.parent}: a step's result cannot be kept here: {error.strerror}. Give another --output"
+        ) from error

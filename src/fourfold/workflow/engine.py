@@ -288,7 +288,9 @@ class _Run:
         try:
             (self._place.cache.folder / name).replace(target)
         except OSError as error:
-            raise PictureError(f"{target}: the file cannot be written ({error.strerror})") from error
+            raise PictureError(
+                f"{target}: the file cannot be written. Give another --output ({error.strerror})"
+            ) from error
 
 
 class _Keeper:

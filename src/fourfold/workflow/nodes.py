@@ -51,7 +51,10 @@ def load(
     image = context.tools.read(file)
     height, width = (side - side % multiple for side in image.size)
     if not height or not width:
-        raise PictureError(f"{file}: expected sides of at least {multiple} pixels, got {image.size[1]}×{image.size[0]}")
+        raise PictureError(
+            f"{file}: expected sides of at least {multiple} pixels, got {image.size[1]}×{image.size[0]}. "
+            "Give a larger photo"
+        )
     if image.size != (height, width):
         alpha = None if image.alpha is None else image.alpha[:height, :width]
         image = replace(image, pixels=image.pixels[:height, :width], alpha=alpha)
@@ -242,9 +245,9 @@ def _name(names: Path, number: int) -> str:
     try:
         lines = names.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise PictureError(f"{names}: expected the names of classes, one a line: {error}") from error
+        raise PictureError(f"{names}: expected the names of classes, one a line: {error}. Check the file") from error
     if number >= len(lines):
-        raise PictureError(f"{names}: expected a name for class {number}, got {len(lines)} names")
+        raise PictureError(f"{names}: expected a name for class {number}, got {len(lines)} names. Add the others")
     return lines[number].strip()
 
 

@@ -41,7 +41,9 @@ def engine() -> Any:
         except ValueError:  # an address was found, and with it these are not ours to choose
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # it raises bare ones, too
-            raise RuntimeFailure(f"the Ray cluster cannot be joined: {error}") from error
+            raise RuntimeFailure(
+                f"the Ray cluster cannot be joined; check its address, or use --engine local: {error}"
+            ) from error
     return ray
 
 
@@ -105,4 +107,4 @@ def _done(
     try:
         yield from made.iter_rows()
     except ray.exceptions.RayError as error:
-        raise RuntimeFailure(f"the Ray cluster failed: {error}") from error
+        raise RuntimeFailure(f"the Ray cluster failed; look at its logs, or use --engine local: {error}") from error

@@ -75,14 +75,14 @@ def _one(setting: Setting, session: Session, job: Job) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(prefix="fourfold-") as name:
         scratch = Path(name)
         before = time.perf_counter()
-        image = files.read(place(setting.source).fetched(job.source, scratch))
+        image = files.read(place(setting.source).fetched(job.source, scratch), page=job.page)
         reading = time.perf_counter() - before
         middle = _middle(image)
         suffix = PurePosixPath(job.source).suffix if files.format_of(image.format).writable else ".tif"
         crop = scratch / f"middle{suffix}"
         files.write(middle, crop)
         output = str(scratch / f"large{PurePosixPath(job.target).suffix}")
-        options = setting.options.for_part(image.size, middle.size)
+        options = setting.options.for_part(image.size, middle.size).changed(pages=None)
         for _ in range(_ROUNDS):
             made = restored(str(crop), options, session, output)
         factor = math.prod(image.size) / math.prod(middle.size)

@@ -97,7 +97,10 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             stream = self.path.open("ab+", buffering=0)
         except OSError as error:
-            raise PictureError(f"{self.path}: expected to write the journal here: {error.strerror}") from error
+            raise PictureError(
+                f"{self.path}: expected to write the journal here: {error.strerror}. Check permissions, or give "
+                "another --journal"
+            ) from error
         with stream:
             _lock(stream, self.path)
             start = _whole(stream)

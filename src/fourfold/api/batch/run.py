@@ -3,10 +3,9 @@
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -20,8 +19,11 @@ from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.remote import Cluster
 from fourfold.api.batch.worker import Job, Setting
 from fourfold.api.names import TEMPLATE, Names, listing
+from fourfold.api.restore import guarded, page_numbers
 from fourfold.api.session import Session
+from fourfold.api.targets import Failure
 from fourfold.convert import third_party
+from fourfold.core.atomic import scratch
 from fourfold.core.errors import FourfoldError, PictureError, UsageError
 from fourfold.core.machine import memory_available
 from fourfold.core.options import TASKS, RestoreOptions, UpscaleOptions
@@ -95,12 +97,15 @@ class Batch:
             options, name, overwrite = self._before()
             options = options.changed(threads=given.threads)
         self._asked = _reachable(options or UpscaleOptions())
+        if self._asked.pages == "all" and not isinstance(self.source, Folder):
+            raise UsageError(f"{source}: expected a folder for --pages all, since every file is opened; give a number")
         self._names = Names(name or TEMPLATE, self._asked)
         self._overwrite, self._anew = overwrite, overwrite and not resume
         self._cards = Session().restorer(self._asked).cards()
         self._refuse_other_settings()
         self._engine, self._workers = engine, workers
         self._refused: dict[str, str] = {}
+        self._counted: dict[tuple[str, str], list[int | None]] = {}
         self._setting: Setting | None = None
         self.done = self.failed = 0
         self.codes: set[int] = set()
@@ -115,20 +120,21 @@ class Batch:
         """
         there = self._results()
         wanted, refused, skipped = [], [], 0
-        claims: dict[str, Found] = {}
+        claims: dict[str, tuple[Found, int | None]] = {}
         every = list(self.source.files(self.target))
         listed = listing(found.name for found in every if isinstance(found, Found))
         photos = frozenset(listed.photos)
         for found in every:
             if isinstance(found, Unlisted):
                 refused.append(Outcome(found.name, "", "", error=str(found.error), code=found.error.exit_code))
-            elif found.name in photos and (loser := self._claim(claims, found)):
-                refused.append(loser)
-        for target, found in claims.items():
+            elif found.name in photos:
+                losers = (self._claim(claims, found, page) for page in self._pages(found))
+                refused += [loser for loser in losers if loser]
+        for target, (found, page) in claims.items():
             if self._is_done(found, target, there):
                 skipped += 1
             else:
-                wanted.append(Job(found.name, target, found.size, found.stamp))
+                wanted.append(Job(found.name, target, found.size, found.stamp, page))
         return BatchPlan(tuple(wanted), tuple(refused), skipped, listed.note)
 
     def estimate(self, jobs: Sequence[Job]) -> Estimate:
@@ -167,15 +173,15 @@ class Batch:
     def _scratch(self) -> Iterator[str | None]:
         """A folder for what is in the making, removed with all that workers left there when they were stopped."""
         folder = self.target.scratch()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)  # what a batch that was killed left
-        elif self._engine == "local":
-            folder = Path(tempfile.mkdtemp(prefix="fourfold-"))
+        if folder is None:
+            with scratch() if self._engine == "local" else nullcontext() as temporary:
+                yield None if temporary is None else str(temporary)
+            return
+        shutil.rmtree(folder, ignore_errors=True)  # what a batch that was killed left
         try:
-            yield None if folder is None else str(folder)
+            yield str(folder)
         finally:
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _do(self, engine: Workers, jobs: Iterable[Job]) -> Iterator[Outcome]:
         for outcome in engine.do(jobs):
@@ -214,16 +220,25 @@ class Batch:
             return set()
         return {found.name for found in self.target.files() if isinstance(found, Found)}
 
-    def _claim(self, claims: dict[str, Found], found: Found) -> Outcome | None:
+    def _pages(self, found: Found) -> list[int | None]:
+        """Which pages of a file to restore; a file that cannot be read fails when it is its turn."""
+        if self._asked.pages != "all":
+            return [self._asked.pages]
+        if (found.name, found.stamp) not in self._counted:
+            numbers = guarded(found.name, lambda: page_numbers(Path(self.source.url) / found.name, "all"))
+            self._counted[found.name, found.stamp] = [None] if isinstance(numbers, Failure) else numbers
+        return self._counted[found.name, found.stamp]
+
+    def _claim(self, claims: dict[str, tuple[Found, int | None]], found: Found, page: int | None) -> Outcome | None:
         """Give the photo its result, or refuse one of two: it belongs to the photo it was made of, or the first."""
         try:
-            target = self._names.relative(found.name)
-            holder = claims.setdefault(target, found)
+            target = self._names.relative(found.name, page)
+            holder, _ = claims.setdefault(target, (found, page))
             if holder is found:
                 return None
             made = self.journal.made.get(target)
             if made is not None and made.source == found.name:
-                claims[target], found, holder = found, holder, found
+                claims[target], found, holder = (found, page), holder, found
             raise PictureError(
                 f"{found.name}: {target} is the result of {holder.name}; give a --name with {{input_ext}}"
             )

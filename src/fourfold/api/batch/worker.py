@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,18 +19,20 @@ from fourfold.api.names import SHORTENED, was_shortened
 from fourfold.api.restore import restore_files
 from fourfold.api.session import Session
 from fourfold.api.targets import Failure
+from fourfold.core.atomic import scratch
 from fourfold.core.errors import FourfoldError, NotEnough, PictureError
 from fourfold.core.options import TASKS, RestoreOptions
 
 
 @dataclass(frozen=True)
 class Job:
-    """A photo to be done: names relative to source and target, the photo's bytes and stamp."""
+    """A photo to be done: names relative to source and target, the photo's bytes and stamp, and its page, if asked."""
 
     source: str
     target: str
     size: int
     stamp: str
+    page: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Worker:
             with self._scratch() as scratch:
                 local = self._source.fetched(job.source, scratch)
                 result = str(scratch / PurePosixPath(job.target).name)
-                (made,) = restore_files([str(local)], result, self._setting.options, session=self._session)
+                options = self._setting.options.changed(pages=job.page)
+                (made,) = restore_files([str(local)], result, options, session=self._session)
                 if isinstance(made, Failure):
                     return _failed(undone, made.error, local, f"{self._setting.source.rstrip('/')}/{job.source}")
                 size = Path(made.output).stat().st_size
@@ -94,12 +96,16 @@ class Worker:
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
         """A folder of its own for one photo, empty again afterwards."""
-        folder = Path(self._setting.scratch or tempfile.gettempdir()) / f"fourfold-{secrets.token_hex(8)}"
+        if self._setting.scratch is None:
+            with scratch() as folder:
+                yield folder
+            return
+        folder = Path(self._setting.scratch) / f"fourfold-{secrets.token_hex(8)}"
         try:
             folder.mkdir(mode=0o700, parents=True)
         except OSError as error:
             kind = NotEnough if is_full(error) else PictureError
-            raise kind(f"{folder}: expected a folder to write to: {error.strerror}") from error
+            raise kind(f"{folder}: expected a folder to write to: {error.strerror}. Make room") from error
         try:
             yield folder
         finally:

@@ -104,7 +104,7 @@ def fit_photos(
         if labelled.labels.max() >= network.classes:
             raise UsageError(
                 f"{table}: label {labelled.labels.max()} is unknown to {network.name}, which has {network.classes} "
-                "classes; the labels must be numbered as the networks number them"
+                "classes; expected labels that are numbered as the networks number them"
             )
     alone = [_alone(network, labelled.pictures, batch_size) for network in networks]
     judged = [

@@ -36,12 +36,12 @@ def read_labelled(folder: Path, table: Path) -> Labelled:
                 raise UsageError(f"{table}: expected the columns file and label, got {rows.fieldnames}")
             found = [(folder / row["file"], row["label"]) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{table}: cannot be read as a table: {error}") from error
+        raise UsageError(f"{table}: expected a table in CSV: {error}") from error
     if not found:
         raise UsageError(f"{table}: expected at least one picture")
     for path, label in found:
         if not path.is_file():
-            raise UsageError(f"{path}: the table {table} names this picture, but it is not there")
+            raise UsageError(f"{path}: the table {table} names this picture, but it is not there. Check its name")
         if label is None or not label.strip().isdecimal():
             raise UsageError(f"{table}: {path.name}: expected the number of a class, got {label!r}")
     return Labelled(tuple(path for path, _ in found), np.array([int(label) for _, label in found], np.int64))

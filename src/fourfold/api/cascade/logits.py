@@ -118,13 +118,13 @@ class StoredLogits:
     def _each(self, name: str, function: Callable[[NDArray[Any]], _Result]) -> Iterator[_Result]:
         if name not in self.names:
             raise UsageError(
-                f"{self.path}: no network {name!r}; there are {', '.join(self.names)}.{near(name, self.names)}"
+                f"{self.path}: expected one of {', '.join(self.names)}; got {name!r}.{near(name, self.names)}"
             )
         try:
             for block in self._rows(name + _LOGITS):
                 yield function(block)
         except InvalidInput as error:
-            raise UsageError(f"{self.path}: {name}{_LOGITS}: {error}") from error
+            raise UsageError(f"{self.path}: {name}{_LOGITS}: {error}. Check the file") from error
 
     def _compared(self, name: str, said: NDArray[np.int64]) -> Judged:
         if len(said) != len(self.labels):
@@ -150,7 +150,7 @@ class StoredLogits:
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             if isinstance(error, InvalidInput):
                 raise
-            raise UsageError(f"{self.path}: {member} cannot be read: {error}") from error
+            raise UsageError(f"{self.path}: expected {member} as an array: {error}") from error
 
     @contextmanager
     def _stream(self, file: str) -> Iterator[BinaryIO]:

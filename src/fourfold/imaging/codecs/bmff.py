@@ -51,6 +51,66 @@ def items(stream: BinaryIO) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def coded(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Of each item that the main picture is decoded from, one or a grid's tiles: its data, and how long it should be.
+
+    Raises:
+        ValueError: boxes overlap, or the data of items do.
+    """
+    boxes = dict(_boxes(_meta(stream)[4:]))
+    wanted, links = [int.from_bytes(boxes.get(b"pitm", b"")[4:], "big")], _links(boxes.get(b"iref", bytes(4)))
+    while any(one in links for one in wanted):
+        wanted = [part for one in wanted for part in links.pop(one, [one])]
+    places = _places(boxes.get(b"iloc", bytes(8)))
+    room = 2 * stream.seek(0, io.SEEK_END)
+    for one in wanted:
+        within, extents = places.get(one, (0, []))
+        data = b""
+        for start, size in extents:
+            holder = io.BytesIO(boxes.get(b"idat", b"")) if within else stream
+            holder.seek(start)
+            data += holder.read(size)
+        room -= len(data)
+        if room < 0:
+            raise Damaged("the data of its parts overlap")
+        yield data, sum(size for _, size in extents)
+
+
+def _links(iref: bytes) -> dict[int, list[int]]:
+    """The items that others are made from, by the numbers of those."""
+    wide = 4 if iref[:1] == b"\1" else 2
+    found = {}
+    for kind, content in _boxes(iref[4:]):
+        if kind == b"dimg":
+            rest = content[wide + 2 :]
+            found[int.from_bytes(content[:wide], "big")] = [
+                int.from_bytes(rest[at : at + wide], "big") for at in range(0, len(rest) - wide + 1, wide)
+            ]
+    return found
+
+
+def _places(iloc: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
+    """Where the data of each item lies: 0 for the file or 1 for the box ``idat``, and starts and lengths there."""
+    version, rest = iloc[0], io.BytesIO(iloc[4:])
+
+    def number(wide: int) -> int:
+        return int.from_bytes(rest.read(wide), "big")
+
+    sizes = number(2)
+    of_start, of_length, of_base, of_index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+    found = {}
+    for _ in range(min(number(2 if version < 2 else 4), len(iloc))):
+        item = number(2 if version < 2 else 4)
+        within = number(2) & 15 if version else 0
+        number(2)
+        base, extents = number(of_base), []
+        for _ in range(min(number(2), len(iloc))):
+            number(of_index if version else 0)
+            extents.append((base + number(of_start), number(of_length)))
+        found[item] = within, extents
+    return found
+
+
 def _readable(text: bytes) -> None:
     text.decode("utf-8")
 

@@ -16,6 +16,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from fourfold.core.errors import PictureError
+from fourfold.imaging.codecs import bmff
 
 END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -28,6 +29,7 @@ _PROGRESSIVE = {0xC2, 0xCA}
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _UNREADABLE = {0xC3: "lossless", 0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical", 0xF7: "JPEG-LS"}
 _UNREADABLE |= {0xCB: "lossless", 0xCD: "hierarchical", 0xCE: "hierarchical", 0xCF: "hierarchical"}
+_NO_HEVC = re.compile(rb"\0\0[\0-\2]")
 _PADDING = 16
 _MOST = 0.5
 
@@ -109,6 +111,37 @@ def check_kind(stream: BinaryIO) -> None:
         if head[1] == 0xDA:
             return
         stream.seek(int.from_bytes(head[2:], "big") - 2, 1)
+
+
+def find_in_heif(stream: BinaryIO, properties: list[tuple[bytes, bytes]]) -> Damage | None:
+    """What is wrong with the pixels of a HEIC file, of which libheif leaves out tiles without a word; None if nothing.
+
+    Inside a unit of HEVC no two zero bytes are followed by one below 3 (ITU-T H.265, 7.4.1.1), as where a file was cut
+    or filled with zeros.
+
+    Raises:
+        ValueError: its boxes are damaged.
+    """
+    kinds = dict(properties)
+    if b"hvcC" not in kinds:
+        return None
+    wide = (kinds[b"hvcC"][21:22] or b"\3")[0] % 4 + 1
+    parts = [_lost(data, size, wide) for data, size in bmff.coded(stream)]
+    share = sum(parts) / max(len(parts), 1)
+    return Damage(share, "parts of it are missing", b"") if share else None
+
+
+def _lost(data: bytes, whole: int, wide: int) -> float:
+    """How much of a coded picture, in units each after its length in ``wide`` bytes, comes after the first flaw."""
+    at = 0
+    while at < whole:
+        size = int.from_bytes(data[at : at + wide], "big")
+        unit = data[at + wide : at + wide + size]
+        flaw = _NO_HEVC.search(unit)
+        if not size or len(unit) < size or flaw:
+            return 1 - (at + (flaw.start() if flaw else 0)) / whole
+        at += wide + size
+    return 0 if whole else 1
 
 
 def find(data: bytes) -> Damage | None:

@@ -118,7 +118,7 @@ def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged
     if name == "TIFF":
         return _tiff(stream, page)
     if name == "HEIF":
-        return _heif(stream, page)
+        return _heif(stream, page, damaged)
     return _pillow(stream, name, page, damaged)
 
 
@@ -222,12 +222,14 @@ def _inks(levels: Levels, profile: bytes | None) -> tuple[bytes | None, Levels, 
     return kept, np.concatenate([colours, levels[..., 4:]], axis=2), notes
 
 
-def _heif(stream: BinaryIO, page: int | None) -> Opened:
+def _heif(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
     try:
         import pi_heif
     except ImportError:
         raise MissingExtra("reading HEIC pictures", "heif") from None
-    beside = extras.of_boxes(stream, bmff.properties(stream))
+    properties = bmff.properties(stream)
+    extras.check_codec(stream)
+    beside = extras.of_boxes(stream, properties)
     stream.seek(0)
     try:
         file = pi_heif.open_heif(stream, convert_hdr_to_8bit=False)
@@ -235,8 +237,8 @@ def _heif(stream: BinaryIO, page: int | None) -> Opened:
         if "unsupported" not in str(error).lower():
             raise
         raise PictureError(_RARE.format("HEIF")) from error
-    number = _number(page, len(file))
-    picture = file[file.primary_index if page is None else number]
+    number = file.primary_index if page is None else _number(page, len(file))
+    picture = file[number]
     info = picture.info
     bits = int(info.get("bit_depth", 8))
     bands = picture.mode.split(";")[0]
@@ -244,6 +246,8 @@ def _heif(stream: BinaryIO, page: int | None) -> Opened:
 
     def decode() -> Decoded:
         levels: Levels = np.asarray(picture).reshape(picture.size[1], picture.size[0], channels)
+        found = damage.find_in_heif(stream, properties) if number == file.primary_index else None
+        flaws = [damage.judged(found, "HEIF", accept=damaged)] if found else []
         if levels.dtype == np.uint16:
             top = 2**bits - 1
             levels = ((levels >> (16 - bits)).astype(np.uint32) * 65535 // top).astype(np.uint16)
@@ -253,7 +257,7 @@ def _heif(stream: BinaryIO, page: int | None) -> Opened:
         code = color.CodePoints(nclx.get("color_primaries", 1), nclx.get("transfer_characteristics", 13))
         exif = info.get("exif") or b""
         live = extras.of_exif(exif)
-        notes = [*([_FRAMES] if page is None and len(file) > 1 else []), *beside, *live]
+        notes = [*([_FRAMES] if page is None and len(file) > 1 else []), *flaws, *beside, *live]
         return Decoded(levels, info.get("icc_profile") or None, code, exif, info.get("xmp") or b"", None, tuple(notes))
 
     return Opened(picture.size[1], picture.size[0], channels, 8 if bits <= 8 else 16, True, decode, len(file))
@@ -339,7 +343,9 @@ def _opened(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
                 raise
             raise PictureError(_RARE.format(name)) from error
         except Pillow.DecompressionBombError as error:  # the WebP plugin checks by itself
-            raise PictureError(f"{error}. If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS") from error
+            raise PictureError(
+                f"expected a smaller picture: {error}. If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS"
+            ) from error
 
 
 def _channels(picture: Pillow.Image) -> int:

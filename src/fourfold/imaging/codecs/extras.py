@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
+from fourfold.core.errors import PictureError
 from fourfold.imaging.codecs import bmff, ifd
 from fourfold.imaging.metadata import exif, iptc
 
@@ -39,6 +40,10 @@ _KNOWN_FIELDS = {
     *(_TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_LAYERS),
 }  # fmt: skip
 _C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_CODECS = {
+    b"av01": "AV1", b"avc1": "H.264", b"evc1": "EVC", b"j2k1": "JPEG 2000", b"jpeg": "JPEG in its boxes",
+    b"unci": "uncompressed pixels", b"vvc1": "VVC (H.266)",
+}  # fmt: skip
 _MOVIE = re.compile(rb"[\0-\1]...ftyp(?:mp4|isom|iso|qt|M4V|avc|3gp|MSNV)", re.DOTALL)
 
 
@@ -99,6 +104,23 @@ def of_boxes(stream: BinaryIO, properties: list[tuple[bytes, bytes]]) -> list[st
         ValueError: its boxes are damaged.
     """
     return list(dict.fromkeys(_of_boxes(stream, properties)))
+
+
+def check_codec(stream: BinaryIO) -> None:
+    """Look at how the pictures of a HEIF file are coded.
+
+    Raises:
+        PictureError: in none of the ways that are read. ValueError: its boxes are damaged.
+    """
+    kinds = {kind for kind, _ in bmff.items(stream)}
+    other = next((_CODECS[kind] for kind in sorted(kinds & _CODECS.keys())), "")
+    if not kinds and any(kind == b"moov" for kind, *_ in bmff.tops(stream)):
+        other = "only a video or a burst"
+    if other and not kinds & {b"hvc1", b"hev1"}:
+        raise PictureError(
+            f"expected a HEIC picture (HEVC), the file holds {other}, which is not read here. Convert it to PNG or "
+            "TIFF, for example with the program it comes from"
+        )
 
 
 def _of_boxes(stream: BinaryIO, properties: list[tuple[bytes, bytes]]) -> Iterator[str]:
