@@ -3,6 +3,7 @@
 import pytest
 
 from fourfold.scientist.answer import answer
+from fourfold.scientist.index import profiles
 from fourfold.scientist.passages import asked_of, spoken_of
 from fourfold.scientist.plan import plan
 from fourfold.scientist.tasks import read
@@ -156,3 +157,16 @@ def test_a_task_outside_the_list_is_answered_from_the_sentences_that_speak_of_it
     made = plan(Brief(question, (), (tables, seeds)))
     assert not made.reading.listed
     assert [paper.relevance for paper in made.papers] == ["partial", "irrelevant"]
+
+
+def test_a_task_that_a_source_denies_is_not_its_subject():
+    denied = Source(
+        "paper", "Short Pages", (), (), "Calls are answered by topic. The tool does not transcribe speech to text.",
+    )  # fmt: skip
+    assert "automatic-speech-recognition" not in profiles(Brief("", (), (denied,)))[denied.name].does
+
+
+def test_the_short_answer_never_opens_with_what_only_sets_the_scene():
+    scene = Source("paper", "Lampion", (), (), "Low-light image enhancement has become important. Everyone likes it.")
+    lead = answer(Brief("How can I brighten dark photos?", (MODEL,), (scene,))).markdown.split("\n")[0]
+    assert "has become important" not in lead

@@ -34,6 +34,7 @@ _LISTED = re.compile(
     re.IGNORECASE,
 )
 _ACHIEVED = re.compile(r"\b(?:achiev|reach|set|outperform|surpass|cover|obtain|improv)\w*\b", re.IGNORECASE)
+_DENIED = re.compile(r"\b(?:not|never|nor|without|instead of|rather than)\s+(?:\w+\s+){0,1}$", re.IGNORECASE)
 _OWN_TASKS = 5
 _FIRST = 3
 _BY_TERM = 2.5
@@ -165,6 +166,8 @@ def _paper(source: Source) -> Profile:
     for sentence in quotes:
         begin = _LISTED.search(sentence.text)
         for id_, start, end in _terms(sentence.text):
+            if _DENIED.search(sentence.text[:start]):
+                continue
             if begin is not None and start > begin.start():
                 listed.add(id_)
                 if _ACHIEVED.search(sentence.text, 0, begin.start()):

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from fourfold.scientist.evidence import ideas_in
+from fourfold.scientist.evidence import explains, ideas_in
 from fourfold.scientist.speaker import Speaker, shown
 from fourfold.scientist.tasks import NONE
+
+_EXPLAINS = 0.8
+"""What a sentence must at least say of how something works to open an answer, see ``evidence.explains``."""
 
 
 class Lead:
@@ -131,6 +134,9 @@ class Lead:
         """How it works, in a quote of the first paper on the task."""
         for paper in self.plan.ranked("relevant")[:1]:
             for quote in paper.quotes[-1:]:
+                told = next((one for one in paper.profile.sentences[::-1] if one.start <= quote.start), None)
+                if told is None or explains(told) < _EXPLAINS:
+                    continue
                 if said := self.say.quote(paper.profile.source.name, quote):
                     return self.words("lead_quote", said=said)
         return ""

@@ -1,15 +1,16 @@
 """Reply to everything asked beside the task: one line for each thing that is said."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from fourfold.scientist.evidence import ideas_in
+from fourfold.scientist.evidence import ideas_in, overlap
 from fourfold.scientist.judge import Answered
 from fourfold.scientist.speaker import Speaker
 from fourfold.scientist.verdicts import Paper
 
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _MOST = 7
+_SAME = 0.8
 _FRAME, _CARRIED = 8, 20
 """Words around a quote, and of the sentence that carries it over."""
 
@@ -26,10 +27,7 @@ class Replies:
         found = [
             one for one in self.plan.answers if one.status != "open" and one.how not in ("verdict", "question", "")
         ]
-        grouped: dict[tuple[str, str, str], list[Answered]] = {}
-        for one in found:
-            grouped.setdefault((one.how, one.source, one.quote.text if one.quote else ""), []).append(one)
-        groups = list(grouped.values())
+        groups = _together(found)
         lines: dict[int, str] = {}
         first = [max((_first(one) for one in group), default=0) for group in groups]
         for at in sorted(range(len(groups)), key=lambda at: (-first[at], at)):
@@ -62,7 +60,7 @@ class Replies:
         if (one.source, one.quote.text) in self.say.claims:
             return (
                 ""
-                if all(each.wanted.kind in ("how", "why") for each in group)
+                if all(each.wanted.kind in ("how", "why", "said") for each in group)
                 else words("seen", source=self.say.short(one.source))
             )
         text = self.say.quote(one.source, one.quote)
@@ -91,6 +89,26 @@ class Replies:
         else:
             text = words("carry_own", task=self.name)
         return self.say.infers(text, paper.profile.source.name)
+
+
+def _together(found: Iterable[Answered]) -> list[list[Answered]]:
+    """Answers that say the same, from one sentence of one source, the one with the longest quote first."""
+    groups: list[list[Answered]] = []
+    for one in found:
+        for group in groups:
+            if _alike(group[0], one):
+                group.append(one)
+                group.sort(key=lambda each: -len(each.quote.text) if each.quote else 0)
+                break
+        else:
+            groups.append([one])
+    return groups
+
+
+def _alike(one: Answered, other: Answered) -> bool:
+    if (one.how, one.source) != (other.how, other.source) or (one.quote is None) != (other.quote is None):
+        return False
+    return one.quote is None or other.quote is None or overlap(one.quote.text, other.quote.text) >= _SAME
 
 
 def _first(one: Answered) -> int:
