@@ -173,7 +173,8 @@ class _Reader:
             slots = [(name, span) for name, span in self._slots(clause) if _within(span, part)]
             for name, span in slots:
                 kind: Kind = "factor" if name == "scale" else "wish"
-                sure = bool(clause.asks) or not table("slots.toml")[name].get("setting")
+                asks = bool(clause.asks) or (is_main and len(self.clauses) == 1)
+                sure = asks or not table("slots.toml")[name].get("setting")
                 yield self._ask(
                     *self._phrase(span, part, len(slots) == 1 and not is_main), kind, clause, name, certain=sure
                 )
