@@ -5,7 +5,8 @@ from typing import Any
 
 from fourfold.scientist.check import permits
 from fourfold.scientist.evidence import Quote
-from fourfold.scientist.plan import Answered, Plan, advised, plan
+from fourfold.scientist.judge import Answered
+from fourfold.scientist.plan import Plan, advised, plan
 from fourfold.scientist.run import Run, describe
 from fourfold.scientist.speaker import Speaker
 from fourfold.scientist.text import Text

@@ -11,18 +11,20 @@ from fourfold.scientist.scope import Scope, scopes
 from fourfold.scientist.tasks import NONE, Reading
 from fourfold.scientist.trust import hidden, mentions
 
-Kind = Literal["task", "model", "how", "why", "factor", "wish", "language", "refused", "other"]
+Kind = Literal["task", "model", "how", "why", "factor", "wish", "language", "refused", "other", "said"]
 """What an ask is: the task, whether the recommended model does it, how or why, an enlargement, an entry of slots.toml,
-a language to work in, something that is not wanted or done already, or anything else."""
+a language to work in, something that is not wanted or done already, anything else, or only said, which makes it an ask
+where a source speaks of it."""
 
 _LONGEST = 3000
 _MOST = 12
-_SENTENCE = re.compile(r"[.!?…]+(?=[\s\"'”’)\]]|$)|[。！？；]+|;\s|\n+")
-_COMMA = re.compile(r"[,，、:：]\s*|\s[–—-]\s")
+_READABLE = 90
+_SENTENCE = re.compile(r"[.!?…]+(?=[\s\"'”’)\]]|$)|[。！？；]+|(?<=[\u3040-\u30ff\u3400-\u9fff])[!?;]+|;\s|\n+")
+_COMMA = re.compile(r"(?<!\d)[,:]\s*|[,:](?!\d)\s*|[，、：]\s*|\s[–—-]\s")
 _QUOTED = re.compile(
     r"\"[^\"\n]{1,120}\"|(?<!\w)'[^'\n]{1,120}'(?!\w)|“[^”\n]{1,120}”|「[^」\n]{1,120}」|„[^“\n]{1,120}“"
 )
-_NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?:\s?(?:x|×)\s?\d[\d.,]*)?")
+_NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?:\s?(?:x|×)\s?\d[\d.,]*)?(?!d\b)")
 _WORD = re.compile(r"[^\s,.;:!?。，、！？；\"'“”()]+")
 _TRIMMED = " \t\n,.;:!?。，、！？；-–—()\"'“”"
 _LEADING = frozenset(
@@ -88,8 +90,11 @@ class Wanted:
 
     Attributes:
         text: the person's words for it; start, end: their offsets in the question.
-        kind: see ``Kind``; name: of the slot, or the code of the language; empty for other kinds.
+        kind: see ``Kind``; name: of the slot, or the code of the language; "asked" of what is only said, where its
+            clause asks something; empty for other kinds.
         main: whether it asks for the task itself; polar: whether yes or no would answer it.
+        clause: offsets of the clause that they stand in; certain: whether it is asked for in so many words, or only an
+            ask if a source speaks of it.
     """
 
     text: str
@@ -99,6 +104,8 @@ class Wanted:
     name: str = ""
     main: bool = False
     polar: bool = False
+    clause: Span = (0, 0)
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,11 +127,15 @@ def asked(question: str, reading: Reading) -> tuple[Wanted, ...]:
         return (Wanted(text.strip(), 0, len(text), "task", main=True),) if text.strip() else ()
     folded, offsets = found
     reader = _Reader(text, folded, offsets, reading)
-    wanted = sorted(dict.fromkeys(reader.wanted()), key=lambda one: (not one.main, one.start, one.end))
+    wanted = sorted(
+        dict.fromkeys(reader.wanted()),
+        key=lambda one: (not one.main, not one.certain, one.kind == "said", one.start, one.end),
+    )
     kept: list[Wanted] = []
     for one in wanted:
         same = [other for other in kept if (one.start, one.end) == (other.start, other.end)]
-        if len(kept) < _MOST and not any(other.kind == one.kind and other.name == one.name for other in same):
+        again = any(one.kind in ("said", "other") or (other.kind, other.name) == (one.kind, one.name) for other in same)
+        if not again and (not one.certain or len(kept) < _MOST):
             kept.append(one)
     return tuple(sorted(kept, key=lambda one: (one.start, one.end, one.kind)))
 
@@ -138,50 +149,82 @@ class _Reader:
         self.asking = phrases("asks.toml", self.code).find(folded)
         self.telling = [span for name in reading.telling for span in reading.stated[name]]
         self.limits = scopes(folded, self.code)
+        self.cover = _QUOTED.sub(lambda quote: "_" * len(quote.group()), folded)
         self.clauses = list(self._clauses())
-        self.said: list[Span] = []
 
     def wanted(self) -> Iterator[Wanted]:
         main = self._main()
         if main is not None:
-            one = self._ask(main.start, main.end, _kind(main), main=True)
+            one = self._ask(main.start, main.end, _kind(main), main, main=True)
             yield replace(one, polar="can" in main.asks and not main.asks & {"which", "how", "why", "amount"})
         for clause in self.clauses:
             yield from self._beside(clause, clause is main)
+        for clause in self.clauses:
+            if not clause.refused and "cite" not in clause.asks:
+                yield from self._said(clause)
 
     def _beside(self, clause: _Clause, is_main: bool) -> Iterator[Wanted]:
-        """What a clause asks beside the task."""
+        """What a clause asks beside the task; of one that asks nothing, what a source may still speak of."""
         if "cite" in clause.asks:
             return
         found = False
-        for name, span in self._slots(clause):
-            found = True
-            begin, end = self._phrase(span, clause)
-            self.said.append((begin, end))
-            yield self._ask(begin, end, "factor" if name == "scale" else "wish", name)
-        for code, span in self._languages(clause):
-            begin, end = self._phrase(span, clause)
-            yield self._ask(begin, end, "language", code)
-            found = True
-        for span in self._numbers(clause):
-            begin, end = self._phrase(span, clause)
-            if not any(begin < b and a < end for a, b in self.said):
-                yield self._ask(begin, end, "other")
+        certain = bool(clause.asks) or is_main
+        for part in self._pieces(clause):
+            slots = [(name, span) for name, span in self._slots(clause) if _within(span, part)]
+            for name, span in slots:
+                kind: Kind = "factor" if name == "scale" else "wish"
+                asks = bool(clause.asks) or (is_main and len(self.clauses) == 1)
+                sure = asks or not table("slots.toml")[name].get("setting")
+                yield self._ask(
+                    *self._phrase(span, part, len(slots) == 1 and not is_main), kind, clause, name, certain=sure
+                )
+            languages = [(code, span) for code, span in self._languages(clause) if _within(span, part)]
+            for code, span in languages:
+                yield self._ask(*self._phrase(span, part, not slots), "language", clause, code, certain=certain)
+            if not slots and clause.asks and not clause.refused:
+                for span in [span for span in self._numbers(clause) if _within(span, part)][:1]:
+                    yield self._ask(*self._phrase(span, part, True), "other", clause)
+            found = found or bool(slots or languages)
         if not is_main:
             yield from self._itself(clause, found)
+
+    def _pieces(self, clause: _Clause) -> list[Span]:
+        """The parts of a clause between commas and joining words."""
+        cuts = {match.end() for match in _COMMA.finditer(self.cover, clause.start, clause.end)}
+        cuts |= {begin for begin, _ in self.asking.get("split", ()) if clause.start < begin < clause.end}
+        edges = [clause.start, *sorted(cut for cut in cuts if clause.start < cut < clause.end), clause.end]
+        return [self._unjoined(*self._trimmed(begin, end)) for begin, end in pairwise(edges)]
+
+    def _unjoined(self, start: int, end: int) -> Span:
+        """A part without the word that joins it to the one before."""
+        joins = [stop for begin, stop in self.asking.get("joins", ()) if begin == start and stop < end]
+        return self._trimmed(max(joins, default=start), end)
+
+    def _said(self, clause: _Clause) -> Iterator[Wanted]:
+        """The parts of a clause, each of which may be asked without a word that says so."""
+        for part in self._pieces(clause):
+            if part[1] - part[0] > 4 and _length(self.folded[slice(*part)]) > 1:
+                yield self._ask(*part, "said", clause, "asked" if clause.asks else "", certain=False)
+
+    def _trimmed(self, start: int, end: int) -> Span:
+        while start < end and self.folded[start] in _TRIMMED:
+            start += 1
+        while end > start and self.folded[end - 1] in _TRIMMED:
+            end -= 1
+        return start, end
 
     def _itself(self, clause: _Clause, found: bool) -> Iterator[Wanted]:
         """What a clause asks as a whole; ``found``: whether something in it was taken for an ask already."""
         if clause.refused and not found:
-            yield self._ask(clause.start, clause.end, "refused")
+            yield self._ask(clause.start, clause.end, "refused", clause)
         elif "model" in clause.asks and clause.asks & {"can", "which"}:
-            yield self._ask(clause.start, clause.end, "model")
+            yield self._ask(clause.start, clause.end, "model", clause)
         elif clause.asks & {"how", "why"}:
-            yield self._ask(clause.start, clause.end, _kind(clause))
+            yield self._ask(clause.start, clause.end, _kind(clause), clause)
         elif clause.telling and not clause.refused and self._restates(clause):
-            yield self._ask(clause.start, clause.end, "task")
+            yield self._ask(clause.start, clause.end, "task", clause)
         elif clause.asks and not found and not clause.refused:
-            yield self._ask(clause.start, clause.end, "other")
+            yield self._ask(clause.start, clause.end, "other", clause)
 
     def _restates(self, clause: _Clause) -> bool:
         """Whether a clause that names the task asks for it again: a wish, or "what can …", but no other question."""
@@ -198,8 +241,7 @@ class _Reader:
         return max(self.clauses, key=lambda one: (clear(one), -one.start), default=None)
 
     def _clauses(self) -> Iterator[_Clause]:
-        cover = _QUOTED.sub(lambda quote: "_" * len(quote.group()), self.folded)
-        at = 0
+        cover, at = self.cover, 0
         for stop in [*_SENTENCE.finditer(cover), None]:
             end = stop.start() if stop else len(cover)
             if cover[at:end].strip(_TRIMMED):
@@ -229,20 +271,18 @@ class _Reader:
         yield from held
 
     def _clause(self, start: int, end: int, question: bool) -> _Clause:
-        while start < end and self.folded[start] in _TRIMMED:
-            start += 1
-        while end > start and self.folded[end - 1] in _TRIMMED:
-            end -= 1
+        start, end = self._unjoined(*self._trimmed(start, end))
         asks = {
             name
             for name, spans in self.asking.items()
-            if name not in ("split", "plain", "ends") and any(start <= a and b <= end for a, b in spans)
+            if name not in ("split", "plain", "ends", "joins") and any(start <= a and b <= end for a, b in spans)
         }
         if not question:
             asks -= {"can", "which", "why", "amount"} if self.code not in _WIDE else {"can"}
             asks -= {"how"} if self.code not in _WIDE else set()
         telling = len({span for span in self.telling if start <= span[0] and span[1] <= end})
-        return _Clause(start, end, frozenset(asks - {"model"} | ({"model"} & asks)), telling, self._refused(start, end))
+        refused = self._refused(start, end) and not (question and asks & {"why", "how", "can"})
+        return _Clause(start, end, frozenset(asks), telling, refused)
 
     def _refused(self, start: int, end: int) -> bool:
         return any(_most(scope, start, end) for scope in self.limits if scope.kind in ("refused", "done"))
@@ -275,17 +315,17 @@ class _Reader:
         for code, spans in mentioned("languages.toml", part, self.code).items():
             yield code, (clause.start + spans[0][0], clause.start + spans[0][1])
 
-    def _phrase(self, span: Span, clause: _Clause) -> Span:
-        """The words around what was found: the whole clause if it is short, else from the word that leads it in."""
-        words = [(m.start(), m.end()) for m in _WORD.finditer(self.folded, clause.start, clause.end)]
+    def _phrase(self, span: Span, part: Span, alone: bool) -> Span:
+        """The words around what was found: the whole part if nothing else was, else from the word that leads it in."""
+        words = [(m.start(), m.end()) for m in _WORD.finditer(self.folded, *part)]
         first = next((at for at, word in enumerate(words) if word[1] > span[0]), 0)
         last = next((at for at, word in enumerate(words) if word[1] >= span[1]), len(words) - 1)
-        if self.code in ("ja", "zh") or len(words) <= 5:
-            return clause.start, clause.end
+        if (alone and part[1] - part[0] <= _READABLE) or self.code in ("ja", "zh") or len(words) <= 5:
+            return part
         if self.code == "ko":
             return words[first][0], words[min(len(words) - 1, last + 1)][1]
         lead = next((at for at in range(first, max(first - 4, -1), -1) if self._word(words[at]) in _LEADING), None)
-        begin = lead if lead is not None else max(0, first - 1)
+        begin = lead if lead is not None else 0 if first < 3 else first - 1
         begin += begin < first and self._ends(words[begin]) and self._word(words[begin]) not in _LEADING
         stop = last
         if last + 1 < len(words) and not self._ends(words[last + 1]):
@@ -298,13 +338,26 @@ class _Reader:
     def _word(self, word: Span) -> str:
         return self.folded[word[0] : word[1]]
 
-    def _ask(self, start: int, end: int, kind: Kind, name: str = "", main: bool = False) -> Wanted:
-        first = self.offsets[start]
-        last = self.offsets[end] if end < len(self.offsets) else len(self.text)
+    def _ask(
+        self,
+        start: int,
+        end: int,
+        kind: Kind,
+        clause: _Clause,
+        name: str = "",
+        main: bool = False,
+        certain: bool = True,
+    ) -> Wanted:
+        first, last = self._at(start), self._at(end)
         words = self.text[first:last]
         inner = re.search("[“”„«»「」]", words[12:])  # quotation marks within quotation marks would be ambiguous
         kept = words[: 12 + inner.start() if inner else None].rstrip(_TRIMMED)
-        return Wanted(kept, first, first + len(kept), kind, name, main)
+        around = self._at(clause.start), self._at(clause.end)
+        return Wanted(kept, first, first + len(kept), kind, name, main, clause=around, certain=certain)
+
+    def _at(self, folded: int) -> int:
+        """The offset in the question of one in its folded letters."""
+        return self.offsets[folded] if folded < len(self.offsets) else len(self.text)
 
 
 def sayable(one: Wanted) -> bool:
@@ -323,15 +376,6 @@ def numbers(question: str) -> list[str]:
     return [match.group().strip(".,") for match in _NUMBER.finditer(question)]
 
 
-def terms(one: Wanted, code: str) -> frozenset[str]:
-    """First letters of the words of an ask that say what it is about; none in languages that sources do not speak."""
-    if code != "en":
-        return frozenset()
-    plain = {word.strip() for word in table("asks.toml")["plain"]["en"].split("|")}
-    words = re.findall(r"[a-z][a-z-]{3,}", one.text.casefold())
-    return frozenset(word[:6] for word in words if word not in plain)
-
-
 def _kind(clause: _Clause) -> Kind:
     return "why" if "why" in clause.asks else "how" if "how" in clause.asks else "task"
 
@@ -340,6 +384,10 @@ def _length(part: str) -> int:
     """About how many words a part has."""
     spaced = len(part.split())
     return spaced if part.isascii() else max(spaced, len(part.strip()) // 6)
+
+
+def _within(span: Span, part: Span) -> bool:
+    return part[0] <= span[0] < part[1]
 
 
 def _most(scope: Scope, start: int, end: int) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from fourfold.scientist.index import Profile, Sentence, bm25, terms_in
-from fourfold.scientist.lexicon import fold, table
-from fourfold.scientist.tasks import Leaf
+from fourfold.scientist.lexicon import flat, fold, mentioned, table
+from fourfold.scientist.tasks import GRADES, Leaf
 
-_LONGEST = 26
+_LONGEST = 20
 _SHORTEST = 8
 _REST = 3
 _VERBS = "propose|introduce|present|develop|describe|show|demonstrate|find|investigate|study|explore|design"
@@ -27,7 +27,8 @@ _PARTS = re.compile(
     r"\b(?:encoders?|decoders?|generator|discriminator|module|attention|transformers?|backbone|pyramid|branch(?:es)?|"
     r"stages?|two-pass|algorithm|cluster\w*|mask\w*|residual|diffusion|embedding\w*|tokens?|patch(?:es)?|quer(?:y|ies)|"
     r"teacher|student|memory bank|loss|convolution\w*|layers?|blocks?|hash\w*|trees?|graph|spectrogram|flow|"
-    r"architecture|network|autoregressive|sequence-to-sequence|dictionary|quantiles?|sampl\w+|kernel|features?)\b",
+    r"architecture|network|autoregressive|sequence-to-sequence|dictionary|quantiles?|sampl\w+|kernel|features?|curves?|vectors?|maps?|"
+    r"codebook|anchors?|splats?|prompt)\b",
     re.IGNORECASE,
 )
 _WORKS = re.compile(
@@ -37,6 +38,7 @@ _WORKS = re.compile(
 )
 _SETTING = re.compile(
     r"\bis (?:very |often )?(?:hard|difficult|challenging|expensive|costly)\b|ha(?:s|ve) made|seminal|great progress|"
+    r"attracted \w+ ?attention|\b(?:usually|typically|commonly) \w+|"
     r"it is hard|face \w+ problems|plays? an important|(?:is|are) important|ha(?:s|ve) become|open problem",
     re.IGNORECASE,
 )
@@ -70,13 +72,7 @@ def ideas_in(text: str, use: str) -> list[str]:
 
 def mechanism(profile: Profile, taken: Iterable[Quote] = ()) -> Quote | None:
     """The sentence that says most about how a source works: what parts there are, and what they do."""
-    scored = []
-    for sentence in profile.sentences:
-        parts = {match.group().casefold()[:6] for match in _PARTS.finditer(sentence.text)}
-        does = len(set(_WORKS.findall(sentence.text)))
-        score = min(len(parts), 4) + 0.8 * min(does, 3) + 0.6 * sentence.own
-        score -= 1.2 * len(set(_PRAISE.findall(sentence.text))) + 2.0 * sentence.background
-        scored.append((score, -sentence.start, sentence))
+    scored = [(explains(sentence), -sentence.start, sentence) for sentence in profile.sentences]
     for score, _, sentence in sorted(scored, key=lambda one: one[:2], reverse=True):
         first = _PARTS.search(sentence.text)
         quote = cut(sentence, first.span() if first else None)
@@ -85,22 +81,38 @@ def mechanism(profile: Profile, taken: Iterable[Quote] = ()) -> Quote | None:
     return None
 
 
+def explains(sentence: Sentence) -> float:
+    """How much a sentence says of what parts there are and what they do, and not of how well it went."""
+    parts = {match.group().casefold()[:6] for match in _PARTS.finditer(sentence.text)}
+    does = len(set(_WORKS.findall(sentence.text)))
+    score = min(len(parts), 4) + 0.8 * min(does, 3) + 0.6 * sentence.own
+    score -= 1.5 * bool(_SETTING.search(sentence.text))
+    return score - 1.2 * len(set(_PRAISE.findall(sentence.text))) - 2.0 * sentence.background
+
+
 def about(profile: Profile, leaf: Leaf, question: str) -> Quote | None:
     """The sentence that says most about a task."""
     texts = [sentence.text for sentence in profile.sentences]
     ranks = bm25((leaf.named("en"), leaf.meaning("en"), question), texts)
     top = max(ranks, default=0.0) or 1.0
+    often = {name for name, chance in leaf.said.items() if chance >= GRADES["often"]}
     scored = []
     for sentence, rank in zip(profile.sentences, ranks, strict=True):
         terms = terms_in(sentence.text, leaf.id)
         words = len(sentence.text.split())
         score = rank / top + 1.6 * bool(terms) + 0.9 * sentence.own - 0.6 * sentence.background - 1.5 * (words < 6)
+        if not terms:
+            score += 0.5 * min(3, len(_concepts(sentence.text) & often))
         score += 0.7 * bool(_CLAIM.search(sentence.text)) - 1.2 * bool(_SETTING.search(sentence.text))
         scored.append((score, -sentence.start, sentence, terms))
     if not scored:
         return None
     _, _, sentence, terms = max(scored, key=lambda entry: entry[:2])
     return cut(sentence, terms[0] if terms else None)
+
+
+def _concepts(text: str) -> set[str]:
+    return {*mentioned("words.toml", flat(text), "en")}
 
 
 def phrase(profile: Profile, leaf: Leaf) -> Quote | None:
@@ -119,7 +131,7 @@ def phrase(profile: Profile, leaf: Leaf) -> Quote | None:
     begin = words[max(0, len(words) - 6)] if words else start
     while begin < start and (little := _LITTLE.match(text, begin)):
         begin = little.end()
-    last = re.match(r"[^\s,;:.]*(?:\s[^\s,;:.]+){0,7}", text[end:])
+    last = re.match(r"[^\s,;:.]*(?:\s(?:[^\s,;:.]|[.,](?=\d))+){0,7}", text[end:])
     stop = end + (last.end() if last else 0)
     return Quote(text[begin:stop], sentence.start + begin)
 

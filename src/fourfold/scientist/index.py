@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 from fourfold.scientist.lexicon import flat
-from fourfold.scientist.tasks import Leaf, leaves, terms
+from fourfold.scientist.tasks import Leaf, leaves, subject, terms
 from fourfold.scientist.trust import hidden, key, mentions, sentences
 from fourfold.scientist.values import Brief, Source
 
@@ -34,7 +34,9 @@ _LISTED = re.compile(
     re.IGNORECASE,
 )
 _ACHIEVED = re.compile(r"\b(?:achiev|reach|set|outperform|surpass|cover|obtain|improv)\w*\b", re.IGNORECASE)
+_DENIED = re.compile(r"\b(?:not|never|nor|without|instead of|rather than)\s+(?:\w+\s+){0,1}$", re.IGNORECASE)
 _OWN_TASKS = 5
+_FIRST = 3
 _BY_TERM = 2.5
 _RESULT = re.compile(r"\W{1,3}\(?\s*[\d.]+ ")
 _STRIPPED = re.compile(r"[^a-z0-9]+")
@@ -61,6 +63,7 @@ class Profile:
             results: those with a figure beside them.
         named_by: for each task, the part of the source's name that indicates it, if there is one.
         sentences: what may be quoted.
+        read: id of the task that its plain words are likeliest of, "" if they are hardly likelier of any.
     """
 
     source: Source
@@ -71,6 +74,7 @@ class Profile:
     named_by: dict[str, str] = field(default_factory=dict)
     sentences: tuple[Sentence, ...] = ()
     served: Source | None = None
+    read: str = ""
 
     @property
     def first(self) -> Leaf | None:
@@ -162,6 +166,8 @@ def _paper(source: Source) -> Profile:
     for sentence in quotes:
         begin = _LISTED.search(sentence.text)
         for id_, start, end in _terms(sentence.text):
+            if _DENIED.search(sentence.text[:start]):
+                continue
             if begin is not None and start > begin.start():
                 listed.add(id_)
                 if _ACHIEVED.search(sentence.text, 0, begin.start()):
@@ -178,7 +184,14 @@ def _paper(source: Source) -> Profile:
     names = frozenset(listed | {id_ for id_ in weights if id_ not in does})
     if not does and len(own) <= _OWN_TASKS:
         does = dict.fromkeys(sorted(own), 1.0)
-    return Profile(source, does, names - set(does), frozenset(listed) - set(does), frozenset(results), {}, quotes)
+    plain = "" if any(not leaves()[id_].is_method for id_ in does) else subject(_plain(source, quotes))
+    listed -= set(does)
+    return Profile(source, does, names - set(does), frozenset(listed), frozenset(results), {}, quotes, read=plain)
+
+
+def _plain(source: Source, quotes: Sequence[Sentence]) -> str:
+    """A paper's title and what it says first as one text."""
+    return ". ".join([source.name, *(sentence.text for sentence in quotes[:_FIRST])])
 
 
 def _by_title(source: Source) -> dict[str, float]:

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from fourfold.scientist.evidence import ideas_in
+from fourfold.scientist.evidence import explains, ideas_in
 from fourfold.scientist.speaker import Speaker, shown
 from fourfold.scientist.tasks import NONE
+
+_EXPLAINS = 0.8
+"""What a sentence must at least say of how something works to open an answer, see ``evidence.explains``."""
 
 
 class Lead:
@@ -33,9 +36,6 @@ class Lead:
         yield from self._on_models(bool(main and main.polar))
         yield explained if made.fitting else ""
         yield from self._on_papers(bool(explained))
-        open_ = [one for one in made.answers if one.status == "open" and not one.wanted.main][:2]
-        if open_ and made.fitting:
-            yield words("lead_open", asks=self.say.asked(open_))
 
     def _on_models(self, polar: bool) -> Iterator[str]:
         words, models = self.words, self.plan.models
@@ -96,6 +96,7 @@ class Lead:
         if not named:
             return ""
         plain = words.table("plainly")
+        named = dict(sorted(named.items(), key=lambda one: list(plain).index(one[0])))
         self.say.explained = set(list(named)[:2])
         parts = [
             f"{plain[idea].rstrip('.。')} (*{self.say.short(source)}*)" for idea, source in list(named.items())[:2]
@@ -112,7 +113,10 @@ class Lead:
             relevant = [paper.profile.source.name for paper in made.ranked("partial") if paper.profile.source in served]
         leaning = dict.fromkeys(one.source for one in made.answers if one.status == "inferred" and one.quote)
         if relevant:
-            yield words("lead_explained" if made.fitting else "lead_papers", papers=self.say.named(relevant[:3]))
+            how = self._mechanism()
+            yield how
+            if not (how and made.fitting):
+                yield words("lead_explained" if made.fitting else "lead_papers", papers=self.say.named(relevant[:3]))
         elif not made.papers:
             yield words("lead_no_papers")
         elif made.fitting:
@@ -125,3 +129,14 @@ class Lead:
             yield self.say.infers(text, *leaning)
         else:
             yield words("lead_nothing", task=self.name)
+
+    def _mechanism(self) -> str:
+        """How it works, in a quote of the first paper on the task."""
+        for paper in self.plan.ranked("relevant")[:1]:
+            for quote in paper.quotes[-1:]:
+                told = next((one for one in paper.profile.sentences[::-1] if one.start <= quote.start), None)
+                if told is None or explains(told) < _EXPLAINS:
+                    continue
+                if said := self.say.quote(paper.profile.source.name, quote):
+                    return self.words("lead_quote", said=said)
+        return ""

@@ -5,14 +5,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 from fourfold.scientist.evidence import Quote
-from fourfold.scientist.plan import Answered, Plan
+from fourfold.scientist.judge import Answered
+from fourfold.scientist.plan import Plan
 from fourfold.scientist.tasks import Leaf
 from fourfold.scientist.trust import mentions
 from fourfold.scientist.values import Brief, Claim, Inference
 from fourfold.scientist.wording import Words
 
 _VERB = re.compile(r"^(\w+)( that)?$")
-_LABEL = 64
+_LABEL = 56
 
 
 def shown(name: str) -> str:

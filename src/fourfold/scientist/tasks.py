@@ -25,6 +25,9 @@ _OFFERED = (0.0, 2.0, 6.0)
 _FLOOR = (2.0, 0.0)
 """Least fit of a task that no source offers, and of one that one source does; two of them are never below it."""
 
+_TONGUES = ("language", "languages")
+"""Concepts that name a language, which a question on any text may do."""
+
 _MARGIN = 1.5
 _TELLING = 2.5
 
@@ -153,24 +156,30 @@ def read(question: str, offered: Mapping[str, int] | None = None) -> Reading:
         if not leaf.is_method
     }
     known = offered or {}
+    top = max(alone, key=lambda id_: (alone[id_], id_))
     refused = _refused(folded, code, stated)
+    lifting = {name for name in stated if name not in _TONGUES and leaves()[top].said.get(name, 0.0) < GRADES["often"]}
     scores = {
         id_: score
-        + (
-            0.0
-            if _tells(leaves()[id_], refused) and not _tells(leaves()[id_], stated)
-            else _OFFERED[min(2, known.get(id_, 0))]
-        )
+        + (0.0 if _vetoed(id_, refused, stated if id_ == top else lifting) else _OFFERED[min(2, known.get(id_, 0))])
         for id_, score in alone.items()
     }
     first, second = sorted(scores, key=lambda id_: (-scores[id_], id_))[:2]
-    other = max(alone, key=lambda id_: (alone[id_], id_))
+    other = top
     if other == first and scores[first] - scores[second] < _MARGIN:
         other = second
     if not _fits(first, stated, known.get(first, 0)) and first not in named:
         return Reading(leaves()[NONE], None, code, stated, listed=False)
     doubtful = other != first and NONE not in (other, first)
     return Reading(leaves()[first], leaves()[other] if doubtful else None, code, stated)
+
+
+def subject(text: str) -> str:
+    """Id of the task that an English description is likeliest of, "" if it is hardly likelier of it than of any."""
+    stated = mentioned("words.toml", fold(text), "en")
+    tasks = [leaf for leaf in leaves().values() if not leaf.is_method and leaf.id != NONE]
+    first = max(tasks, key=lambda leaf: leaf.log_likelihood(stated)).id
+    return first if _fits(first, stated, 0) else ""
 
 
 @cache
@@ -196,6 +205,11 @@ def _fits(id_: str, stated: Collection[str], offered: int) -> bool:
 def _refused(folded: str, code: str, stated: Collection[str]) -> set[str]:
     """The concepts that a question names only to refuse them, or as done."""
     return {name for name in mentioned("words.toml", folded, code) if name not in stated}
+
+
+def _vetoed(id_: str, refused: Collection[str], lifting: Collection[str]) -> bool:
+    """Whether a question refuses what a task is told by, and says nothing else that tells it."""
+    return _tells(leaves()[id_], refused) and not _tells(leaves()[id_], lifting)
 
 
 def _tells(leaf: Leaf, names: Collection[str]) -> bool:

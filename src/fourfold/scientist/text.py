@@ -7,17 +7,21 @@ from fourfold.scientist.evidence import Quote, ideas_in, mechanism
 from fourfold.scientist.index import Profile
 from fourfold.scientist.lead import Lead
 from fourfold.scientist.lexicon import fold, table
-from fourfold.scientist.plan import Answered, Model, Paper
+from fourfold.scientist.replies import Replies, length
 from fourfold.scientist.speaker import Speaker, shown
 from fourfold.scientist.tasks import NONE, leaves
 from fourfold.scientist.trust import hidden, mentions
 from fourfold.scientist.values import Claim, Gap, GapKind, Source
+from fourfold.scientist.verdicts import Model, Paper
 
 _ENDS_A_LINK = re.compile(r"[\s<>\"')\]|]")
 """Where programs that look for links in a text take one to end, so that it would be followed cut short."""
 _SHORT = re.compile(r"[^\W_]+(?:[\s-][^\W_]+){0,2}|[\d]+×|×[\d]+")
-_MOST_ASKS = 5
-_MOST_PAPERS = 3
+_WHOLE = 450
+"""About how many words an answer may have; a table row and the parts after the table have these."""
+
+_TABLE_ROW, _REST = 13, 75
+_MOST_PAPERS = 2
 _NOTES = {
     "listed more than once": "note_twice",
     "gives orders": "note_orders",
@@ -38,13 +42,15 @@ class Text:
     def __init__(self, speaker: Speaker) -> None:
         self.say, self.words, self.plan, self.brief = speaker, speaker.words, speaker.plan, speaker.brief
         self.reading, self.leaf, self.name = speaker.reading, speaker.leaf, speaker.name
+        self.replies = Replies(speaker)
         self.served: set[str] = set()
         self.gaps = tuple(self._gaps())
 
     def markdown(self, done: Sequence[str] = ("", "")) -> str:
         """The whole answer; ``done`` is what a run adds to the short answer, and its section."""
         lead, section = done
-        parts = [Lead(self.say).text(lead), self._task(), self._workflow(), section, self._sources()]
+        parts = [Lead(self.say).text(lead), self._task()]
+        parts += [self._workflow(length(" ".join(parts))), section, self._sources()]
         parts += [self._uncovered(), self._next(), self._notes()]
         return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
@@ -61,7 +67,7 @@ class Text:
             said = [words("task", name=self.name, meaning=leaf.meaning(words.spoken), id=leaf.id)]
             if phrases := self._telling():
                 said.append(words("task_why", words=words.listed(words.quoted(word) for word in phrases)))
-        if refused := [one for one in self.plan.answers if one.how == "question"]:
+        if refused := [one for one in self.plan.answers if one.wanted.kind == "refused"]:
             said.append(words("task_not", asks=self.say.asked(refused)))
         if other := self.reading.runner_up:
             said.append(words("task_unsure", name=other.named(words.spoken), meaning=other.meaning(words.spoken)))
@@ -80,7 +86,8 @@ class Text:
 
     # the workflow
 
-    def _workflow(self) -> str:
+    def _workflow(self, before: int) -> str:
+        """Diagram, models, how they work, and what was asked; ``before``: how many words stand before it."""
         words = self.words
         blocks = [f"## {words('part2')}"]
         if self.leaf.id == NONE:
@@ -91,7 +98,8 @@ class Text:
         for first, second in self.plan.chains:
             blocks.append(words("chain", first=f"*{self.say.short(first)}*", second=f"*{self.say.short(second)}*"))
         blocks.append(self._how())
-        blocks.append("\n".join(self._asks()))
+        after = _TABLE_ROW * len(self.brief.sources) + _REST
+        blocks.append("\n".join(self.replies.lines(_WHOLE - before - length(" ".join(blocks)) - after)))
         return "\n\n".join(block for block in blocks if block)
 
     def _diagram(self) -> str:
@@ -155,15 +163,18 @@ class Text:
         shown_quotes: list[Quote] = []
         for number, paper in enumerate(self.plan.ranked("relevant")[:_MOST_PAPERS]):
             quotes = [quote for quote in paper.quotes[:-1] if quote.verb] if number == 0 else []
-            for at, quote in enumerate([*quotes, *paper.quotes[-1:]]):
-                if text := self.say.quote(paper.profile.source.name, quote, named=at == 0):
+            source = paper.profile.source.name
+            shown_quotes += [quote for quote in paper.quotes[-1:] if (source, quote.text) in self.say.claims]
+            fresh = [quote for quote in [*quotes, *paper.quotes[-1:]] if (source, quote.text) not in self.say.claims]
+            for at, quote in enumerate(fresh):
+                if text := self.say.quote(source, quote, named=at == 0):
                     said.append(text if at == 0 else self.words("said_too", quote=self.words.quoted(quote.text)))
                     shown_quotes.append(quote)
-        if not said:
+        if not shown_quotes:
             return self._near()
         if glosses := self._glosses(shown_quotes):
             said.append(glosses)
-        return f"**{self.words('how')}** {' '.join(said)}"
+        return f"**{self.words('how')}** {' '.join(said)}" if said else ""
 
     def _near(self) -> str:
         """What the paper on the nearest other task says, and that carrying it over is ours."""
@@ -178,7 +189,7 @@ class Text:
         paper = near[0]
         quote = mechanism(paper.profile) or paper.quotes[0]
         text = self.say.quote(paper.profile.source.name, quote)
-        return f"{text} {self._carried(paper, quote.text)}" if text else ""
+        return f"{text} {self.replies.carried(paper, quote.text)}" if text else ""
 
     def _glosses(self, quotes: Iterable[Quote]) -> str:
         """Up to two ideas of the quotes in plain words."""
@@ -190,67 +201,6 @@ class Text:
             return ""
         text = self.words("plain", ideas=_sentences(plain))
         return self.say.infers(text)
-
-    def _carried(self, paper: Paper, quote: str) -> str:
-        """The sentence that carries what a source on something else says over to the task, marked as ours."""
-        words = self.words
-        ideas = [words.table("carried")[name] for name in ideas_in(quote, "carry")]
-        subject = paper.profile.first
-        if ideas:
-            text = words("carry", idea=ideas[0])
-        elif subject and subject.id != self.leaf.id:
-            text = words("carry_plain", subject=subject.named(words.spoken), task=self.name)
-        else:
-            text = words("carry_own", task=self.name)
-        return self.say.infers(text, paper.profile.source.name)
-
-    def _asks(self) -> Iterator[str]:
-        """What is said on everything asked beside the task, one line for each thing that is said."""
-        found = [
-            one for one in self.plan.answers if one.status != "open" and one.how not in ("verdict", "question", "")
-        ]
-        grouped: dict[tuple[str, str, str], list[Answered]] = {}
-        for one in found:
-            grouped.setdefault((one.how, one.source, one.quote.text if one.quote else ""), []).append(one)
-        lines = [(group, self._line(group)) for group in grouped.values()]
-        for group, line in [pair for pair in lines if pair[1]][:_MOST_ASKS]:
-            yield f"- **{self.say.asked(group)}**: {line}"
-
-    def _line(self, group: list[Answered]) -> str:
-        words, one = self.words, group[0]
-        if one.how == "arithmetic":
-            first, last, factor = one.figures
-            return words("factor", **{"from": first, "to": last, "factor": factor})
-        if one.how == "type":
-            return (
-                words("by_size") if one.wanted.name == "keep_rest" else words("by_task", result=words.result(self.leaf))
-            )
-        if one.how in ("each", "name"):
-            text = words("by_each") if one.how == "each" else words("by_name", part=one.figures[0])
-            return self.say.infers(text, *filter(None, [one.source]))
-        if one.quote is None:
-            return ""
-        if one.how == "advice":
-            return self._advice(one)
-        if (one.source, one.quote.text) in self.say.claims:
-            return (
-                ""
-                if all(each.wanted.kind in ("how", "why") for each in group)
-                else words("seen", source=self.say.short(one.source))
-            )
-        text = self.say.quote(one.source, one.quote)
-        paper = next(paper for paper in self.plan.papers if paper.profile.source.name == one.source)
-        return f"{text} {self._carried(paper, one.quote.text)}" if text and one.status == "inferred" else text
-
-    def _advice(self, one: Answered) -> str:
-        """A language model's sentence and the source it rests on; of one on something else, marked as ours."""
-        claim = self.say.advised[one.wanted.text]
-        self.say.claims[claim.source, f"{claim.quote} {claim.text}"] = claim
-        text = f"{claim.text} (*{self.say.short(claim.source)}*)"
-        if one.status == "answered":
-            return text
-        paper = next(paper for paper in self.plan.papers if paper.profile.source.name == one.source)
-        return f"{text} {self._carried(paper, claim.quote)}"
 
     # the sources
 

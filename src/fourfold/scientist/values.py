@@ -10,6 +10,10 @@ Kind = Literal["model", "paper"]
 Status = Literal["answered", "inferred", "open"]
 
 
+_NAME = 7
+"""Words of a long name that a sentence uses."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One recommended model or related paper of a brief.
@@ -37,9 +41,11 @@ class Source:
 
     @property
     def short(self) -> str:
-        """Its name up to a colon, as a sentence uses it."""
+        """Its name up to a colon, or the beginning of a long one, as a sentence uses it."""
         first, colon, _ = self.name.partition(":")
-        return first.strip() if colon and len(first.strip()) > 2 else self.name
+        name = first.strip() if colon and len(first.strip()) > 2 else self.name
+        words = name.split()
+        return name if len(words) <= _NAME + 2 else f"{' '.join(words[:_NAME])}…"
 
 
 @dataclass(frozen=True)
