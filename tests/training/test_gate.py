@@ -50,6 +50,24 @@ def test_photos_that_are_too_small_are_said(tmp_path):
         gate.look(LITTLE, BIG, [tmp_path])
 
 
+def test_in_the_natural_style_what_differs_from_the_big_network_counts(tmp_path):
+    """Whose pictures are meant to be crisp: nearer to the truth than big is no reason to stay little."""
+    coarse = Image.fromarray(np.random.default_rng(3).integers(0, 256, (40, 40, 3), np.uint8))
+    coarse.resize((4 * gate.SIDE, 4 * gate.SIDE)).save(tmp_path / "a.png")
+    natural = (load.find(LITTLE.task, 4, tier, "natural") for tier in ("little", "big"))
+    found = gate.look(*natural, [tmp_path])
+    assert (found.little >= found.big).all()
+    gained = found.little - found.big
+    assert np.corrcoef(np.log(gained + 1e-9), -found.apart)[0, 1] > 0.99
+
+
+def test_calibration_tiles_are_of_one_size_whatever_the_photos_are(tmp_path):
+    for number, size in enumerate([(512, 520), (300, 900), (900, 300), (640, 512)]):
+        Image.effect_noise(size, 40).convert("RGB").save(tmp_path / f"{number}.png")
+    tiles = publish._calibration([tmp_path], BIG)
+    assert [tile.shape for tile in tiles] == [(3, 128, 128)] * 2
+
+
 def test_a_gate_is_written_onto_its_card_and_replaced(tmp_path):
     from importlib.resources import files
 
