@@ -58,7 +58,7 @@ def degraded() -> None:
         scores = " | ".join(f"{psnr_y(one, truth):.2f} / {ssim_y(one, truth):.3f}" for one in results)
         lines.append(f"| {name} | {scores} |")
     folder = Path("docs/guide")
-    sheet(rows, [*(one.name for one in made), "the truth"]).save(folder / "results.webp", quality=88, method=6)
+    sheet(rows, [*(one.name for one in made), "the truth"]).save(folder / "results.webp", quality=82, method=6)
     print("\n".join(lines))
 
 
