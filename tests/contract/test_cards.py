@@ -176,7 +176,9 @@ def test_every_card_can_be_asked_for_and_says_where_it_is_from(card: Card) -> No
 def test_a_teacher_comes_with_its_licence(card: Card) -> None:
     """Its text travels in the package, and nothing of the teacher is there to be run."""
     training = card.training
-    assert (card.style == "natural" and card.provenance.startswith("Made by the fourfold")) <= bool(training.teacher)
+    if training is None:
+        return  # of others
+    assert bool(training.teacher) == (card.style == "natural")
     if training.teacher:
         text = (PACKAGE / "catalog" / "licences" / training.licence_text).read_text("utf-8")
         assert training.teacher.split()[0] in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from fourfold.imaging import blas, blur, fidelity, metrics, resize, traces
+from fourfold.imaging import blas, blur, fidelity, metrics, resize, spectra, traces
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (130, 140, 3)).astype(np.uint8)
@@ -26,8 +26,8 @@ def fidelity_measured():
 @pytest.mark.parametrize(
     ("module", "inside", "act"),
     [
-        (blur, "_bins", lambda: blur.estimate(PHOTO)),
-        (traces, "_bins", lambda: traces.traces(traces.windows(PHOTO))),
+        (spectra, "_bins", lambda: blur.estimate(PHOTO)),
+        (spectra, "_bins", lambda: traces.traces(traces.windows(PHOTO))),
         (resize, "_blocks", lambda: resize.bicubic(PHOTO, (50, 60))),
         (metrics, "peak", lambda: metrics.luma(PHOTO)),
         (fidelity, "peak", fidelity_measured),
