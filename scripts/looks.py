@@ -1,4 +1,4 @@
-"""make looks: crops of ours, general-x4v3 and x4plus side by side in random order, to be judged without knowing which.
+"""Crops of ours, general-x4v3 and x4plus side by side in random order, to be judged without knowing which.
 
     python scripts/looks.py lay FOLDER...    pictures to enlarge; writes build/looks/NN.png and, apart, key.json
     python scripts/looks.py count FILE       lines "NN ABC", best first, "A=BC" where two are alike; prints the counts
