@@ -115,7 +115,7 @@ class Judge:
         return bool(named) or not self.passages.own(one.text)
 
     def _stated(self, one: Wanted) -> Answered:
-        """A factor that the question only tells of is no gap of the sources."""
+        """A factor that the question only mentions is no gap of the sources."""
         return Answered(one, "open") if one.certain else Answered(one, "answered", "question")
 
     def _verdict(self, one: Wanted) -> Answered:

@@ -134,8 +134,8 @@ class Lead:
         """How it works, in a quote of the first paper on the task."""
         for paper in self.plan.ranked("relevant")[:1]:
             for quote in paper.quotes[-1:]:
-                told = next((one for one in paper.profile.sentences[::-1] if one.start <= quote.start), None)
-                if told is None or explains(told) < _EXPLAINS:
+                sentence = next((one for one in paper.profile.sentences[::-1] if one.start <= quote.start), None)
+                if sentence is None or explains(sentence) < _EXPLAINS:
                     continue
                 if said := self.say.quote(paper.profile.source.name, quote):
                     return self.words("lead_quote", said=said)

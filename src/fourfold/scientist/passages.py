@@ -2,7 +2,8 @@
 
 A question and a summary share a topic where both say a concept of words.toml, a wish of slots.toml, a thing of
 glossary.toml, a language, a kind of figure, or, letter by letter, the beginning of a word. Topics that few sentences
-of the brief speak of count more; those that the task itself is told by count less, since every source on it has them.
+of the brief speak of count more; those that the task itself is recognised by count less, since every source on it has
+them.
 """
 
 import math
@@ -123,7 +124,7 @@ class Passages:
         return more and (on_task or found.score >= _SURE) if sure else more or on_task
 
     def own(self, text: str) -> set[str]:
-        """The topics of a part of a question that the task is not told by."""
+        """The topics of a part of a question that the task is not recognised by."""
         return {topic for topic in asked_of(text, self._code) if topic.partition(":")[0] != "word"} - self._task
 
     def _found(self, passage: Passage, own: Collection[str], beside: Collection[str], known: str) -> Found:
@@ -155,7 +156,7 @@ def _kind(topic: str) -> float:
 
 
 def _task_topics(reading: Reading) -> frozenset[str]:
-    """The topics by which the task itself is told."""
+    """The topics by which the task itself is recognised."""
     leaf = reading.leaf
     own = {f"concept:{name}" for name, chance in leaf.said.items() if chance >= 0.3}
     words = _WORD.findall(f"{leaf.named('en')} {leaf.meaning('en')}".casefold())

@@ -208,7 +208,7 @@ def _refused(folded: str, code: str, stated: Collection[str]) -> set[str]:
 
 
 def _vetoed(id_: str, refused: Collection[str], lifting: Collection[str]) -> bool:
-    """Whether a question refuses what a task is told by, and says nothing else that tells it."""
+    """Whether a question refuses what a task is recognised by, and says nothing else that names it."""
     return _tells(leaves()[id_], refused) and not _tells(leaves()[id_], lifting)
 
 

@@ -41,21 +41,3 @@ def reconstruction(output: Tensor, target: Tensor, luma_weight: float) -> Tensor
     weights = difference.new_tensor([65.481, 128.553, 24.966]) / 219
     luma = torch.einsum("bchw,c->bhw", difference, weights)
     return charbonnier(difference) + luma_weight * charbonnier(luma)
-
-
-def texture(output: Tensor, target: Tensor, side: int = 32) -> Tensor:
-    """Mean difference of the amplitude spectra of luma in windows of ``side``, ``B×3×H×W`` both.
-
-    Where a detail lies cannot always be known from a small photo, but how much of it there is often can: this asks for
-    the right strength at each frequency and direction, whatever the phase, and so against smooth, plastic surfaces.
-    """
-    weights = output.new_tensor([65.481, 128.553, 24.966]) / 219
-    window = torch.hann_window(side, periodic=True, device=output.device)
-    window = window[:, None] * window
-
-    def amplitudes(pictures: Tensor) -> Tensor:
-        luma = torch.einsum("bchw,c->bhw", pictures, weights)
-        windows = luma.unfold(1, side, side // 2).unfold(2, side, side // 2) * window
-        return torch.sqrt(torch.fft.rfft2(windows, norm="ortho").abs().square() + 1e-6)
-
-    return (amplitudes(output) - amplitudes(target)).abs().mean()

@@ -121,7 +121,6 @@ class UpscalerStage(Stage):
         graphics: probability that a patch is one of the drawn ones, see ``graphics``.
         teacher: of ``teachers.TEACHERS``; taught: probability that a patch shows its answer in place of the photo.
         luma_weight: weight of the error of BT.601 luma beside that of RGB, both as means over pixels.
-        texture_weight: weight of the difference of local amplitude spectra, see ``losses.texture``.
     """
 
     margin: int = 4
@@ -130,7 +129,6 @@ class UpscalerStage(Stage):
     teacher: str = ""
     taught: float = 0.0
     luma_weight: float = 1.0
-    texture_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +152,12 @@ class UpscalerRecipe(ImageRecipe):
     start: str = ""
     windows: int = 1_000
     windows_degraded: bool = False
+
+    def tiny(self) -> Self:
+        """A twin that trains in seconds on a few photos, without graphics and teachers."""
+        return self.override(f"name={self.name}-tiny", "channels=8", "depth=2", "steps=12", "batch=4", "patch=16",
+                             "margin=0", "graphics=0", "taught=0", "photos=2", "check_every=6", "save_every=6",
+                             "warmup=3")  # fmt: skip
 
 
 @dataclass(frozen=True)

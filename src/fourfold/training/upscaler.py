@@ -86,8 +86,7 @@ class UpscalerObjective:
         """The error where the network saw no padding."""
         inner = slice(4 * stage.margin, 4 * (stage.patch - stage.margin))
         output, target = outputs[0][..., inner, inner], wanted[..., inner, inner]
-        loss = losses.reconstruction(output, target, stage.luma_weight)
-        return loss + stage.texture_weight * losses.texture(output, target) if stage.texture_weight else loss
+        return losses.reconstruction(output, target, stage.luma_weight)
 
     def validate(self, network: nn.Module, _stage: UpscalerStage) -> dict[str, float]:
         """Mean PSNR-Y in dB on held-out photos and graphics."""

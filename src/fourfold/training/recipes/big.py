@@ -12,8 +12,4 @@ recipe = UpscalerRecipe(name="big", channels=64, depth=14, stages=(
     UpscalerStage(steps=3_000, batch=8, patch=64, margin=6, graphics=0.06, lr=1.5e-3, muon=0.01),
 ))  # fmt: skip
 
-
-def tiny() -> UpscalerRecipe:
-    """A twin that trains in seconds on a few photos."""
-    return recipe.override("name=big-tiny", "channels=8", "depth=2", "steps=12", "batch=4", "patch=16", "photos=2",
-                           "graphics=0", "taught=0", "check_every=6", "save_every=6", "warmup=3")  # fmt: skip
+tiny = recipe.tiny

@@ -13,9 +13,4 @@ recipe = UpscalerRecipe(
     ),
 )  # fmt: skip
 
-
-def tiny() -> UpscalerRecipe:
-    """A twin that trains in seconds on a few photos."""
-    return recipe.override("name=natural-little-tiny", "channels=8", "depth=2", "steps=6", "batch=2", "patch=16",
-                           "margin=0", "graphics=0", "taught=0", "photos=2", "check_every=3", "save_every=3",
-                           "warmup=2")  # fmt: skip
+tiny = recipe.tiny
