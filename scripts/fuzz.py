@@ -2,8 +2,9 @@
 
     python scripts/fuzz.py [FILES] [FIRST]
 
-The files are those of ``tests/imaging/odd_files.py``, each changed in a few places by a generator that its number
-seeds: file N is the same in every run. A worker process reads them; if one dies, the file it was at is to blame.
+The files are those of ``tests/imaging/odd_files.py`` and of ``carried_table.py`` (metadata), as many of each format,
+each changed in a few places by a generator that its number seeds: file N is the same in every run. A worker process
+reads them; if one dies, the file it was at is to blame.
 """
 
 import json
@@ -72,24 +73,35 @@ def outcome(data: bytes) -> str:
     return "read"
 
 
-def work(first: int, end: int) -> None:
-    """Read files, and say of each what came of it, as lines of JSON; memory is limited to what is held and a GiB."""
+def seeds() -> list[list[tuple[str, bytes]]]:
+    """Sound files by name, a list for each format."""
+    import carried_table
     import odd_files
     import pillow_heif
 
+    from fourfold.imaging.formats import FORMATS, sniff
+
+    found = sorted(odd_files.every(pillow_heif).items())
+    found += [(f"{case.source} with {case.what}", case.make()) for case in carried_table.CASES]
+    return [[one for one in found if sniff(one[1][:64]) == name] for name in FORMATS]
+
+
+def work(first: int, end: int) -> None:
+    """Read files, and say of each what came of it, as lines of JSON; memory is limited to what is held and a GiB."""
     from fourfold.imaging import files
 
     def late(_number: int, _frame: object) -> None:
         raise TimeoutError
 
     signal.signal(signal.SIGALRM, late)
-    seeds = sorted(odd_files.every(pillow_heif).items())
-    for _, data in seeds[::20]:
-        files.read(data)
+    kinds = seeds()
+    for one in kinds:
+        files.read(one[0][1])
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, resource.RLIM_INFINITY))
     for number in range(first, end):
-        name, data = seeds[number % len(seeds)]
+        kind = kinds[number % len(kinds)]
+        name, data = kind[number // len(kinds) % len(kind)]
         print(json.dumps([number, name, ""]), flush=True)
         print(json.dumps([number, name, outcome(changed(data, number))]), flush=True)
 

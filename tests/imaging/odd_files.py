@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import heif_files as boxes
 import numpy as np
 import picture_charts as charts
 from numpy.typing import NDArray
@@ -243,24 +244,65 @@ def bmps() -> Iterator[Made]:
         yield f"bmp-clear-{size[0]}.bmp", bmp(clear, 32, head=124, masks=argb)
 
 
-def the_rest(heif: Any) -> Iterator[Made]:
+def gifs() -> Iterator[Made]:
     for size in SIZES:
-        palette = pillow(*size, "RGB").quantize(16)
-        for interlace in (0, 1):
-            yield f"gif-{size[0]}-{interlace}.gif", _saved(palette, "GIF", interlace=interlace)
+        for colours in (2, 5, 16, 256):
+            palette = pillow(*size, "RGB").quantize(colours)
+            for interlace in (0, 1):
+                yield f"gif-{size[0]}-{colours}-{interlace}.gif", _saved(palette, "GIF", interlace=interlace)
         yield f"gif-{size[0]}-clear.gif", _saved(palette, "GIF", transparency=1)
-        yield f"gif-{size[0]}-frames.gif", _saved(palette, "GIF", save_all=True, append_images=[palette.rotate(180)])
+        turned = palette.rotate(180)
+        for disposal in (1, 2):
+            options = {"save_all": True, "append_images": [turned], "disposal": disposal}
+            yield f"gif-{size[0]}-frames-{disposal}.gif", _saved(palette, "GIF", **options)
+
+
+def webps() -> Iterator[Made]:
+    for size in SIZES:
         for mode in ("RGB", "RGBA", "L"):
-            for option in ({"lossless": True, "exact": True}, {"quality": 95}):
-                yield f"webp-{mode}-{size[0]}-{len(option)}.webp", _saved(pillow(*size, mode), "WEBP", **option)
+            picture = pillow(*size, mode)
+            for option in ({"lossless": True, "exact": True}, {"quality": 95}, {"quality": 95, "method": 0}):
+                yield f"webp-{mode}-{size[0]}-{len(option)}{'exact' in option}.webp", _saved(picture, "WEBP", **option)
+        options = {"save_all": True, "append_images": [pillow(*size, "RGB").rotate(180)], "lossless": True}
+        yield f"webp-frames-{size[0]}.webp", _saved(pillow(*size, "RGB"), "WEBP", **options)
+    for turned in range(2, 9):
+        exif = b"Exif\0\0" + charts.exif("<", turned)
+        yield f"webp-turned-{turned}.webp", _saved(pillow(24, 40, "RGB"), "WEBP", lossless=True, exif=exif)
+
+
+def avifs() -> Iterator[Made]:
     for mode in ("L", "RGB", "RGBA"):
-        yield f"avif-{mode}.avif", _saved(pillow(32, 48, mode), "AVIF", quality=95, subsampling="4:4:4")
-        target = io.BytesIO()
-        heif.from_pillow(pillow(32, 64, mode)).save(target, quality=95, chroma=444)
-        yield f"heif-{mode}.heic", target.getvalue()
+        for size in ((32, 48), (17, 23), (1, 1)):
+            for chroma in ("4:4:4", "4:2:2", "4:2:0")[: 1 if mode == "L" else 3]:
+                made = _saved(pillow(*size, mode), "AVIF", quality=95, subsampling=chroma, speed=10)
+                yield f"avif-{mode}-{size[0]}-{chroma[::2]}.avif", made
+    for turned in range(2, 9):
+        exif = b"Exif\0\0" + charts.exif("<", turned)
+        options = {"quality": 95, "subsampling": "4:4:4", "exif": exif, "speed": 10}
+        yield f"avif-turned-{turned}.avif", _saved(pillow(24, 40, "RGB"), "AVIF", **options)
+    for range_ in ("full", "limited"):
+        yield (
+            f"avif-range-{range_}.avif",
+            _saved(pillow(24, 40, "RGB"), "AVIF", quality=95, subsampling="4:4:4", range=range_),
+        )
+
+
+def heifs(heif: Any) -> Iterator[Made]:
+    for mode in ("L", "RGB", "RGBA"):
+        for size in ((32, 64), (17, 23), (64, 48)):
+            for chroma in (444, 422, 420)[: 1 if mode == "L" else 3]:
+                target = io.BytesIO()
+                heif.from_pillow(pillow(*size, mode)).save(target, quality=95, chroma=chroma)
+                yield f"heif-{mode}-{size[0]}-{chroma}.heic", target.getvalue()
+    picture = charts.gradient(90, 150, 3)
+    for bits in (8, 10, 12):
+        yield f"heif-one-{bits}.heic", boxes.heic([boxes.coded(picture[:64, :64], bits)])
+        for quarters in range(4):
+            tiles = boxes.grid(picture, 64, bits, (boxes.turned(quarters),))
+            yield f"heif-grid-{bits}-{quarters}.heic", boxes.heic(tiles)
 
 
 def every(heif: Any) -> dict[str, bytes]:
     """All of them by name."""
-    makers: tuple[Callable[[], Iterator[Made]], ...] = (pngs, tiffs, jpegs, bmps)
-    return dict(made for maker in makers for made in maker()) | dict(the_rest(heif))
+    makers: tuple[Callable[[], Iterator[Made]], ...] = (pngs, tiffs, jpegs, bmps, gifs, webps, avifs)
+    return dict(made for maker in makers for made in maker()) | dict(heifs(heif))

@@ -151,7 +151,9 @@ TAIL = """
   and `--pages all` makes a file of each (of a folder; a job of the service makes one). Pages of a TIFF that are marked
   as thumbnails or masks are no pictures. Camera raws are refused: develop them first.
 - Of a damaged JPEG, and of a HEIC of which tiles are missing, a note says how many of the pixels are missing or wrong;
-  with more than half it is refused, unless `--damaged accept` is given. Other damaged files are refused.
+  with more than half it is refused, unless `--damaged accept` is given. What can be read of a PNG, TIFF,
+  GIF, WebP, AVIF or BMP that ends early or is damaged is read with `--damaged accept` only; what is missing is black or
+  transparent, and a note says how much that is. Damage that costs no pixel is noted in any case.
 - HEIC is read as phones write it: grids of tiles, turned pictures, 8 to 12 bits, PQ and HLG. Gain maps, depth maps,
   mattes and thumbnails beside it are not taken for pictures; what is lost of them is named. Pictures that other codecs
   than HEVC made in the same boxes are refused as such.

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from fourfold.scientist.answer import answer
 from fourfold.scientist.check import guard, permits
 from fourfold.scientist.tasks import leaves
 from fourfold.scientist.values import Answer, Brief, Claim, Gap, Source, Task
@@ -261,3 +262,14 @@ def test_a_claim_is_permitted_only_as_the_guard_would_let_it_pass():
     assert not permitted(replace(GOOD, quote="invented words here", start=-1))
     assert not permitted(replace(GOOD, source="ESRGAN"))
     assert not permitted(replace(GOOD, text="See http://evil.example for it."))
+
+
+def test_a_quote_followed_by_the_name_of_another_source_is_refused():
+    other = Source("paper", "Slow Trees", (), (), "Trees are grown over many nights of training.")
+    mine = Source("paper", "Quick Nets", (), (), "We propose a network that answers in a single pass.")
+    brief = Brief("How do such networks answer so fast?", (), (other, mine))
+    made = answer(brief)
+    quote = "“We propose a network that answers in a single pass”"
+    for name, refused in (("Slow Trees", True), ("Quick Nets", False)):
+        changed = replace(made, markdown=f"{made.markdown}\n{quote} (*{name}*). “Trees are grown” (*Slow Trees*).\n")
+        assert any(one.kind == "quote not found" for one in guard(changed, brief)) == refused

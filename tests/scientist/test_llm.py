@@ -364,7 +364,7 @@ def test_a_sentence_that_passes_replaces_the_fixed_one_and_is_marked_as_carried_
             for number in (1, 2, 3)
         ]
     )
-    assert "A little network answers first. (*Little Nets*)" in made.markdown
+    assert "A little network answers first. (*Little Nets*" in made.markdown
     assert "A little network answers first. (*Little Nets*)" not in plain.markdown
     line = next(line for line in made.markdown.split("\n") if "answers first. (*" in line)
     assert "our inference" in line

@@ -126,7 +126,7 @@ def test_an_ask_is_answered_only_by_a_quote_or_open():
     found = {one.wanted.name: one for one in plan(Brief(UPSCALE, (), (paper("Small Steps", SR),))).answers}
     assert found["on_device"].quote is not None
     assert "lightweight" in found["on_device"].quote.text
-    assert found["on_device"].status == "answered"
+    assert found["on_device"].status == "inferred"
     assert (found["scale"].status, found["scale"].quote) == ("open", None)
 
 
@@ -188,3 +188,34 @@ def test_bm25_prefers_rare_words():
 def test_parts_of_names():
     assert parts_of("SR-EDSR x4")[:3] == ["SR", "EDSR", "x4"]
     assert "EDSR-x4" in parts_of("SR-EDSR x4")
+
+
+@pytest.mark.parametrize(
+    ("text", "anchor", "begins", "ends"),
+    [
+        (
+            (
+                "Inspired by the success of attention in many fields, the authors develop a small module for cutting "
+                "out hair that passes what it has learned about opacity from place to place with a map of likeness."
+            ),
+            "attention",
+            "a small module",
+            "likeness",
+        ),
+        (
+            (
+                "While earlier work needs several passes over the whole of the picture, this network looks only once "
+                "and keeps what it has seen in a short list of vectors, one of them for each of the places it has seen."
+            ),
+            "looks",
+            "this network",
+            "vectors",
+        ),
+    ],
+)
+def test_a_cut_holds_a_main_clause_and_ends_with_a_word_that_says_something(text, anchor, begins, ends):
+    start = text.index(anchor)
+    quote = cut(Sentence(text, 0, own=True, background=False), (start, start + len(anchor)))
+    assert quote.text.startswith(begins)
+    assert quote.text.split()[-1].rstrip(",") not in {"a", "the", "with", "of", "and"}
+    assert text[quote.start :].startswith(quote.text)

@@ -229,6 +229,7 @@ class _Pipeline:
         whole = page is None and kind.name == header.format and self._as_it_is
         if prepared.unchanged is not None and whole:
             copy(data, to, overwrite=self.targets.overwrite)
+            notes += tuple(note for note in image.notes if note.startswith(files.DAMAGED))
         else:
             notes += image.notes + self._write(prepared, spec, to, progress)
         if path is not None:

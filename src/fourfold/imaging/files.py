@@ -20,8 +20,9 @@ from fourfold.core.errors import Damaged, FourfoldError, InvalidInput, NotEnough
 from fourfold.core.image import Image, Metadata
 from fourfold.core.size import Size
 from fourfold.imaging import color, metadata
-from fourfold.imaging.codecs import encode, png, tiff
-from fourfold.imaging.codecs.decode import Opened, open_stream
+from fourfold.imaging.codecs import damage, encode, png, tiff
+from fourfold.imaging.codecs.decode import open_stream
+from fourfold.imaging.codecs.opened import Opened
 from fourfold.imaging.formats import FORMATS, Format, format_of
 from fourfold.imaging.source import open_file, recognised, taken, unwritable
 
@@ -31,6 +32,9 @@ __all__ = [
 
 MAX_PIXELS = 300_000_000
 """Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
+
+DAMAGED = damage.NOTED
+"""How every note about damaged pixels begins."""
 
 _SPOOL_BYTES = 64 << 20
 _HDR = (
@@ -86,8 +90,8 @@ def read(
         source: a file, or the bytes of one.
         max_pixels: height times width above which the file is refused before anything is decoded.
         page: which of several pictures, from 1; None takes the first, and notes that there are more.
-        damaged: whether to take a picture more than half of whose pixels are missing or wrong; up to there it is taken
-            with a note where that can be known, see ``docs/reference/formats.md``.
+        damaged: whether to take a picture of which much is missing or wrong; a note says how much. Of a JPEG or HEIC up
+            to half of the pixels may be, without being asked to. See ``docs/reference/formats.md``.
 
     Raises:
         PictureError: no file, not a picture, damaged or cut short, no such page, or more than ``max_pixels``.

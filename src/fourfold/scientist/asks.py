@@ -149,6 +149,7 @@ class _Reader:
         self.asking = phrases("asks.toml", self.code).find(folded)
         self.telling = [span for name in reading.telling for span in reading.stated[name]]
         self.limits = scopes(folded, self.code)
+        self.had = phrases("scope.toml", self.code).find(folded).get("had", ())
         self.cover = _QUOTED.sub(lambda quote: "_" * len(quote.group()), folded)
         self.clauses = list(self._clauses())
 
@@ -285,7 +286,9 @@ class _Reader:
         return _Clause(start, end, frozenset(asks), telling, refused)
 
     def _refused(self, start: int, end: int) -> bool:
-        return any(_most(scope, start, end) for scope in self.limits if scope.kind in ("refused", "done"))
+        had = any(start <= begin and stop <= end for begin, stop in self.had)
+        kinds = ("refused",) if had else ("refused", "done")
+        return any(_most(scope, start, end) for scope in self.limits if scope.kind in kinds)
 
     def _slots(self, clause: _Clause) -> Iterator[tuple[str, Span]]:
         if self.reading.leaf.id == NONE:

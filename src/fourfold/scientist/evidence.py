@@ -9,9 +9,12 @@ from fourfold.scientist.index import Profile, Sentence, bm25, terms_in
 from fourfold.scientist.lexicon import flat, fold, mentioned, table
 from fourfold.scientist.tasks import GRADES, Leaf
 
-_LONGEST = 20
+_LONGEST = 24
 _SHORTEST = 8
 _REST = 3
+_EXPLAINS = 1.4
+"""What a sentence says at least of how something works, see ``explains``, to be shown for that."""
+
 _VERBS = "propose|introduce|present|develop|describe|show|demonstrate|find|investigate|study|explore|design"
 _CLAIM = re.compile(
     r"\b(?:we|this paper|the paper|this work|this article|the authors|they)\s+(?:\w+ly\s+|also\s+|then\s+)?"
@@ -19,6 +22,16 @@ _CLAIM = re.compile(
     re.IGNORECASE,
 )
 _BOUNDARY = re.compile(r"[,;:]\s|\s[–—-]\s|\s(?=(?:which|while|whereas|because|without)\s)")
+_SUBORDINATE = re.compile(
+    r"(?:with|by|inspired|in|to|although|while|when|since|because|for|on|unlike|using|based|given|after|before|despite|"
+    r"as|from|at|compared|including)\b",
+    re.IGNORECASE,
+)
+"""How a part of a sentence begins that says nothing without the rest of it."""
+
+_DANGLING = re.compile(r"(?:[\s,]+(?:a|an|the|with|of|and|or|in|on|for|to|by|from|which|that|is|are|as))+$")
+"""Words at the end of a span that wait for more."""
+
 _LITTLE = re.compile(
     r"(?:the|a|an|of|in|on|for|and|or|that|which|is|are|to|with|by|from|it|its|we|as|has|have|been|this)\s+",
     re.IGNORECASE,
@@ -90,6 +103,12 @@ def explains(sentence: Sentence) -> float:
     return score - 1.2 * len(set(_PRAISE.findall(sentence.text))) - 2.0 * sentence.background
 
 
+def works(profile: Profile, quote: Quote) -> bool:
+    """Whether the sentence that a quote is from says something of how it works."""
+    sentence = next((one for one in profile.sentences[::-1] if one.start <= quote.start), None)
+    return sentence is not None and explains(sentence) >= _EXPLAINS
+
+
 def about(profile: Profile, leaf: Leaf, question: str) -> Quote | None:
     """The sentence that says most about a task."""
     texts = [sentence.text for sentence in profile.sentences]
@@ -150,16 +169,30 @@ def cut(sentence: Sentence, anchor: tuple[int, int] | None) -> Quote:
     text = sentence.text.rstrip(" .。")
     start, verb = 0, ""
     claim = _CLAIM.search(text)
-    if claim and len(text[claim.end() :].split()) >= _SHORTEST and (anchor is None or anchor[1] > claim.end()):
+    after = claim and (anchor is None or anchor[1] > claim.end() or _SUBORDINATE.match(text))
+    if claim and after and len(text[claim.end() :].split()) >= _SHORTEST:
         start, verb = claim.end(), claim["verb"].casefold() + (" that" if claim["that"] else "")
     words = [(match.start(), match.end()) for match in re.finditer(r"\S+", text) if match.start() >= start]
     if len(words) <= _LONGEST + _REST:
         return Quote(text[start:], sentence.start + start, verb)
     if anchor is not None and anchor[1] > words[_LONGEST - 1][1]:
         start, verb = _clause_before(text, anchor), ""
-        words = [word for word in words if word[0] >= start]
-    end = _end(text, words, max(anchor[1] if anchor else 0, words[min(_SHORTEST, len(words)) - 1][1]))
-    return Quote(text[start:end].rstrip(" ,;:"), sentence.start + start, verb)
+    elif not verb:
+        start = _main_clause(text, anchor)
+    words = [word for word in words if word[0] >= start]
+    least = [anchor[1] if anchor else 0, words[min(_SHORTEST, len(words)) - 1][1]]
+    if _SUBORDINATE.match(text, start) and (comma := text.find(", ", start)) > 0:
+        least += [end for _, end in words if end > comma + 2][: _SHORTEST // 2]
+    end = _end(text, words, max(least))
+    return Quote(_DANGLING.sub("", text[start:end]).rstrip(" ,;:"), sentence.start + start, verb)
+
+
+def _main_clause(text: str, anchor: tuple[int, int] | None) -> int:
+    """Where the main clause of a sentence begins that opens with a subordinate one, if the anchor is not in that."""
+    comma = text.find(", ") if _SUBORDINATE.match(text) else -1
+    if comma < 0 or (anchor is not None and anchor[0] < comma) or len(text[comma:].split()) <= _SHORTEST:
+        return 0
+    return comma + 2
 
 
 def _clause_before(text: str, anchor: tuple[int, int]) -> int:
@@ -167,6 +200,7 @@ def _clause_before(text: str, anchor: tuple[int, int]) -> int:
     words = [match.start() for match in re.finditer(r"\S+", text) if match.start() <= anchor[0]]
     earliest = words[max(0, len(words) - 12)]
     starts = [match.end() for match in _BOUNDARY.finditer(text, earliest, anchor[0])]
+    starts = [start for start in starts if not _SUBORDINATE.match(text, start)] or starts
     return starts[0] if starts else earliest
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fourfold.scientist.asks import Wanted, numbers
@@ -27,10 +27,14 @@ _BY_TASK = {
         "image-to-text/image-captioning", "visual-question-answering", "document-question-answering", "summarization",
         "text-classification", "audio-classification", "image-classification", "table-question-answering",
     },
+    "fine_edges": {"image-segmentation/matting"},
     "own_labels": {"zero-shot-object-detection", "zero-shot-image-classification"},
     "occlusion": set(),
 }  # fmt: skip
 """Slots that a task answers by what it is."""
+
+_OF_ITS_TASK = ("accuracy",)
+"""Slots on which a source about another task says nothing."""
 
 How = Literal["quote", "type", "arithmetic", "question", "each", "name", "verdict", "advice", ""]
 """By what an ask is answered, "advice" by a language model's sentence on a quote; "" where it is open."""
@@ -81,12 +85,16 @@ class Judge:
             one for one in found if one.status != "open" or (one.wanted.certain and one.wanted.clause not in refused)
         ]
         shown = {one.quote.text for one in found if one.quote}
+        main = {one.clause for one in wanted if one.main}
         for one in wanted:
             match = self._matched(one) if one.kind == "said" else None
+            if match and match.status == "inferred" and one.clause in main:
+                continue
             if match and match.quote and match.quote.text not in shown:
                 shown.add(match.quote.text)
                 found.append(match)
-        return tuple(sorted(found, key=lambda one: (one.wanted.start, one.wanted.end)))
+        once = {(one.wanted.start, one.wanted.end, one.status, one.how, one.quote): one for one in reversed(found)}
+        return tuple(sorted(once.values(), key=lambda one: (one.wanted.start, one.wanted.end)))
 
     def _answer(self, one: Wanted) -> Answered:
         if self.leaf.id == NONE and self.reading.listed:
@@ -150,13 +158,22 @@ class Judge:
         ):
             return Answered(one, "answered", "type")
         found = self._matched(one)
+        if found and found.status == "inferred" and one.name in _OF_ITS_TASK:
+            found = None
         if self.leaf.id in _BY_TASK.get(one.name, ()) and (found is None or found.status != "answered"):
             return Answered(one, "answered", "type")
         if found is None and one.name == "on_device":
+            found = self._light(one)
+        if found is None and one.name in ("light", "on_device"):
             found = self._named(one, r"(?i)mobile|tiny|lite|small|nano|little|mini")
         if found is None and one.name == "every_file":
             found = Answered(one, "inferred", "each") if self.models else None
         return found or Answered(one, "open")
+
+    def _light(self, one: Wanted) -> Answered | None:
+        """A source on the task that is light: that it fits on a device is an inference."""
+        found = self._matched(replace(one, name="light"))
+        return replace(found, wanted=one, status="inferred") if found and found.status == "answered" else None
 
     def _matched(self, one: Wanted) -> Answered | None:
         """The sentence of any source that speaks of an ask most clearly."""

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 
-from fourfold.scientist.evidence import explains, ideas_in
+from fourfold.scientist.evidence import ideas_in, works
 from fourfold.scientist.speaker import Speaker, shown
 from fourfold.scientist.tasks import NONE
-
-_EXPLAINS = 0.8
-"""What a sentence must at least say of how something works to open an answer, see ``evidence.explains``."""
 
 
 class Lead:
@@ -77,8 +74,7 @@ class Lead:
         elif words.result(offers) == words.result(self.leaf):
             yield words("lead_no_same", model=name, offers=offers.named(words.spoken))
         else:
-            given, asked = words.result(offers), words.result(self.leaf)
-            yield words("lead_no", model=name, offers=offers.named(words.spoken), given=given, asked=asked)
+            yield words("lead_no", model=name, offers=offers.named(words.spoken), given=words.result(offers))
 
     def _explained(self) -> str:
         """What a how or why comes to, in plain words: the ideas of up to two sources that it is explained from."""
@@ -101,7 +97,7 @@ class Lead:
         parts = [
             f"{plain[idea].rstrip('.。')} (*{self.say.short(source)}*)" for idea, source in list(named.items())[:2]
         ]
-        sentence = "lead_how" if relevant else "lead_how_carried"
+        sentence = "lead_how" if relevant else "lead_how_carried" if len(parts) > 1 else "lead_how_carried_one"
         text = words(sentence, ideas="; ".join(parts), task=self.name)
         return self.say.infers(text, *named.values())
 
@@ -134,9 +130,6 @@ class Lead:
         """How it works, in a quote of the first paper on the task."""
         for paper in self.plan.ranked("relevant")[:1]:
             for quote in paper.quotes[-1:]:
-                sentence = next((one for one in paper.profile.sentences[::-1] if one.start <= quote.start), None)
-                if sentence is None or explains(sentence) < _EXPLAINS:
-                    continue
-                if said := self.say.quote(paper.profile.source.name, quote):
+                if works(paper.profile, quote) and (said := self.say.quote(paper.profile.source.name, quote)):
                     return self.words("lead_quote", said=said)
         return ""

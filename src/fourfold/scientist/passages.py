@@ -108,7 +108,8 @@ class Passages:
         for passage in self._all:
             found = self._found(passage, own, beside, known)
             least = _LEAST * (_HOW if how else 1.0)
-            if found.score >= least and (known in passage.topics or self._bears(found, own, sure)):
+            asked = known in passage.topics and passage.trust > _TRUST["irrelevant"]
+            if found.score >= least and (asked or self._bears(found, own, sure)):
                 good.append(replace(found, score=found.score + _EXPLAINS * how * explains(passage.sentence)))
         return sorted(good, key=lambda one: (-one.score, one.passage.source, one.passage.sentence.start))
 
@@ -118,8 +119,9 @@ class Passages:
         To be sure takes both, or much that they share.
         """
         passage = found.passage
-        shared = {topic for topic in passage.topics if topic in own} - self._task
-        more = bool({topic.partition(":")[0] for topic in shared} - {"figure", "number"})
+        shared = {topic: passage.topics[topic] for topic in passage.topics if topic in own and topic not in self._task}
+        figures = [span for topic, span in shared.items() if topic.partition(":")[0] in ("figure", "number")]
+        more = any(not any(start <= a and b <= end for start, end in figures) for a, b in shared.values())
         on_task = passage.trust == 1.0
         return more and (on_task or found.score >= _SURE) if sure else more or on_task
 

@@ -24,7 +24,8 @@ _COMPLETE = re.compile(
     r"(?:is|was) (?:covered|answered)|answers? (?:all|every)\b|no falta nada|todo (?:está|queda) cubierto|"
     r"빠진 것은? 없|모두 답|nichts fehlt|rien ne manque|nada falta|漏れはありません|没有遗漏"
 )
-_NAMED_QUOTE = re.compile(r"\*([^*\n]{2,160})\*(?!\*)[^“„«「\n]{0,40}[“„«「]([^“”„«»「」\n]{12,})[”“»」]")
+_NAMED_QUOTE = re.compile(r"\*([^*\n]{2,160})\*(?!\*)[^“„«「)）\n]{0,40}[“„«「]([^“”„«»「」\n]{12,})[”“»」]")
+_QUOTE_NAMED = re.compile(r"[“„«「]([^“”„«»「」\n]{12,})[”“»」]\s?[(（]\*([^*\n]{2,160})\*(?!\*)")
 
 
 def reasoning(parts: Parts, known: Known, stands: Callable[[Claim], bool]) -> Iterator[Violation]:
@@ -131,8 +132,9 @@ def _unmarked(parts: Parts) -> Iterator[Violation]:
 
 
 def _attributed(parts: Parts, known: Known) -> Iterator[Violation]:
-    """Quotes that stand beside the name of another source."""
-    for name, quote in _NAMED_QUOTE.findall(parts.markdown):
+    """Quotes that stand beside the name of another source, before or behind it."""
+    after = [(name, quote) for quote, name in _QUOTE_NAMED.findall(parts.markdown)]
+    for name, quote in [*_NAMED_QUOTE.findall(parts.markdown), *after]:
         own = [
             source for source in known.sources if name in (source.name, source.short) or source.name.startswith(name)
         ]

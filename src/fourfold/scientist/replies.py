@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from fourfold.scientist.evidence import ideas_in, overlap
+from fourfold.scientist.evidence import Quote, ideas_in, overlap
 from fourfold.scientist.judge import Answered
 from fourfold.scientist.speaker import Speaker
 from fourfold.scientist.verdicts import Paper
@@ -11,8 +11,8 @@ from fourfold.scientist.verdicts import Paper
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _MOST = 7
 _SAME = 0.8
-_FRAME, _CARRIED = 8, 20
-"""Words around a quote, and of the sentence that carries it over."""
+_FRAME, _CARRIED = 8, 14
+"""Words around a quote, and of what carries it over."""
 
 
 class Replies:
@@ -63,32 +63,42 @@ class Replies:
                 if all(each.wanted.kind in ("how", "why", "said") for each in group)
                 else words("seen", source=self.say.short(one.source))
             )
-        text = self.say.quote(one.source, one.quote)
         paper = next(paper for paper in self.plan.papers if paper.profile.source.name == one.source)
-        return f"{text} {self.carried(paper, one.quote.text)}" if text and one.status == "inferred" else text
+        return self.said(paper, one.quote, apart=one.status == "inferred")
 
     def _advice(self, one: Answered) -> str:
         """A language model's sentence and the source it rests on; of one on something else, marked as ours."""
         claim = self.say.advised[one.wanted.text]
         self.say.claims[claim.source, f"{claim.quote} {claim.text}"] = claim
-        text = f"{claim.text} (*{self.say.short(claim.source)}*)"
+        name = f"*{self.say.short(claim.source)}*"
         if one.status == "answered":
-            return text
+            return f"{claim.text} ({name})"
         paper = next(paper for paper in self.plan.papers if paper.profile.source.name == one.source)
-        return f"{text} {self.carried(paper, claim.quote)}"
+        if carried := self._carried(paper, claim.quote):
+            return f"{claim.text} ({name}) {carried}"
+        return f"{claim.text} ({name}, {self.say.infers(self._apart(paper), claim.source)})"
 
-    def carried(self, paper: Paper, quote: str) -> str:
-        """The sentence that carries what a source on something else says over to the task, marked as ours."""
-        words = self.words
-        ideas = [words.table("carried")[name] for name in ideas_in(quote, "carry")]
+    def said(self, paper: Paper, quote: Quote, apart: bool) -> str:
+        """A quote with its source; ``apart``: it is on something else, so that carrying it over is marked as ours."""
+        name = paper.profile.source.name
+        if not apart:
+            return self.say.quote(name, quote)
+        if not ideas_in(quote.text, "carry"):
+            return self.say.quote(name, quote, self._apart(paper))
+        text = self.say.quote(name, quote)
+        return f"{text} {self._carried(paper, quote.text)}" if text else ""
+
+    def _carried(self, paper: Paper, quote: str) -> str:
+        """What an idea of a source on something else would mean here, marked as ours; "" if it names none."""
+        ideas = [self.words.table("carried")[name] for name in ideas_in(quote, "carry")]
+        return self.say.infers(self.words("carry", idea=ideas[0]), paper.profile.source.name) if ideas else ""
+
+    def _apart(self, paper: Paper) -> str:
+        """Of what else a source says what it says."""
         subject = paper.profile.first
-        if ideas:
-            text = words("carry", idea=ideas[0])
-        elif subject and subject.id != self.leaf.id:
-            text = words("carry_plain", subject=subject.named(words.spoken), task=self.name)
-        else:
-            text = words("carry_own", task=self.name)
-        return self.say.infers(text, paper.profile.source.name)
+        if subject and subject.id != self.leaf.id:
+            return self.words("apart", subject=subject.named(self.words.spoken))
+        return self.words("apart_own")
 
 
 def _together(found: Iterable[Answered]) -> list[list[Answered]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from fourfold.scientist.evidence import Quote
 from fourfold.scientist.judge import Answered
+from fourfold.scientist.lexicon import Span
 from fourfold.scientist.plan import Plan
 from fourfold.scientist.tasks import Leaf
 from fourfold.scientist.trust import mentions
@@ -13,7 +14,8 @@ from fourfold.scientist.values import Brief, Claim, Inference
 from fourfold.scientist.wording import Words
 
 _VERB = re.compile(r"^(\w+)( that)?$")
-_LABEL = 56
+_LABEL = 64
+_FEW_WORDS = 30
 
 
 def shown(name: str) -> str:
@@ -26,10 +28,11 @@ def shown(name: str) -> str:
 
 
 def spoken(quote: Quote, words: Words) -> str:
-    """A claim: the verb the authors give it, and the quote."""
-    verb = words("says")
-    if match := _VERB.match(quote.verb):
-        verb = f"{words(f'verb_{match[1]}')} {words('that') if match[2] else ''}".strip()
+    """A claim: the verb the authors give it, if they do, and the quote."""
+    match = _VERB.match(quote.verb)
+    if match is None:
+        return words.quoted(quote.text)
+    verb = f"{words(f'verb_{match[1]}')} {words('that') if match[2] else ''}".strip()
     return words("said", verb=verb, quote=words.quoted(quote.text))
 
 
@@ -52,15 +55,17 @@ class Speaker:
         self.inferences: list[Inference] = []
         self.explained: set[str] = set()
 
-    def quote(self, source: str, quote: Quote, named: bool = True) -> str:
-        """A sentence with a claim in it, "" where it may not be made."""
-        words = self.words
-        text = spoken(quote, words)
+    def quote(self, source: str, quote: Quote, apart: str = "") -> str:
+        """A sentence with a claim in it, "" where it may not be made; ``apart``: of what else the source says it."""
+        text = spoken(quote, self.words)
         claim = Claim(text, source, quote.text, quote.start)
         if not self.permitted(claim):
             return ""
         self.claims[source, quote.text] = claim
-        return words("named", source=self.short(source), said=text) if named else text
+        if apart:
+            self.infers(apart, source)
+        form = ("named" if text != self.words.quoted(quote.text) else "says") + ("_apart" if apart else "")
+        return self.words(form, source=self.short(source), said=text, quote=text, apart=apart)
 
     def short(self, name: str) -> str:
         """A source's name as a sentence uses it."""
@@ -73,10 +78,23 @@ class Speaker:
 
     def asked(self, answers: Iterable[Answered]) -> str:
         """What was asked, in the person's words, the shortest where one holds another."""
-        texts = sorted(dict.fromkeys(one.wanted.text for one in answers), key=len)
+        order = [self._label(text) for text in self._joined(answers)]
+        texts = sorted(dict.fromkeys(order), key=len)
         apart = [text for at, text in enumerate(texts) if not any(short in text for short in texts[:at])]
-        order = [one.wanted.text for one in answers]
         return self.words.listed(self.words.quoted(_cut(text)) for text in sorted(apart, key=order.index))
+
+    def _joined(self, answers: Iterable[Answered]) -> list[str]:
+        """The words of asks; those of two that stand side by side in the question are one."""
+        spans: list[Span] = []
+        for start, end in dict.fromkeys((one.wanted.start, one.wanted.end) for one in answers):
+            beside = spans and spans[-1][1] <= start and not self.brief.question[spans[-1][1] : start].strip()
+            spans[-1:] = [(spans[-1][0], end)] if beside else [*spans[-1:], (start, end)]
+        return [self.brief.question[start:end] for start, end in spans]
+
+    def _label(self, text: str) -> str:
+        """Words of a question without the small word that ties a few of them to the rest: "my phone"."""
+        untied = self.words.pattern("label_ties").sub("", text, count=1)
+        return untied if len(text) <= _FEW_WORDS else text
 
     def own_words(self) -> str:
         """What the person wants, in the words of the question, cut to be read."""

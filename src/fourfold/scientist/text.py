@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from fourfold.scientist.evidence import Quote, ideas_in, mechanism
+from fourfold.scientist.evidence import Quote, ideas_in, mechanism, works
 from fourfold.scientist.index import Profile
+from fourfold.scientist.judge import Answered
 from fourfold.scientist.lead import Lead
 from fourfold.scientist.lexicon import fold, table
 from fourfold.scientist.replies import Replies, length
@@ -79,10 +80,11 @@ class Text:
         if len(fold(question)) != len(question):
             return []
         spans = [span for name in self.reading.telling for span in self.reading.stated[name]]
-        outer = [(a, b) for a, b in spans if not any(c <= a and b <= d and (a, b) != (c, d) for c, d in spans)]
+        outer = [(a, b) for a, b in spans if not any(c < b and a < d and (b - a, -a) < (d - c, -c) for c, d in spans)]
         plain = {span: question[slice(*span)].strip() for span in outer}
         short = [span for span, word in plain.items() if _SHORT.fullmatch(word) and not mentions(word)]
-        return list(dict.fromkeys(plain[span] for span in sorted(short[:3])))
+        first = list(dict.fromkeys(plain[span] for span in sorted(short[:3])))
+        return [word for word in first if not any(word in other for other in first if other != word)]
 
     # the workflow
 
@@ -100,6 +102,7 @@ class Text:
         blocks.append(self._how())
         after = _TABLE_ROW * len(self.brief.sources) + _REST
         blocks.append("\n".join(self.replies.lines(_WHOLE - before - length(" ".join(blocks)) - after)))
+        blocks.append(self._on_task())
         return "\n\n".join(block for block in blocks if block)
 
     def _diagram(self) -> str:
@@ -160,21 +163,31 @@ class Text:
     def _how(self) -> str:
         """How a model for the task works, from the papers on it; without one, from the paper nearest to it."""
         said: list[str] = []
-        shown_quotes: list[Quote] = []
+        quotes: list[Quote] = []
         for number, paper in enumerate(self.plan.ranked("relevant")[:_MOST_PAPERS]):
-            quotes = [quote for quote in paper.quotes[:-1] if quote.verb] if number == 0 else []
-            source = paper.profile.source.name
-            shown_quotes += [quote for quote in paper.quotes[-1:] if (source, quote.text) in self.say.claims]
-            fresh = [quote for quote in [*quotes, *paper.quotes[-1:]] if (source, quote.text) not in self.say.claims]
+            source, fresh = paper.profile.source.name, []
+            for quote in [*(one for one in paper.quotes[:-1] if one.verb and number == 0), *paper.quotes[-1:]]:
+                if (source, quote.text) in self.say.claims:
+                    quotes.append(quote)
+                elif quote.verb or works(paper.profile, quote):
+                    fresh.append(quote)
             for at, quote in enumerate(fresh):
-                if text := self.say.quote(source, quote, named=at == 0):
+                if text := self.say.quote(source, quote):
                     said.append(text if at == 0 else self.words("said_too", quote=self.words.quoted(quote.text)))
-                    shown_quotes.append(quote)
-        if not shown_quotes:
+                    quotes.append(quote)
+        if not self.plan.ranked("relevant"):
             return self._near()
-        if glosses := self._glosses(shown_quotes):
+        if glosses := self._glosses(quotes):
             said.append(glosses)
         return f"**{self.words('how')}** {' '.join(said)}" if said else ""
+
+    def _on_task(self) -> str:
+        """What the first papers on the task say that stands nowhere yet, of papers that are not quoted yet."""
+        cited = {source for source, text in self.say.claims if text != source}
+        papers = [paper for paper in self.plan.ranked("relevant")[:_MOST_PAPERS] if paper.quotes]
+        papers = [paper for paper in papers if paper.profile.source.name not in cited]
+        said = [self.say.quote(paper.profile.source.name, paper.quotes[-1]) for paper in papers]
+        return f"**{self.words('on_task')}** {' '.join(filter(None, said))}" if any(said) else ""
 
     def _near(self) -> str:
         """What the paper on the nearest other task says, and that carrying it over is ours."""
@@ -188,8 +201,7 @@ class Text:
             return ""
         paper = near[0]
         quote = mechanism(paper.profile) or paper.quotes[0]
-        text = self.say.quote(paper.profile.source.name, quote)
-        return f"{text} {self.replies.carried(paper, quote.text)}" if text else ""
+        return self.replies.said(paper, quote, apart=True)
 
     def _glosses(self, quotes: Iterable[Quote]) -> str:
         """Up to two ideas of the quotes in plain words."""
@@ -280,9 +292,8 @@ class Text:
     def _uncovered(self) -> str:
         words, made = self.words, self.plan
         lines = [gap.text for gap in self.gaps]
-        open_ = [one for one in made.answers if one.status == "open"]
-        if open_ and self.leaf.id != NONE:
-            lines.append(words("gap_asks", asks=self.say.asked(open_)))
+        if self.leaf.id != NONE:
+            lines += self._unsaid([one for one in made.answers if one.status == "open"])
         bare = [model for model in made.models if model.profile.served is None and self.leaf.id != NONE]
         if bare:
             names = words.listed(f"**{shown(model.profile.source.name)}**" for model in bare)
@@ -292,6 +303,19 @@ class Text:
         elif made.fitting:
             lines.append(words("gap_quality"))
         return "\n".join([f"## {words('gaps')}", "", *(f"- {line}" for line in lines)])
+
+    def _unsaid(self, open_: Iterable[Answered]) -> Iterator[str]:
+        """What was asked and no source says: by what it is about where that is known, else in the person's words."""
+        about = self.words.table("unsaid")
+        named: dict[str, list[Answered]] = {}
+        for one in open_:
+            named.setdefault(one.wanted.name if one.wanted.name in about else "", []).append(one)
+        rest = named.pop("", [])
+        spans = {(one.wanted.start, one.wanted.end) for asks in named.values() for one in asks}
+        rest = [one for one in rest if (one.wanted.start, one.wanted.end) not in spans]
+        yield from (self.words.filled(about[name], {"asks": self.say.asked(asks)}) for name, asks in named.items())
+        if rest:
+            yield self.words("gap_asks", asks=self.say.asked(rest))
 
     def _speaks(self) -> bool:
         """Whether the task is one on language, in a language that is not English and not asked for in words."""

@@ -11,9 +11,6 @@ from fourfold.scientist.passages import spoken_of
 from fourfold.scientist.tasks import NONE, Leaf, leaves
 from fourfold.scientist.values import Match, Relevance
 
-_ON_METHOD = ("detail", "on_device", "real_time", "speed", "no_training", "few_examples", "long_input")
-"""Slots that a source about another task, or about no task, may still say something on."""
-
 _MODALITY = {
     "image": r"\bimage|vision|visual|photo|pictur|pixel|\bViT",
     "images": r"\bimage|vision|visual|photo|view",
@@ -23,7 +20,7 @@ _MODALITY = {
     "table": r"tabular|table|structured",
     "time-series": r"time.series|temporal|sensor|forecast",
 }
-_ON_METHOD = ("detail", "on_device", "real_time", "speed", "no_training", "few_examples", "long_input")
+_ON_METHOD = ("detail", "light", "on_device", "real_time", "speed", "no_training", "few_examples", "long_input")
 """Slots that a source about another task, or about no task, may still say something on."""
 
 _SAME = 0.6

@@ -9,6 +9,9 @@ from typing import Any
 from fourfold.scientist.lexicon import table
 from fourfold.scientist.tasks import Leaf
 
+_NESTED = re.compile(r"\(([^()]*[^()\s])\s\(([^()]*)\)\)")
+"""Round brackets that enclose a name which ends in round brackets."""
+
 _PARTICLES = {
     "을(를)": ("을", "를"),
     "이(가)": ("이", "가"),
@@ -43,7 +46,7 @@ class Words:
     def filled(self, template: str, parts: Mapping[str, str]) -> str:
         """A template with its parts, whose names may hold dots, filled in."""
         text = re.sub(r"\{([\w.]+)\}", lambda match: parts[match[1]], template).strip()
-        text = re.sub(r" {2,}", " ", text)
+        text = _NESTED.sub(r"(\1, \2)", re.sub(r" {2,}", " ", text))
         if self.spoken == "es":
             return re.sub(r"\b(de|a) el\b", lambda match: f"{match[1]}l", text)
         return _particles(text) if self.spoken == "ko" else text
@@ -52,6 +55,10 @@ class Words:
         """The sentences of one table of the prose."""
         found: Mapping[str, str] = self._prose[name]
         return found
+
+    def pattern(self, name: str) -> re.Pattern[str]:
+        """A regular expression among the sentences."""
+        return re.compile(str(self._prose[name]), re.IGNORECASE)
 
     def quoted(self, text: str) -> str:
         """A text within the language's quotation marks."""
