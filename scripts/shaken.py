@@ -45,7 +45,7 @@ def guide() -> None:
               f"{done.report.blur}, changed: {done.report.changed}")  # fmt: skip
     gap = np.full((6, rows[0].shape[1], 3), 255, np.uint8)
     sheet = np.concatenate([part for row in rows for part in (row, gap)][:-1])
-    Image.fromarray(sheet).save("docs/guide/deblurring.webp", quality=92, method=6)
+    Image.fromarray(sheet).save("docs/guide/deblurring.webp", quality=80, method=6)
 
 
 def others(sources: list[str]) -> None:

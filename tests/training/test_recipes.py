@@ -330,8 +330,9 @@ def test_a_silent_last_layer_is_nearest_neighbour():
     torch.testing.assert_close(network(x), x.repeat_interleave(4, 2).repeat_interleave(4, 3))
 
 
-def test_dilated_layers_see_farther():
-    network = Upscaler(4, 3, dilation=2).eval()
+@pytest.mark.parametrize(("head", "far"), [(3, 6), (7, 8)])  # 3 + 2 layers, one of them with one pixel more
+def test_dilated_layers_and_large_kernels_see_farther(head, far):
+    network = Upscaler(4, 3, dilation=2, head=head).eval()
     with torch.no_grad():
         for kernel in network.parameters():
             kernel.abs_()  # so that nothing cancels
@@ -340,4 +341,4 @@ def test_dilated_layers_see_farther():
     with torch.inference_mode():
         seen = (network(x) != network(torch.zeros_like(x))).any(1).any(1)[0]
     columns = torch.nonzero(seen).flatten() // 4
-    assert (12 - columns.min(), columns.max() - 12) == (6, 6)  # 3 + 2 layers, one of them with one pixel more
+    assert (12 - columns.min(), columns.max() - 12) == (far, far)

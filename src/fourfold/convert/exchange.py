@@ -72,8 +72,10 @@ def _onnx(card: Card) -> dict[str, bytes]:
 
 def _safetensors(card: Card) -> dict[str, bytes]:
     network = _upscaler(card)
-    if any(conv.dilation != (1, 1) for conv in network.body):
-        raise ModelError(f"{card.id}: the compact layout has no dilated layers; take --format onnx or ncnn")
+    if any(conv.dilation != (1, 1) or conv.kernel_size != (3, 3) for conv in (network.convs[0], *network.body)):
+        raise ModelError(
+            f"{card.id}: the compact layout has no dilated layers and no large kernels; take --format onnx or ncnn"
+        )
     state = compact(network)
     tile = _tile()
     difference = float(np.abs(run_compact(state, network.scale, tile) - _answer(network, tile)).max())

@@ -1,4 +1,4 @@
-"""Upscaler: a plain stack of 3×3 convolutions and a pixel shuffle.
+"""Upscaler: a plain stack of convolutions and a pixel shuffle.
 
 Sources: sub-pixel convolution from ESPCN (Shi et al., CVPR 2016); layers that begin as the identity from "Identity
 Mappings" (He et al., ECCV 2016), added to the initial kernel and not to the graph, as
@@ -24,27 +24,29 @@ ACTIVATIONS: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType(
 class Upscaler(nn.Module):
     """Four-fold upscaler for RGB in 0..1: ``B×3×H×W`` → ``B×3×4H×4W``, unclamped.
 
-    Every output pixel depends on the input within ``depth + 2`` pixels and, for each dilated layer, ``dilation - 1``
-    more. The network adds detail to the input repeated 4×4, so with a zero last layer it is nearest-neighbour
-    upscaling.
+    Every output pixel depends on the input within ``depth + 1 + head // 2`` pixels and, for each dilated layer,
+    ``dilation - 1`` more. The network adds detail to the input repeated 4×4, so with a zero last layer it is
+    nearest-neighbour upscaling.
 
     Args:
         channels: feature channels; depth: number of channels-to-channels layers.
         activation: ``leaky``, with the slope ``LEAKY_SLOPE``, or ``prelu``, with one for each channel.
         dilation: of every second channels-to-channels layer; with 2 the network sees half as far again at the same
             cost, as noise needs.
+        head: side of the first layer's kernels, odd; wide ones average noise away from the start.
     """
 
     scale = 4
 
-    def __init__(self, channels: int, depth: int, activation: str = "leaky", dilation: int = 1) -> None:
+    def __init__(self, channels: int, depth: int, activation: str = "leaky", dilation: int = 1, head: int = 3) -> None:
         super().__init__()
         self.channels, self.depth = channels, depth
+        sides = [head, *[3] * (depth + 1)]
         dilations = [1, *(dilation if place % 2 else 1 for place in range(depth)), 1]
         widths = [3, *[channels] * (depth + 1), 3 * self.scale**2]
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=far, dilation=far)
-            for (a, b), far in zip(pairwise(widths), dilations, strict=True)
+            nn.Conv2d(a, b, side, padding=side // 2 * far, dilation=far)
+            for (a, b), side, far in zip(pairwise(widths), sides, dilations, strict=True)
         )
         self.acts = nn.ModuleList(ACTIVATIONS[activation](channels) for _ in range(depth + 1))
         self._initialise()

@@ -108,12 +108,27 @@ def unfocused(high: Picture, rng: np.random.Generator) -> Picture:
     return degrade.jpeg(_noisy(small, rng, 0.3, 5), int(rng.integers(60, 97)), rng)
 
 
+def noisy(high: Picture, rng: np.random.Generator) -> Picture:
+    """Noise of 4 to 32 levels, often resized or smoothed since, so that it is blotched, and perhaps stored as JPEG."""
+    small = high
+    if rng.random() < 0.5:
+        small = degrade.gaussian_blur(small, sigma := rng.uniform(0.4, 5.0), sigma)
+    part = 0.25 * (1.0 if rng.random() < 0.5 else math.exp(rng.uniform(math.log(0.6), math.log(1.5))))
+    small = _resized(small, (round(high.shape[0] * part), round(high.shape[1] * part)), rng)
+    small = _noisy(small, rng, 4, 32)
+    if rng.random() < 0.3:
+        small = degrade.gaussian_blur(small, sigma := rng.uniform(0.3, 0.8), sigma)
+    if part != 0.25:
+        small = _resized(small, _quarter(high), rng)
+    return degrade.jpeg(small, int(rng.integers(40, 96)), rng) if rng.random() < 0.35 else small
+
+
 KINDS: Mapping[str, tuple[float, Degradation]] = MappingProxyType({
-    "clean": (0.06, clean), "light": (0.20, degrade.photo), "hard": (0.26, hard), "messenger": (0.12, messenger),
-    "screenshot": (0.08, screenshot), "scan": (0.09, scan), "night": (0.09, night),
-    "oversharpened": (0.05, oversharpened), "unfocused": (0.05, unfocused),
+    "light": (0.10, degrade.photo), "hard": (0.26, hard), "messenger": (0.12, messenger),
+    "screenshot": (0.08, screenshot), "scan": (0.09, scan), "night": (0.09, night), "noisy": (0.18, noisy),
+    "oversharpened": (0.04, oversharpened), "unfocused": (0.04, unfocused),
 })  # fmt: skip
-"""By name: how probable, and what happens."""
+"""By name: how probable, and what happens. Of clean photos the truth is the teacher, see ``mild``."""
 
 
 def degraded(high: Picture, rng: np.random.Generator) -> Picture:

@@ -121,6 +121,7 @@ class UpscalerStage(Stage):
         graphics: probability that a patch is one of the drawn ones, see ``graphics``.
         teacher: of ``teachers.TEACHERS``; taught: probability that a patch shows its answer in place of the photo.
         luma_weight: weight of the error of BT.601 luma beside that of RGB, both as means over pixels.
+        adversary: length of an adversary's gradient beside that of the error, 0 for none; see ``adversary``.
     """
 
     margin: int = 4
@@ -129,6 +130,7 @@ class UpscalerStage(Stage):
     teacher: str = ""
     taught: float = 0.0
     luma_weight: float = 1.0
+    adversary: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class UpscalerRecipe(ImageRecipe):
     """A run of the upscaler.
 
     Attributes:
-        channels, depth, activation, dilation: see ``networks.upscaler.Upscaler``.
+        channels, depth, activation, dilation, head: see ``networks.upscaler.Upscaler``.
         start: id of a published upscaler of this shape to start from; empty for random weights.
         windows: how many windows of the photos the teachers answer.
         windows_degraded: whether the teachers are given them degraded, see ``degradations.degraded``, or only shrunk.
@@ -149,6 +151,7 @@ class UpscalerRecipe(ImageRecipe):
     depth: int = 8
     activation: str = "leaky"
     dilation: int = 1
+    head: int = 3
     start: str = ""
     windows: int = 1_000
     windows_degraded: bool = False

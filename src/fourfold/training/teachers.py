@@ -42,7 +42,8 @@ def answered(teacher: str, pairs: Sequence[Pair], count: int, folder: Path, degr
     if teacher not in TEACHERS:
         raise InvalidInput(f"expected a teacher among {', '.join(TEACHERS)}; got {teacher!r}")
     large = at_least(pairs, SIDE)
-    stated = [teacher, count, SIDE, degraded, [pair.low.shape for pair in large]]
+    kinds = {name: share for name, (share, _) in degradations.KINDS.items()} if degraded else {}
+    stated = [teacher, count, SIDE, kinds, [pair.low.shape for pair in large]]
     return shards.kept(folder, stated, lambda: _answers(TEACHERS[teacher](), windows(large, count, degraded)))
 
 

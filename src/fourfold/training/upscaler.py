@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from fourfold.engines import pytorch, weights
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.upscaler import Upscaler
 from fourfold.training import data, degradations, engine, graphics, losses, shards, teachers
+from fourfold.training.adversary import Adversary
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 DRAWN = 240
@@ -34,7 +35,7 @@ def train(recipe: UpscalerRecipe, photos: Sequence[Path], folder: Path) -> Path:
     return engine.train(recipe, UpscalerObjective(recipe, photos, folder.parent / "shards"), folder)
 
 
-class UpscalerObjective:
+class UpscalerObjective(engine.Objective[UpscalerStage]):
     """The upscaler as what the engine trains."""
 
     def __init__(self, recipe: UpscalerRecipe, photos: Sequence[Path], cache: Path) -> None:
@@ -52,10 +53,12 @@ class UpscalerObjective:
             for name in {stage.teacher for stage in recipe.stages if stage.taught}
         }
         self._mixtures: dict[UpscalerStage, data.Mixture] = {}
+        self._adversaries: dict[UpscalerStage, Adversary] = {}
 
     def network(self) -> Upscaler:
         """A network with random weights, or a published one."""
-        network = Upscaler(self._recipe.channels, self._recipe.depth, self._recipe.activation, self._recipe.dilation)
+        mine = self._recipe
+        network = Upscaler(mine.channels, mine.depth, mine.activation, mine.dilation, mine.head)
         if self._recipe.start:
             card = catalog.card(self._recipe.start)
             assert isinstance(card, Card)
@@ -63,9 +66,10 @@ class UpscalerObjective:
         return network
 
     def hidden(self, network: nn.Module) -> list[nn.Parameter]:
-        """All kernels but the first and the last."""
+        """All kernels but the last, and but the first if it is of the usual size."""
         assert isinstance(network, Upscaler)
-        return [cast("nn.Parameter", conv.weight) for conv in network.body]
+        first = [network.convs[0]] if self._recipe.head > 3 else []
+        return [cast("nn.Parameter", conv.weight) for conv in (*first, *network.body)]
 
     def batch(self, stage: UpscalerStage, rng: np.random.Generator) -> engine.Batch:
         """Patches of photos, graphics and taught windows, as probable as the stage says."""
@@ -83,10 +87,32 @@ class UpscalerObjective:
         return [network(given)]
 
     def loss(self, outputs: Sequence[Tensor], stage: UpscalerStage, wanted: Tensor) -> Tensor:
-        """The error where the network saw no padding."""
-        inner = slice(4 * stage.margin, 4 * (stage.patch - stage.margin))
-        output, target = outputs[0][..., inner, inner], wanted[..., inner, inner]
-        return losses.reconstruction(output, target, stage.luma_weight)
+        """The error where the network saw no padding, and what an adversary finds there."""
+        output, target = _inner(stage, outputs[0], wanted)
+        error = losses.reconstruction(output, target, stage.luma_weight)
+        if not stage.adversary:
+            return error
+        return error + self._adversary(stage, output).term(output, target, error, stage.adversary)
+
+    def learn(self, outputs: Sequence[Tensor], stage: UpscalerStage, wanted: Tensor) -> None:
+        """The adversary learns, if there is one."""
+        if stage.adversary:
+            output, target = _inner(stage, outputs[0], wanted)
+            self._adversary(stage, output).learn(output, target)
+
+    def state(self, stage: UpscalerStage) -> dict[str, Any]:
+        """Of the adversary."""
+        return self._adversaries[stage].state() if stage in self._adversaries else {}
+
+    def restore(self, stage: UpscalerStage, state: dict[str, Any]) -> None:
+        """Take up an adversary."""
+        if state:
+            self._adversary(stage, next(iter(state["critic"].values()))).restore(state)
+
+    def _adversary(self, stage: UpscalerStage, like: Tensor) -> Adversary:
+        if stage not in self._adversaries:
+            self._adversaries[stage] = Adversary(like.device, self._recipe.seed, stage.warmup)
+        return self._adversaries[stage]
 
     def validate(self, network: nn.Module, _stage: UpscalerStage) -> dict[str, float]:
         """Mean PSNR-Y in dB on held-out photos and graphics."""
@@ -94,6 +120,11 @@ class UpscalerObjective:
             "held_out_psnr_y": round(validate(network, self._held), 3),
             "graphics_psnr_y": round(validate(network, self._held_graphics), 3),
         }
+
+
+def _inner(stage: UpscalerStage, *pictures: Tensor) -> list[Tensor]:
+    inner = slice(4 * stage.margin, 4 * (stage.patch - stage.margin))
+    return [picture[..., inner, inner] for picture in pictures]
 
 
 def validate(network: nn.Module, held: Sequence[data.Pair], side: int = 120) -> float:

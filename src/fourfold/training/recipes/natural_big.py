@@ -7,10 +7,18 @@ Claim:    Set14 degraded 24.64 dB (PSNR-Y), Set14 hard 23.63; 47 minutes on one 
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
+TEACHER = "general-x4v3"
+
 recipe = UpscalerRecipe(
-    name="natural-big", channels=48, depth=12, dilation=2, windows=1_200, windows_degraded=True, stages=(
-        UpscalerStage(steps=10_000, batch=8, patch=56, margin=8, degraded="mild", graphics=0.06, teacher="general-x4v3",
+    name="natural-big", channels=48, depth=12, dilation=2, head=7, windows=2_400, windows_degraded=True, stages=(
+        UpscalerStage(steps=10_000, batch=8, patch=56, margin=8, degraded="mild", graphics=0.06, teacher=TEACHER,
                       taught=0.8, muon=0.012),
+        UpscalerStage(steps=10_000, batch=6, patch=72, margin=14, degraded="mild", graphics=0.08, teacher=TEACHER,
+                      taught=0.68, lr=1.5e-3, muon=0.01),
+        UpscalerStage(steps=6_500, batch=6, patch=72, margin=16, degraded="mild", graphics=0.08, teacher=TEACHER,
+                      taught=0.74, lr=1.5e-3, muon=0.01),
+        UpscalerStage(steps=1_000, batch=4, patch=64, margin=14, degraded="mild", graphics=0.06, teacher=TEACHER,
+                      taught=0.75, lr=5e-4, muon=0.003, ema=0.995, adversary=0.5),
     ),
 )  # fmt: skip
 

@@ -6,10 +6,16 @@ Claim:    Set14 degraded 24.64 dB (PSNR-Y), Set14 hard 23.66; 12 minutes on one 
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
+TEACHER = "general-x4v3"
+
 recipe = UpscalerRecipe(
-    name="natural-little", channels=32, depth=8, dilation=2, windows=1_200, windows_degraded=True, stages=(
-        UpscalerStage(steps=9_000, batch=8, patch=48, margin=6, degraded="mild", graphics=0.06, teacher="general-x4v3",
+    name="natural-little", channels=32, depth=8, dilation=2, head=7, windows=2_400, windows_degraded=True, stages=(
+        UpscalerStage(steps=9_000, batch=8, patch=48, margin=6, degraded="mild", graphics=0.06, teacher=TEACHER,
                       taught=0.8, muon=0.015),
+        UpscalerStage(steps=12_000, batch=6, patch=64, margin=12, degraded="mild", graphics=0.08, teacher=TEACHER,
+                      taught=0.74, muon=0.012),
+        UpscalerStage(steps=1_000, batch=4, patch=64, margin=14, degraded="mild", graphics=0.06, teacher=TEACHER,
+                      taught=0.75, lr=5e-4, muon=0.003, ema=0.995, adversary=0.5),
     ),
 )  # fmt: skip
 
