@@ -7,7 +7,6 @@ al., CVPR 2021, section 3.1). It sees luma only, since one that sees colour rewa
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,20 +44,14 @@ class Adversary:
             torch.manual_seed(seed)
             self._critic = Critic().to(device)
         self._optimiser = torch.optim.Adam(self._critic.parameters(), lr, betas=(0.5, 0.99))
-        self._penalty, self._seed, self._warmup, self._step = penalty, seed, warmup, 0
-
-    def _judged(self, *pictures: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Judgements of the same random part, so that no pattern of four pixels has a fixed place in the critic's."""
-        y, x = np.random.default_rng([self._seed, self._step]).integers(4, size=2)
-        height, width = (length - 4 for length in pictures[0].shape[-2:])
-        return [self._critic(picture[..., y : y + height, x : x + width]) for picture in pictures]
+        self._penalty, self._warmup, self._step = penalty, warmup, 0
 
     def term(self, answer: Tensor, wanted: Tensor, loss: Tensor, weight: float) -> Tensor:
         """What to add to ``loss``: its gradient at the answers is ``weight`` times as long as that of the loss."""
         if self._step < self._warmup:
             return answer.new_zeros(())
         self._critic.requires_grad_(False)
-        doubt = _relativistic(*self._judged(answer, wanted))
+        doubt = _relativistic(self._critic(answer), self._critic(wanted))
         lengths = [torch.autograd.grad(part, answer, retain_graph=True)[0].norm() for part in (loss, doubt)]
         return weight * lengths[0] / (lengths[1] + 1e-12) * doubt
 
@@ -66,8 +59,8 @@ class Adversary:
         """One step of the critic; both are ``B×3×H×W``."""
         self._critic.requires_grad_(True)
         wanted = wanted.detach().requires_grad_()
-        judged, other = self._judged(wanted, answer.detach())
-        loss = _relativistic(judged, other)
+        judged = self._critic(wanted)
+        loss = _relativistic(judged, self._critic(answer.detach()))
         if self._step % 8 == 0:
             slope = torch.autograd.grad(judged[0].sum() + judged[1].sum(), wanted, create_graph=True)[0]
             loss = loss + self._penalty * slope.square().mean()

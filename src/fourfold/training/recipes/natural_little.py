@@ -12,7 +12,7 @@ recipe = UpscalerRecipe(
     name="natural-little", channels=32, depth=8, dilation=2, head=7, windows=2_400, windows_degraded=True, stages=(
         UpscalerStage(steps=9_000, batch=8, patch=48, margin=6, degraded="mild", graphics=0.06, teacher=TEACHER,
                       taught=0.8, muon=0.015),
-        UpscalerStage(steps=12_000, batch=6, patch=64, margin=12, degraded="mild", graphics=0.08, teacher=TEACHER,
+        UpscalerStage(steps=6_000, batch=6, patch=64, margin=12, degraded="mild", graphics=0.08, teacher=TEACHER,
                       taught=0.74, muon=0.012),
         UpscalerStage(steps=1_000, batch=4, patch=64, margin=14, degraded="mild", graphics=0.06, teacher=TEACHER,
                       taught=0.75, lr=5e-4, muon=0.003, ema=0.995, adversary=0.5),
