@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chro
 WIDTH, HEIGHT = 300, 200  # 0.06 megapixels
 SEVERAL = 3
 TOO_SMALL = """
-[...document.querySelectorAll('button, a, select, textarea, summary, label.button, input[type=range], input[type=number], fieldset label')]
+[...document.querySelectorAll('button, a, select, textarea, summary, label.button, fieldset label, ' +
+  'input[type=range], input[type=number]')]
   .filter((one) => one.checkVisibility()).map((one) => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
   .filter(([, box]) => box.height < 44 || box.width < 44).map(([text, box]) => `${text} ${box.width}x${box.height}`)
 """
