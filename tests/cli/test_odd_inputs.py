@@ -173,3 +173,21 @@ def test_a_form_asks_for_a_page() -> None:
     assert options == {"pages": 2}
     with pytest.raises(UsageError, match="pages is a whole number between 1 and 65535; got 'all'"):
         forms.Form({"pages": "all"}, (), None).options("upscale")
+
+
+# --- damaged files -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["upscale", "deblur"])
+def test_a_file_that_ends_early_is_restored_when_asked_and_said(
+    photo: Path, task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo.write_bytes(photo.read_bytes()[:-100])
+    words = [task, "photo.png", "-o", "out/", "-j", "1"]
+    assert main(words) == 3
+    said = capsys.readouterr().err
+    assert "photo.png: expected a whole PNG file, but about" in said
+    assert "--damaged accept" in said
+    assert main([*words, "--damaged", "accept", "--json"]) == 0
+    (figures,) = json.loads(capsys.readouterr().out)["files"]
+    assert any("The file is damaged" in note for note in figures["warnings"])

@@ -89,6 +89,14 @@ def test_the_order_of_the_axes_changes_nothing_without_rounding(size, target):
 
 @given(st.tuples(sides, sides), st.tuples(sides, sides))
 @settings(max_examples=50, deadline=None)
+def test_channels_do_not_touch_each_other(size, target):
+    image = np.random.default_rng(1).random((*size, 3))
+    alone = np.stack([bicubic(image[..., channel], target) for channel in range(3)], axis=2)
+    np.testing.assert_allclose(bicubic(image, target), alone, atol=1e-12)
+
+
+@given(st.tuples(sides, sides), st.tuples(sides, sides))
+@settings(max_examples=50, deadline=None)
 def test_a_constant_picture_stays_constant(size, target):
     assert (bicubic(np.full(size, 77, np.uint8), target) == 77).all()
 

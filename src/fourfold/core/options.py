@@ -80,7 +80,8 @@ class RestoreOptions(Options):
         Param("Date of the result's file: keep that of the input's file, or now, as other tools do."),
     ] = "now"
     damaged: Annotated[
-        Literal["refuse", "accept"], Param("What to do with a photo of which more than half is damaged.")
+        Literal["refuse", "accept"],
+        Param("What to do with a damaged photo; of JPEG and HEIC one of which more than half is damaged."),
     ] = "refuse"
 
     pages: Annotated[

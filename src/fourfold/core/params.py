@@ -7,6 +7,7 @@ The command line, the HTTP schema and the page's form are all made from ``parame
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -157,6 +158,9 @@ def parameters(owner: Callable[..., object]) -> dict[str, Parameter]:
     return found
 
 
+_known = cache(parameters)  # options are checked for every photo
+
+
 def _defaults(owner: Callable[..., object]) -> Iterator[tuple[str, object]]:
     """Names and defaults, ``MISSING`` where there is none."""
     if isinstance(owner, type) and is_dataclass(owner):
@@ -174,7 +178,7 @@ def checked(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: a name is unknown (with a near miss) or a value is outside its range.
     """
-    known = parameters(owner)
+    known = _known(owner)
     for name, value in values.items():
         if name not in known:
             raise UsageError(f"unknown option {name!r}; expected one of {', '.join(known)}.{near(name, list(known))}")

@@ -18,7 +18,7 @@ from fourfold.imaging.resize import Resizer, shares
 PHONE = 1080
 """Pixels across the screen of a phone held upright: the usual number; dearer ones have 1170 to 1440."""
 
-_ROWS = 256
+_ROWS = 128  # at a time, so that the working copies of a wide picture stay in the processor's cache
 _ROUNDING = 1 / 12  # variance of rounding to whole levels
 _FULL = 255 / 219  # luma goes from 16 to 235 only
 _CENTRED = -110  # black such that the middle of the range is 0: sums of squares then keep more digits
@@ -118,6 +118,7 @@ class FidelityMeter:
         self._compared = 0
         self._plain = luma(low, _CENTRED)
         self._shrunk = np.empty_like(self._plain)
+        self._plane = np.empty((_ROWS, size[1]), np.float32)  # used again for every few rows
         self._phone: _Phone | None = _Phone(self._plain, size) if size[1] > PHONE else None
 
     def push(self, band: NDArray[Any]) -> None:
@@ -133,17 +134,20 @@ class FidelityMeter:
                 self._take(band[top : top + _ROWS])
 
     def _take(self, rows: NDArray[Any]) -> None:
-        plane = luma(rows, _CENTRED)
+        plane = luma(rows, _CENTRED, self._plane[: len(rows)])
         self._energy += _sum_of_squares(plane)
         if self._phone is not None:
             self._phone.push(plane)
         shrunk = self._shrink.push(rows)
-        shrunk *= np.float32(1 / peak(rows))
+        if len(shrunk):
+            shrunk *= np.float32(1 / peak(rows))
+            self._compare(shrunk)
+
+    def _compare(self, shrunk: NDArray[np.float32]) -> None:
+        """Take rows of the output shrunk to the input's size, in 0..1."""
         new = slice(self._compared, self._compared + len(shrunk))
         self._compared = new.stop
-        if len(shrunk) == 0:
-            return
-        self._shrunk[new] = luma(shrunk, _CENTRED)
+        luma(shrunk, _CENTRED, self._shrunk[new])
         shrunk -= unit(self._low[new])
         self._worst = max(self._worst, float(shrunk.max()), float(-shrunk.min()))
         self._squares += _sum_of_squares(shrunk)
@@ -185,7 +189,7 @@ class FidelityMeter:
 def _sum_of_squares(values: NDArray[np.float32]) -> float:
     """Added up row by row, so that single precision keeps its digits over many values."""
     rows = values.reshape(len(values), math.prod(values.shape[1:]))
-    return float(np.einsum("ij,ij->i", rows, rows).sum(dtype=np.float64))
+    return float(np.vecdot(rows, rows).sum(dtype=np.float64))
 
 
 class _Phone:

@@ -12,16 +12,18 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from fourfold.core.errors import InvalidInput
 from fourfold.imaging.blas import one_thread
 from fourfold.imaging.metrics import unit
 
-_READ = 64  # rows of a whole picture that are resized at a time
-_ROWS, _MORE = 4, 16  # made by one small product, in BLAS: fewest zeros where rows are shrunk, else fewer products
+_READ = 64  # rows that are taken at a time, so that they stay in the processor's cache
+_LINES = 256  # rows of a shrinking picture whose columns are made at a time, since each call takes its time …
+_WORKING = 1 << 20  # … and values of a growing one
+_FEW, _MORE = 4, 16  # outputs made by one product: few where samples are shrunk, so that few of its weights are zero
 _LONGEST = 16  # outputs after which weights have to repeat for one product to serve them all
-_WORKING = 1 << 20  # values made of a band at a time where it grows, so that they stay in the processor's cache
 _REACH = 16  # samples beyond which the inverse of an enlargement shrunk again has faded to 1e-8 …
 _REACH_NEAR_ONE = 64  # … and for scales below 1.05, where it fades more slowly
 
@@ -82,9 +84,10 @@ class Resizer:
         high, wide = target[0] / size[0], target[1] / size[1]
         # Without rounding the order changes nothing but the time: columns are enlarged while there are few rows.
         self._columns_first = wide < high or (not rounding and wide == high > 1)
-        self._held: NDArray[Any] | None = None
-        self._first = 0  # row number of the first held row
-        self._block = 0  # number of the block of output rows that comes next
+        self._held: NDArray[Any] | None = None  # rows in memory that is used again …
+        self._kept = 0  # … of which so many are still needed …
+        self._first = 0  # … beginning with this one
+        self._left: tuple[_Products, ...] | None = None  # what has yet to be made of rows
 
     def push(self, band: NDArray[Any]) -> NDArray[Any]:
         """Take the next rows (``rows×W`` or ``rows×W×C``) and return the output rows that are now certain."""
@@ -93,7 +96,7 @@ class Resizer:
         integers = self._rounding and np.issubdtype(band.dtype, np.integer)
         top = np.iinfo(band.dtype).max if integers else None
         growth = max(1, self._target[0] / self._size[0]) * max(1, self._target[1] / self._size[1])
-        step = max(1, int(_WORKING / growth) // math.prod(band.shape[1:])) if growth > 1 else max(1, len(band))
+        step = max(1, int(_WORKING / growth) // math.prod(band.shape[1:])) if growth > 1 else _LINES
         with one_thread():
             parts = [self._push(band[row : row + step], top) for row in range(0, max(1, len(band)), step)]
         out = [part.astype(band.dtype) for part in parts] if integers else parts
@@ -106,40 +109,55 @@ class Resizer:
         return self._columns(self._rows(band, top), top)
 
     def _rows(self, band: NDArray[Any], top: int | None) -> NDArray[Any]:
-        held = band if self._held is None else np.concatenate([self._held, band])
-        received = self._first + len(held)
-        weights, starts = _blocks(self._axes[0], _ROWS if self._target[0] < self._size[0] else _MORE, _real(held))
-        first = last = self._block
-        while last < len(starts) and starts[last] + weights[last].shape[1] <= received:
-            last += 1
-        out = np.empty((sum(map(len, weights[first:last])), *held.shape[1:]), _real(held))
-        row = 0
-        for matrix, start in zip(weights[first:last], starts[first:last], strict=True):
-            samples = held[start - self._first : start - self._first + matrix.shape[1]].astype(out.dtype, copy=False)
-            np.matmul(matrix, _flat(samples), out=_flat(out[row : row + len(matrix)]))
-            row += len(matrix)
-        self._block = last
-        if last < len(starts):
-            held = held[max(0, min(starts[last:]) - self._first) :]
-            self._first = received - len(held)
-        self._held = held
-        return _rounded(out, top)
+        parts = [self._few_rows(band[row : row + _READ]) for row in range(0, max(1, len(band)), _READ)]
+        return _rounded(parts[0] if len(parts) == 1 else np.concatenate(parts), top)
+
+    def _few_rows(self, band: NDArray[Any]) -> NDArray[Any]:
+        held = self._hold(band)
+        if self._left is None:
+            block = _FEW if self._target[0] < self._size[0] else _MORE
+            self._left = _blocks(self._axes[0], block, held.dtype, 1)
+        ready, self._left = _received(self._left, self._first + len(held))
+        out = np.empty((sum(one.made for one in ready), *band.shape[1:]), held.dtype)
+        lines, row = _flat(out), 0
+        for one in ready:
+            into = lines[row : row + one.made].reshape(one.count, len(one.matrix), lines.shape[1])
+            np.matmul(one.matrix, one.windows(held, self._first), out=into)
+            row += one.made
+        self._keep(held)
+        return out
+
+    def _hold(self, band: NDArray[Any]) -> NDArray[Any]:
+        """The rows that are still needed, and the new ones, as lines of real numbers."""
+        lines, count = _flat(band), self._kept + len(band)
+        if self._held is None or len(self._held) < count:
+            more = np.empty((count, lines.shape[1]), _real(band))
+            if self._held is not None:
+                more[: self._kept] = self._held[: self._kept]
+            self._held = more
+        self._held[self._kept : count] = lines
+        return self._held[:count]
+
+    def _keep(self, held: NDArray[Any]) -> None:
+        """Move the rows that will be needed again to the front."""
+        if self._left and self._held is not None:
+            unneeded = max(0, min(one.start for one in self._left) - self._first)
+            self._first += unneeded
+            self._kept = len(held) - unneeded
+            self._held[: self._kept] = held[unneeded:]
 
     def _columns(self, rows: NDArray[Any], top: int | None) -> NDArray[Any]:
-        width, real = self._target[1], _real(rows)
+        width, real, channels = self._target[1], _real(rows), math.prod(rows.shape[2:])
         if rows.shape[1] == width and self._axes[1].through is None:
             return rows
-        channels = rows[:, None] if rows.ndim == 2 else rows.transpose(0, 2, 1)
-        lines = np.ascontiguousarray(channels, real).reshape(len(rows) * channels.shape[1], rows.shape[1])
-        out = np.empty((len(lines), width), real)
-        weights, starts = _blocks(self._axes[1], _MORE if 4 * width >= rows.shape[1] else _MORE // 2, real)
-        column = 0
-        for matrix, start in zip(weights, starts, strict=True):
-            samples = lines[:, start : start + matrix.shape[1]]
-            np.matmul(samples, matrix.T, out=out[:, column : column + len(matrix)])
-            column += len(matrix)
-        made = _rounded(out, top).reshape(*channels.shape[:2], width)
-        return made[:, 0] if rows.ndim == 2 else np.ascontiguousarray(made.transpose(0, 2, 1))
+        lines = np.ascontiguousarray(_flat(rows), real)
+        out, column = np.empty((len(lines), width * channels), real), 0
+        block = _FEW if channels > 1 or 4 * width < rows.shape[1] else _MORE
+        for one in _blocks(self._axes[1], block, real, channels):
+            into = out[:, column : column + one.made].reshape(len(lines), one.count, len(one.matrix))
+            np.matmul(one.windows(lines.T, 0).swapaxes(1, 2), one.matrix.T, out=into.swapaxes(0, 1))
+            column += one.made
+        return _rounded(out, top).reshape(len(rows), width, *rows.shape[2:])
 
 
 def shares(length: int, target: int) -> NDArray[np.float64]:
@@ -213,39 +231,81 @@ class _Axis:
         return rows / rows.sum(axis=1, keepdims=True), start
 
 
+@dataclass(frozen=True, eq=False)
+class _Products:
+    """Products of one matrix with windows of samples at equal distances.
+
+    Attributes:
+        matrix: outputs × samples; start: the first window's first sample; step: samples from one window to the next.
+        count: number of windows.
+    """
+
+    matrix: NDArray[Any]
+    start: int
+    step: int = 1
+    count: int = 1
+
+    @property
+    def made(self) -> int:
+        """Number of outputs."""
+        return self.count * len(self.matrix)
+
+    def windows(self, samples: NDArray[Any], first: int) -> NDArray[Any]:
+        """``count × samples × values`` of ``samples × values`` that begin with sample ``first``; their memory."""
+        begin = self.start - first
+        one = samples[begin : begin + self.matrix.shape[1]]
+        if self.count == 1:
+            return one[None]
+        return as_strided(one, (self.count, *one.shape), (self.step * one.strides[0], *one.strides))
+
+
+def _received(parts: tuple[_Products, ...], samples: int) -> tuple[tuple[_Products, ...], tuple[_Products, ...]]:
+    """The products that can be made of the first samples, and those that are left."""
+    for number, one in enumerate(parts):
+        count = (samples - one.start - one.matrix.shape[1]) // one.step + 1
+        if count <= 0:
+            return parts[:number], parts[number:]
+        if count < one.count:
+            rest = replace(one, start=one.start + count * one.step, count=one.count - count)
+            return (*parts[:number], replace(one, count=count)), (rest, *parts[number + 1 :])
+    return parts, ()
+
+
 @lru_cache(maxsize=64)
-def _blocks(
-    axis: _Axis, block: int, real: np.dtype[np.floating[Any]]
-) -> tuple[tuple[NDArray[Any], ...], tuple[int, ...]]:
-    """One axis as small matrices of ``real``, of about ``block`` outputs, and the first sample that each one reads.
+def _blocks(axis: _Axis, block: int, real: np.dtype[np.floating[Any]], channels: int) -> tuple[_Products, ...]:
+    """One axis as products with small matrices of ``real``, of about ``block`` outputs.
 
     Away from the borders weights repeat after as many outputs as the sizes share no further factor of: with twice the
     outputs from as many samples, after two. Blocks are multiples of that, unless it is long, so that one matrix does.
+    With several channels, samples and outputs are single values, channels of one pixel beside each other.
     """
     least = axis.target // math.gcd(axis.length, axis.target, axis.through or 0)
     repeats = least <= _LONGEST
     block = -(-block // least) * least if repeats else block
-    found: list[tuple[NDArray[Any], int]] = []
+    found: list[_Products] = []
     alike = False
     for first in range(0, axis.target, block):
         last = min(first + block, axis.target)
         before, alike = alike, repeats and last - first == block and axis.inside(first, last)
         if before and alike:
-            found.append((found[-1][0], found[-1][1] + block * axis.length // axis.target))
+            found[-1] = replace(
+                found[-1], step=block * axis.length // axis.target * channels, count=found[-1].count + 1
+            )
         else:
             matrix, start = axis.rows(first, last)
-            found.append((matrix.astype(real), start))
-    matrices, starts = zip(*found, strict=True)
-    return matrices, starts
+            found.append(_Products(np.kron(matrix, np.eye(channels)).astype(real), start * channels))
+    return tuple(found)
 
 
 def _dense(length: int, target: int, first: int, last: int) -> tuple[NDArray[np.float64], int]:
     """Outputs ``first`` to ``last - 1`` of a resize of one axis, as a matrix, and the first sample that it reads."""
     taps = _taps(length, target)
     weights, indices = taps[0][first:last], taps[1][first:last]
-    start, stop = int(indices.min()), int(indices.max()) + 1
+    counts = np.abs(weights) > 1e-14  # what is less arose by rounding where the kernel ends
+    used = indices[counts]
+    start, stop = int(used.min()), int(used.max()) + 1
     matrix = np.zeros((last - first, stop - start))
-    np.add.at(matrix, (np.arange(last - first)[:, None], indices - start), weights)
+    np.add.at(matrix, (counts.nonzero()[0], used - start), weights[counts])
     return matrix, start
 
 

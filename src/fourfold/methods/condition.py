@@ -5,6 +5,7 @@ measured, because its classes are for strong damage ("heavily compressed") and s
 It only names motion blur; ``imaging.blur`` estimates extent and direction, and whether undoing it is worth while.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from fourfold.catalog.card import Style
 from fourfold.core.image import Image
-from fourfold.imaging.metrics import luma
+from fourfold.imaging.metrics import luma, quantiles
 from fourfold.imaging.traces import traces, windows
 
 Kind = Literal["sharp", "motion-blurred", "noisy", "compressed", "enlarged"]
@@ -104,7 +105,8 @@ def condition(image: Image, recognise: Recognise) -> Condition:
     seen = windows(image.pixels, hidden=hidden)
     if drawing or min(image.size) < _SMALLEST:
         seen = seen[:0]
-    seen = seen[np.ptp(seen, axis=(1, 2)).max(axis=1) > 0]
+    lines = seen.reshape(len(seen), math.prod(seen.shape[1:]))
+    seen = seen[(lines[:, 3:] != lines[:, :-3]).any(axis=1)]  # of more than one colour
     probabilities = recognise(traces(seen)) if len(seen) else np.full(len(KINDS), 1 / len(KINDS), np.float32)
     kind = int(probabilities.argmax())
     both = max(blocks(plane), blocks(plane.T))
@@ -116,14 +118,30 @@ def drawn(image: Image) -> bool:
 
     Few are at most 32, or 256 if it is not grey and at least every second pixel has the colour of its neighbour.
     """
-    rows = max(1, image.pixels.size // (3 * _SAMPLE))
-    levels = np.rint(image.pixels[::rows] * 255).astype(np.int32)
-    codes = levels @ (256 ** np.arange(levels.shape[2])).astype(np.int32)
-    colours = len(np.unique(codes))
+    looked_at = image.pixels[:: max(1, image.pixels.size // (3 * _SAMPLE))]
+    if _different(_codes(_levels(looked_at[:: max(1, len(looked_at) // 8)]))) > _MANY:
+        return False  # a few rows tell most photos
+    levels = _levels(looked_at)
+    codes = _codes(levels)
+    colours = _different(codes)
     if colours < 2 or colours > _MANY:
         return False
     alike = codes.shape[1] > 1 and float((codes[:, 1:] == codes[:, :-1]).mean()) >= 0.5
     return colours <= _FEW or (alike and levels.shape[2] == 3 and bool((np.ptp(levels, axis=2) > 0).any()))
+
+
+def _levels(pixels: NDArray[np.float32]) -> NDArray[np.int32]:
+    return np.rint(pixels * 255).astype(np.int32)
+
+
+def _codes(levels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """A number for each pixel's colour, ``H×W``."""
+    return levels @ (256 ** np.arange(levels.shape[2])).astype(np.int32)
+
+
+def _different(codes: NDArray[np.int32]) -> int:
+    ordered = np.sort(codes, axis=None)
+    return 1 + int((ordered[1:] != ordered[:-1]).sum())
 
 
 def dominant(kinds: NDArray[np.int64]) -> int | None:
@@ -147,7 +165,7 @@ def noise(plane: NDArray[np.float32], side: int = 16) -> float:
     means = means[~np.isnan(means)]
     if not means.size:
         return 0.0
-    return float(np.percentile(means, 10) * np.sqrt(np.pi / 2) / 6)
+    return float(quantiles(means[None], (0.1,))[0, 0] * np.sqrt(np.pi / 2) / 6)
 
 
 def blocks(plane: NDArray[np.float32]) -> float:

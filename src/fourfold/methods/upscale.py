@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Upscaling:
         """Tiles that came out damaged and were computed again."""
         return sum(runner.reruns for runner in self.runners) - self._before
 
-    @property
+    @cached_property
     def fidelity(self) -> Fidelity:
         """What the result kept and added, once every band is finished."""
         return self._meter.result()

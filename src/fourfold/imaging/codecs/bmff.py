@@ -76,6 +76,18 @@ def coded(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         yield data, sum(size for _, size in extents)
 
 
+def length(stream: BinaryIO) -> int:
+    """How many bytes a file must have to hold the data of all its items.
+
+    Raises:
+        ValueError: boxes overlap.
+    """
+    places = _places(dict(_boxes(_meta(stream)[4:])).get(b"iloc", bytes(8)))
+    return max(
+        (start + size for within, extents in places.values() for start, size in extents if not within), default=0
+    )
+
+
 def _links(iref: bytes) -> dict[int, list[int]]:
     """The items that others are made from, by the numbers of those."""
     wide = 4 if iref[:1] == b"\1" else 2

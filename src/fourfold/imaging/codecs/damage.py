@@ -31,7 +31,11 @@ _UNREADABLE = {0xC3: "lossless", 0xC5: "hierarchical", 0xC6: "hierarchical", 0xC
 _UNREADABLE |= {0xCB: "lossless", 0xCD: "hierarchical", 0xCE: "hierarchical", 0xCF: "hierarchical"}
 _NO_HEVC = re.compile(rb"\0\0[\0-\2]")
 _PADDING = 16
-_MOST = 0.5
+NOTED = "The file is damaged"
+"""How every note about damaged pixels begins."""
+
+MOST = 0.5
+"""The fraction of damaged pixels up to which a JPEG or HEIC is taken without being asked to."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +45,39 @@ class Damage:
     Attributes:
         fraction: of the pixels that are missing or wrong, 0 to 1; None if that is unknown.
         what: is wrong, in words that fit into a sentence.
-        sound: the file up to where that begins, with an end mark.
+        sound: a JPEG up to where that begins, with an end mark.
     """
 
     fraction: float | None
     what: str
-    sound: bytes
+    sound: bytes = b""
 
 
-def judged(damage: Damage, name: str, *, accept: bool) -> str:
+def judged(damage: Damage, name: str, *, accept: bool, most: float = MOST) -> str:
     """A note about the damage of a file of a format.
 
+    Args:
+        damage: what is wrong; name: of the format.
+        accept: whether to take the picture whatever is damaged.
+        most: the fraction of damaged pixels up to which it is taken anyway.
+
     Raises:
-        PictureError: more than half of the pixels are damaged, and that is not to be accepted.
+        PictureError: more of it is damaged, or with ``most`` 0 nobody knows how much, and that is not to be accepted.
     """
     if damage.fraction == 0:
-        return f"The file is damaged ({damage.what}), but none of its pixels are."
+        return f"{NOTED} ({damage.what}), but none of its pixels are."
     if damage.fraction is None:
-        return f"The file is damaged ({damage.what}); how many of its pixels are cannot be known. Look at the result."
-    part = f"about {max(1, round(100 * damage.fraction))} % of its pixels are missing or wrong"
-    if damage.fraction > _MOST and not accept:
+        part = "how many of its pixels are wrong cannot be known"
+    else:
+        part = f"about {max(1, round(100 * damage.fraction))} % of its pixels are missing or wrong"
+    if not accept and (most == 0 if damage.fraction is None else damage.fraction > most):
         raise PictureError(
             f"expected a whole {name} file, but {part} ({damage.what}). Copy it again from where it comes from, or "
             "take it as it is with --damaged accept"
         )
-    return f"The file is damaged ({damage.what}): {part}."
+    if damage.fraction is None:
+        return f"{NOTED} ({damage.what}); {part}. Look at the result."
+    return f"{NOTED} ({damage.what}): {part}."
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,7 @@ def find_in_heif(stream: BinaryIO, properties: list[tuple[bytes, bytes]]) -> Dam
     wide = (kinds[b"hvcC"][21:22] or b"\3")[0] % 4 + 1
     parts = [_lost(data, size, wide) for data, size in bmff.coded(stream)]
     share = sum(parts) / max(len(parts), 1)
-    return Damage(share, "parts of it are missing", b"") if share else None
+    return Damage(share, "parts of it are missing") if share else None
 
 
 def _lost(data: bytes, whole: int, wide: int) -> float:

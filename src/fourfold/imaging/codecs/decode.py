@@ -9,7 +9,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,10 +25,19 @@ from PIL import (
 from PIL import Image as Pillow
 
 from fourfold.core.contract import Levels
-from fourfold.core.errors import MissingExtra, PictureError
-from fourfold.core.image import Text
+from fourfold.core.errors import Damaged, PictureError
 from fourfold.imaging import color
-from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, png, tiff, tiff_pages
+from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, salvage
+from fourfold.imaging.codecs.opened import (
+    RARE,
+    SEVERAL,
+    Decoded,
+    Opened,
+    page_number,
+    turned_pair,
+    upright,
+)
+from fourfold.imaging.codecs.raw import open_raw
 from fourfold.imaging.metadata import aspect_of, block_of, dpi_of, orientation
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
@@ -40,71 +49,16 @@ _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
 _LOSSY_TIFF = (6, 7, 34712, 50001)
-_FRAMES = "The file holds more than one picture; the first was taken."
-_RARE = (
-    "expected a {} file of a usual kind, got a rare one, which is not read here. Convert it to PNG or TIFF, for "
-    "example with ImageMagick or the program it comes from"
-)
 _WARNINGS = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A picture as its file has it, but upright.
-
-    Attributes:
-        levels: ``H×W×C``, C = 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha.
-        profile: ICC profile as found, empty if it could not be unpacked, None if there is none.
-        code: code points of the colour space, where the file gives those instead of a profile.
-        exif, xmp: as found; empty if none.
-        dpi: as found.
-        notes: sentences about what had to be changed.
-        iptc: an IPTC-IIM stream as found; empty if none.
-        texts: text chunks and comments.
-        aspect: pixels on the same length across and down, as found.
-    """
-
-    levels: Levels
-    profile: bytes | None = None
-    code: color.CodePoints | None = None
-    exif: bytes = b""
-    xmp: bytes = b""
-    dpi: tuple[float, float] | None = None
-    notes: tuple[str, ...] = ()
-    iptc: bytes = b""
-    texts: tuple[Text, ...] = ()
-    aspect: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A file whose header has been read.
-
-    Attributes:
-        height, width: of the upright picture.
-        channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha.
-        depth: 8 or 16, what ``decode`` will give.
-        lossy: whether its compression loses detail.
-        decode: reads the pixels; the stream must still be open.
-        pages: how many pictures the file holds.
-    """
-
-    height: int
-    width: int
-    channels: int
-    depth: int
-    lossy: bool
-    decode: Callable[[], Decoded]
-    pages: int = 1
 
 
 def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged: bool = False) -> Opened:
     """Read the header of a seekable stream in the format of that name.
 
     Args:
-        stream: at any place; name: as ``FORMATS`` has it.
+        stream: at any place; name: as ``sniff`` gives it.
         page: which of several pictures, from 1; None takes the first and notes that there are more.
-        damaged: whether to take a picture most of whose pixels are missing or wrong.
+        damaged: whether to take a picture many of whose pixels are missing or wrong.
 
     Raises:
         PictureError: a kind of this format that cannot be read faithfully, or no such page; the message lacks the
@@ -113,56 +67,56 @@ def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged
         Exception: the file is damaged. Decoders raise whatever they like.
     """
     if name == "PNG":
-        _number(page, 1)
-        return _png(stream)
+        page_number(page, 1)
+        return _png(stream, damaged)
     if name == "TIFF":
-        return _tiff(stream, page)
+        return _tiff(stream, page, damaged)
     if name == "HEIF":
-        return _heif(stream, page, damaged)
+        from fourfold.imaging.codecs.heif import open_heif
+
+        return open_heif(stream, page, damaged=damaged)
+    if name == "RAW":
+        page_number(page, 1)
+        return open_raw(stream)
     return _pillow(stream, name, page, damaged)
 
 
-def _number(page: int | None, pages: int) -> int:
-    """The page to take, from 0; raises ``PictureError`` if there is none of that number."""
-    if page is not None and not 1 <= page <= pages:
-        raise PictureError(f"expected a page from 1 to {pages}, got {page}. Ask for one that the file has")
-    return 0 if page is None else page - 1
+def _png(stream: BinaryIO, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import png  # loading what a JPEG does without takes longer than decoding it
 
-
-def upright(levels: Levels, turned: int) -> Levels:
-    """Undo an EXIF orientation, 1 to 8; the result is contiguous."""
-    if turned >= 5:
-        levels = levels.swapaxes(0, 1)
-    rows = slice(None, None, -1) if turned in (3, 4, 7, 8) else slice(None)
-    columns = slice(None, None, -1) if turned in (2, 3, 6, 7) else slice(None)
-    flipped: Levels = levels[rows, columns]
-    return flipped if flipped.flags.c_contiguous else flipped.copy()
-
-
-def _turned(pair: tuple[float, float] | None, turned: int) -> tuple[float, float] | None:
-    """Values across and down, of a picture that an EXIF orientation turns upright."""
-    return pair[::-1] if pair and turned >= 5 else pair
-
-
-def _png(stream: BinaryIO) -> Opened:
     start = png.read_start(stream)
     turned = orientation(start.exif, start.xmp)
     size = (start.height, start.width) if turned < 5 else (start.width, start.height)
 
     def decode() -> Decoded:
-        levels = upright(png.read_pixels(stream, start), turned)
+        flaws: tuple[str, ...] = ()
+        try:
+            levels = png.read_pixels(stream, start)
+        except salvage.FAILURES as error:
+            levels, found = salvage.read_png(stream, start, error)
+            flaws = (damage.judged(found, "PNG", accept=damaged, most=0),)
+        levels = upright(levels, turned)
         profile, code = png.profile_of(start.chunks, grey=start.channels < 3)
-        notes = (*((_FRAMES,) if b"acTL" in start.chunks else ()), *start.not_carried)
-        dpi, aspect = (_turned(pair(start.chunks), turned) for pair in (png.dpi_of, png.aspect_of))
+        notes = (*((SEVERAL,) if b"acTL" in start.chunks else ()), *flaws, *start.not_carried)
+        dpi, aspect = (turned_pair(pair(start.chunks), turned) for pair in (png.dpi_of, png.aspect_of))
         return Decoded(levels, profile, code, start.exif, start.xmp, dpi, notes, start.iptc, start.texts, aspect)
 
     return Opened(*size, start.channels, 16 if start.bits == 16 else 8, False, decode)
 
 
-def _tiff(stream: BinaryIO, page: int | None) -> Opened:
+def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import tiff, tiff_pages
+
     reader = ifd.Reader(stream)
     pages = tiff_pages.pages(reader)
-    chosen = pages[_number(page, len(pages))]
+    number = page_number(page, max(len(pages), 1))
+    if not pages:
+        return open_raw(stream, reader.directory())
+    several = page is None and len(pages) > 1
+    return replace(_tiff_page(stream, reader, pages[number], several, damaged), pages=len(pages))
+
+
+def _tiff_page(stream: BinaryIO, reader: ifd.Reader, chosen: ifd.Directory, several: bool, damaged: bool) -> Opened:
     layout = tiff.layout_of(reader, chosen)
     profile = chosen.entries[tiff.PROFILE].data if tiff.PROFILE in chosen.entries else None
     xmp = chosen.entries[tiff.XMP].data if tiff.XMP in chosen.entries else b""
@@ -170,14 +124,19 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
     turned = turned if 1 <= turned <= 8 else orientation(b"", xmp)
     size = (layout.height, layout.width) if turned < 5 else (layout.width, layout.height)
     fields, beside = extras.of_page(chosen)
-    notes = [*([_FRAMES] if page is None and len(pages) > 1 else []), *beside]
+    notes = [*([SEVERAL] if several else []), *beside]
 
     def decoded(profile: bytes | None, levels: Levels, more: tuple[str, ...]) -> Decoded:
-        dpi, aspect = (_turned(pair(chosen), turned) for pair in (dpi_of, aspect_of))
+        dpi, aspect = (turned_pair(pair(chosen), turned) for pair in (dpi_of, aspect_of))
         return Decoded(levels, profile, None, block_of(chosen), xmp, dpi, (*notes, *more), fields, (), aspect)
 
     def plain() -> Decoded:
-        levels, more = tiff.to_levels(tiff.read_samples(stream, layout), layout)
+        samples, missing = tiff.read_samples(stream, layout)
+        if missing == 1:
+            raise Damaged("none of its pixels can be read")
+        if missing:
+            notes.append(damage.judged(damage.Damage(missing, "it ends early"), "TIFF", accept=damaged, most=0))
+        levels, more = tiff.to_levels(samples, layout)
         kept = profile
         if layout.photometric == 5:
             kept, levels, also = _inks(levels, profile)
@@ -185,7 +144,7 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
         return decoded(kept, upright(levels, turned), more)
 
     if layout.plain:
-        return Opened(*size, layout.channels, layout.depth, False, plain, len(pages))
+        return Opened(*size, layout.channels, layout.depth, False, plain)
     tiff_pages.check_kind(chosen, layout)
     picture = _tiff_picture(stream, reader, chosen)
     lossy = layout.compression in _LOSSY_TIFF
@@ -198,7 +157,7 @@ def _tiff(stream: BinaryIO, page: int | None) -> Opened:
                 raise
             raise PictureError(tiff_pages.packed_otherwise(layout.compression)) from error
 
-    return Opened(picture.height, picture.width, _channels(picture), 8, lossy, through_pillow, len(pages))
+    return Opened(picture.height, picture.width, _channels(picture), 8, lossy, through_pillow)
 
 
 def _tiff_picture(stream: BinaryIO, reader: ifd.Reader, page: ifd.Directory) -> ImageFile.ImageFile:
@@ -212,6 +171,8 @@ def _tiff_picture(stream: BinaryIO, reader: ifd.Reader, page: ifd.Directory) -> 
     try:
         return _opened(stream, "TIFF")
     except (SyntaxError, KeyError) as error:  # the directory itself is sound by now
+        from fourfold.imaging.codecs import tiff_pages
+
         raise PictureError(tiff_pages.RARE) from error
 
 
@@ -222,54 +183,15 @@ def _inks(levels: Levels, profile: bytes | None) -> tuple[bytes | None, Levels, 
     return kept, np.concatenate([colours, levels[..., 4:]], axis=2), notes
 
 
-def _heif(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
-    try:
-        import pi_heif
-    except ImportError:
-        raise MissingExtra("reading HEIC pictures", "heif") from None
-    properties = bmff.properties(stream)
-    extras.check_codec(stream)
-    beside = extras.of_boxes(stream, properties)
-    stream.seek(0)
-    try:
-        file = pi_heif.open_heif(stream, convert_hdr_to_8bit=False)
-    except (RuntimeError, ValueError) as error:
-        if "unsupported" not in str(error).lower():
-            raise
-        raise PictureError(_RARE.format("HEIF")) from error
-    number = file.primary_index if page is None else _number(page, len(file))
-    picture = file[number]
-    info = picture.info
-    bits = int(info.get("bit_depth", 8))
-    bands = picture.mode.split(";")[0]
-    channels = {"L": 1, "I": 1, "LA": 2, "La": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}[bands]
-
-    def decode() -> Decoded:
-        levels: Levels = np.asarray(picture).reshape(picture.size[1], picture.size[0], channels)
-        found = damage.find_in_heif(stream, properties) if number == file.primary_index else None
-        flaws = [damage.judged(found, "HEIF", accept=damaged)] if found else []
-        if levels.dtype == np.uint16:
-            top = 2**bits - 1
-            levels = ((levels >> (16 - bits)).astype(np.uint32) * 65535 // top).astype(np.uint16)
-        if bands.endswith("a"):
-            levels = color.straight(levels)
-        nclx = info.get("nclx_profile") or {}
-        code = color.CodePoints(nclx.get("color_primaries", 1), nclx.get("transfer_characteristics", 13))
-        exif = info.get("exif") or b""
-        live = extras.of_exif(exif)
-        notes = [*([_FRAMES] if page is None and len(file) > 1 else []), *flaws, *beside, *live]
-        return Decoded(levels, info.get("icc_profile") or None, code, exif, info.get("xmp") or b"", None, tuple(notes))
-
-    return Opened(picture.size[1], picture.size[0], channels, 8 if bits <= 8 else 16, True, decode, len(file))
-
-
 def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Opened:
     if name == "JPEG":
         stream.seek(0)
         damage.check_kind(stream)
+    given, short = stream, salvage.filled(stream, name) if name in ("WEBP", "AVIF") else None
+    stream = short or given
     picture = _opened(stream, name)
     pages = getattr(picture, "n_frames", 1) if page is not None or name != "GIF" else 1  # counting reads a whole GIF
-    if number := _number(page, pages):
+    if number := page_number(page, pages):
         picture.seek(number)
     info = picture.info
     boxes = bmff.properties(stream) if name == "AVIF" else []
@@ -278,11 +200,18 @@ def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Ope
     turned = orientation(exif, b"" if name == "AVIF" else packet)  # where a property of the item has the last word
     size = picture.size if turned >= 5 else picture.size[::-1]
 
+    def frame(one: BinaryIO) -> ImageFile.ImageFile:
+        found = _opened(one, name)
+        if number:
+            found.seek(number)
+        return found
+
     def decode() -> Decoded:
         several, more_notes = jpeg.around(stream, beside) if name == "JPEG" else (False, [])
         several |= getattr(picture, "is_animated", False)
-        notes = [_FRAMES] if page is None and several else []
-        whole, found = _whole(stream, picture, damaged) if name == "JPEG" else (picture, ())
+        notes = [SEVERAL] if page is None and several else []
+        whole, flaw = _whole(stream, picture, name) if not short else salvage.read_filled(given, name, frame)
+        notes += [damage.judged(flaw, name, accept=damaged, most=damage.MOST if name == "JPEG" else 0)] if flaw else []
         kept, levels, more = _rgb(whole, beside.profile)
         if name == "BMP" and levels.shape[2] == 4 and not levels[..., 3].any():
             levels = np.concatenate([levels[..., :3], np.full_like(levels[..., 3:], 255)], axis=2)
@@ -291,10 +220,10 @@ def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Ope
             notes.append("The file holds more than 8 bits a channel; 8 were read.")
         square = info.get("jfif_unit") or name != "JPEG"
         dpi, aspect = (info.get("dpi"), None) if square else (None, info.get("jfif_density"))
-        notes += [*found, *more, *beside.notes, *more_notes]
+        notes += [*more, *beside.notes, *more_notes]
         return Decoded(
-            upright(levels, turned), kept, _nclx(boxes), exif, packet, _turned(dpi, turned), tuple(notes),
-            beside.iptc, beside.texts, _turned(aspect, turned),
+            upright(levels, turned), kept, _nclx(boxes), exif, packet, turned_pair(dpi, turned), tuple(notes),
+            beside.iptc, beside.texts, turned_pair(aspect, turned),
         )  # fmt: skip
 
     lossy = name in ("JPEG", "AVIF") or (name == "WEBP" and _lossy(stream))
@@ -302,21 +231,34 @@ def _pillow(stream: BinaryIO, name: str, page: int | None, damaged: bool) -> Ope
 
 
 def _whole(
-    stream: BinaryIO, picture: ImageFile.ImageFile, accept: bool
-) -> tuple[ImageFile.ImageFile, tuple[str, ...]]:  # fmt: skip
-    """A JPEG as it can be decoded to its end, and a note about damage, if there is any."""
+    stream: BinaryIO, picture: ImageFile.ImageFile, name: str
+) -> tuple[Pillow.Image, damage.Damage | None]:  # fmt: skip
+    """The picture as it can be decoded to its end, and what is wrong with it, if anything is."""
+    if name == "JPEG":
+        return _whole_jpeg(stream, picture)
+    try:
+        picture.load()
+    except OSError:
+        if name not in ("GIF", "BMP"):
+            raise
+        return picture, salvage.read_partly(picture)
+    return picture, None
+
+
+def _whole_jpeg(
+    stream: BinaryIO, picture: ImageFile.ImageFile
+) -> tuple[ImageFile.ImageFile, damage.Damage | None]:  # fmt: skip
     stream.seek(0)
     data = stream.read()
     found = damage.find(data)
     if found is None:
-        return picture, ()
-    note = damage.judged(found, "JPEG", accept=accept)
+        return picture, None
     whole = _opened(io.BytesIO(data + damage.END), "JPEG")
     try:
         whole.load()
     except (OSError, SyntaxError):  # what stands in the place of pixels looks like something else to libjpeg
         whole = _opened(io.BytesIO(found.sound), "JPEG")
-    return whole, (note,)
+    return whole, found
 
 
 def _beside(stream: BinaryIO, name: str, info: dict[Any, Any], boxes: list[tuple[bytes, bytes]]) -> jpeg.Parts:
@@ -341,7 +283,7 @@ def _opened(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
         except OSError as error:
             if "unsupported" not in str(error).lower():
                 raise
-            raise PictureError(_RARE.format(name)) from error
+            raise PictureError(RARE.format(name)) from error
         except Pillow.DecompressionBombError as error:  # the WebP plugin checks by itself
             raise PictureError(
                 f"expected a smaller picture: {error}. If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS"

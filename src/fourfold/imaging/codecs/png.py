@@ -75,7 +75,7 @@ def read_start(stream: BinaryIO) -> Start:
         ValueError: the file is damaged or ends within these parts.
     """
     chunks: dict[bytes, bytes] = {}
-    found: list[tuple[bytes, bytes]] = []
+    found = []
     for kind, data in _chunks(stream, pixels=False):
         chunks.setdefault(kind, data)
         if kind in (b"iTXt", b"zTXt", b"tEXt"):
@@ -100,36 +100,57 @@ def read_pixels(stream: BinaryIO, start: Start) -> Levels:
     Raises:
         ValueError, OSError, SyntaxError: the file is damaged or ends early.
     """
+    return unpacked(start, (data for kind, data in _chunks(stream, pixels=True) if kind == b"IDAT"))
+
+
+def unpacked(start: Start, parts: Iterable[bytes]) -> Levels:
+    """As ``read_pixels``, from the contents of the chunks that hold the pixels."""
     alone = bytearray(SIGNATURE)
     for kind in (b"IHDR", b"PLTE"):
         if kind in start.chunks:
             alone += _chunk(kind, start.chunks[kind])
-    for kind, data in _chunks(stream, pixels=True):
-        if kind == b"IDAT":
-            alone += _chunk(kind, data)
+    for data in parts:
+        alone += _chunk(b"IDAT", data)
     alone += _chunk(b"IEND", b"")
     return _levels(bytes(alone), start)
 
 
 def _chunks(stream: BinaryIO, *, pixels: bool) -> Iterator[tuple[bytes, bytes]]:
-    """Type and data of every chunk; the checksums of those that pictures cannot do without are verified."""
+    """Type and data of every chunk; the checksums of those that pictures cannot do without are verified.
+
+    What is damaged after the pixels have begun matters to those who want ``pixels`` only.
+    """
     end = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     if stream.read(8) != SIGNATURE:
         raise Damaged("the signature is missing")
+    begun = False
     while len(head := stream.read(8)) == 8:
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        begun |= kind == b"IDAT"
         if kind == b"IDAT" and not pixels:
             stream.seek(size + 4, io.SEEK_CUR)
             continue
         data, check = stream.read(min(size, end)), stream.read(4)
-        if len(data) < size or len(check) < 4:
-            raise Damaged(f"it ends within a chunk of type {kind!r}")
-        if kind[:1].isupper() and int.from_bytes(check, "big") != zlib.crc32(data, zlib.crc32(kind)):
-            raise Damaged(f"a chunk of type {kind!r} has a wrong checksum")
+        flaw = _flaw(kind, size, data, check)
+        if flaw and begun and not pixels:
+            return
+        if flaw:
+            raise Damaged(flaw)
         yield kind, data
         if kind == b"IEND":
             return
+    if pixels:
+        raise Damaged("its end is missing")
+
+
+def _flaw(kind: bytes, size: int, data: bytes, check: bytes) -> str:
+    """What is wrong with a chunk; empty if nothing is."""
+    if len(data) < size or len(check) < 4:
+        return f"it ends within a chunk of type {kind!r}"
+    if kind[:1].isupper() and int.from_bytes(check, "big") != zlib.crc32(data, zlib.crc32(kind)):
+        return f"a chunk of type {kind!r} has a wrong checksum"
+    return ""
 
 
 def _levels(data: bytes, start: Start) -> Levels:
@@ -232,10 +253,6 @@ def _raw_profile(text: bytes) -> bytes:
         return b""
 
 
-def _inflated(data: bytes) -> bytes:
-    return zlib.decompressobj().decompress(data, _LONGEST_PROFILE)
-
-
 def profile_of(chunks: dict[bytes, bytes], *, grey: bool) -> tuple[bytes | None, CodePoints | None]:
     """The ICC profile, made from gamma and chromaticities if need be, or the code points of a ``cICP`` chunk.
 
@@ -246,7 +263,8 @@ def profile_of(chunks: dict[bytes, bytes], *, grey: bool) -> tuple[bytes | None,
         return None, CodePoints(code[0], code[1])
     if b"iCCP" in chunks:
         try:
-            return _inflated(chunks[b"iCCP"].partition(b"\0")[2][1:]), None
+            packed = chunks[b"iCCP"].partition(b"\0")[2][1:]
+            return zlib.decompressobj().decompress(packed, _LONGEST_PROFILE), None
         except zlib.error:
             return b"", None
     if b"sRGB" in chunks:

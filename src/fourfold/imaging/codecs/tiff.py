@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -30,6 +30,7 @@ _DEFLATE, _OTHERS = (8, 32946), {5: "LZW", 32773: "PackBits", 34925: "LZMA", 500
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _BAND_ROWS = 256
+_MOST_SAMPLES, _SPARE = 1024, 1 << 26
 _STRIP_BYTES = 1 << 19
 _CLASSIC_LIMIT = 0xF0000000
 
@@ -111,6 +112,8 @@ def layout_of(reader: ifd.Reader, page: ifd.Directory) -> Layout:
     segment = (rows, page.number(322, 0)) if tiled else (min(rows, height), width)
     if min(height, width, samples, *segment) < 1:
         raise Damaged("its size is missing")
+    if samples > _MOST_SAMPLES:
+        raise Damaged(f"it claims to have {samples} samples a pixel")
     places = [page.entries.get(tag) for tag in ((324, 325) if tiled else (273, 279))]
     offsets, counts = ((entry.numbers if entry else ()) for entry in places)
     bits = (page.entries[258].numbers if 258 in page.entries else ()) or (1,)
@@ -160,40 +163,56 @@ def _palette(page: ifd.Directory) -> NDArray[np.uint8]:
     return (colours if colours.size and colours.max() < 256 else colours >> 8).astype(np.uint8)
 
 
-def read_samples(stream: BinaryIO, layout: Layout) -> NDArray[Any]:
-    """``H×W×S`` samples as they are stored, in the byte order of this machine.
+def read_samples(stream: BinaryIO, layout: Layout) -> tuple[NDArray[Any], float]:
+    """``H×W×S`` samples as they are stored, in the byte order of this machine, and the fraction that is missing.
 
-    Raises:
-        Damaged, OSError, zlib.error: the file is damaged or ends early.
+    What is missing is 0.
     """
     assert layout.kind is not None
     out = np.zeros((layout.height, layout.width, layout.samples), np.dtype(layout.kind).newbyteorder("="))
     tall, wide = layout.segment
     deep = 1 if layout.separate else layout.samples
-    places = iter(zip(layout.offsets, layout.counts, strict=True))
-    for plane in range(layout.samples if layout.separate else 1):
-        for top in range(0, layout.height, tall):
-            for left in range(0, layout.width, wide):
-                offset, count = next(places, (0, 0))
-                rows = tall if wide != layout.width or 0 < layout.height - top >= tall else layout.height - top
-                stream.seek(offset)
-                part = _segment(stream.read(min(count, 2**31)), (rows, wide, deep), layout)
-                target = out[top : top + tall, left : left + wide, plane : plane + deep]
-                target[:] = part[: target.shape[0], : target.shape[1]]
-    return out
+    corners = product(
+        range(layout.samples if layout.separate else 1),
+        range(0, layout.height, tall),
+        range(0, layout.width, wide),
+    )
+    there = 0.0
+    for (plane, top, left), offset, count in zip(corners, layout.offsets, layout.counts, strict=False):
+        rows = tall if wide != layout.width or 0 < layout.height - top >= tall else layout.height - top
+        stream.seek(offset)
+        shape = (rows, wide, deep)
+        data, size = stream.read(min(count, 2**31)), _size(shape, layout)
+        if size > out.nbytes + _SPARE:  # no tile is so much larger than its picture
+            continue
+        data = _bytes_of(data, shape, layout)
+        target = out[top : top + tall, left : left + wide, plane : plane + deep]
+        target[:] = _segment(data.ljust(size, b"\0"), shape, layout)[: target.shape[0], : target.shape[1]]
+        there += target.size * min(len(data) / size, 1)
+    return out, 1 - there / out.size
+
+
+def _size(shape: tuple[int, int, int], layout: Layout) -> int:
+    return shape[0] * -(-shape[1] * shape[2] * layout.bits // 8)
+
+
+def _bytes_of(data: bytes, shape: tuple[int, int, int], layout: Layout) -> bytes:
+    """The bytes of a segment as far as they can be unpacked."""
+    size = _size(shape, layout)
+    if layout.reversed:
+        data = data.translate(_REVERSED)
+    try:
+        if layout.compression in _DEFLATE:
+            return zlib.decompressobj().decompress(data, size)
+        if layout.compression in _OTHERS:
+            return _unpacked(data, (shape[0], size // shape[0]), layout.compression)
+    except (zlib.error, OSError, ValueError, SyntaxError):
+        return b""
+    return data
 
 
 def _segment(data: bytes, shape: tuple[int, int, int], layout: Layout) -> NDArray[Any]:
-    kind = np.dtype(layout.kind)
-    size = shape[0] * -(-shape[1] * shape[2] * layout.bits // 8)
-    if layout.reversed:
-        data = data.translate(_REVERSED)
-    if layout.compression in _DEFLATE:
-        data = zlib.decompressobj().decompress(data, size)
-    elif layout.compression in _OTHERS:
-        data = _unpacked(data, (shape[0], size // shape[0]), layout.compression)
-    if len(data) < size:
-        raise Damaged("its pixels end early")
+    kind, size = np.dtype(layout.kind), _size(shape, layout)
     if layout.packed:
         rows = _spread(np.frombuffer(data, np.uint8, size).reshape(shape[0], -1), layout)
         return rows[:, : shape[1] * shape[2]].reshape(shape)
