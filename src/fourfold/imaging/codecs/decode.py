@@ -105,7 +105,7 @@ def _png(stream: BinaryIO, damaged: bool) -> Opened:
 
 
 def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
-    from fourfold.imaging.codecs import tiff, tiff_pages
+    from fourfold.imaging.codecs import tiff_pages
 
     reader = ifd.Reader(stream)
     pages = tiff_pages.pages(reader)
@@ -117,6 +117,8 @@ def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
 
 
 def _tiff_page(stream: BinaryIO, reader: ifd.Reader, chosen: ifd.Directory, several: bool, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import tiff, tiff_pages
+
     layout = tiff.layout_of(reader, chosen)
     profile = chosen.entries[tiff.PROFILE].data if tiff.PROFILE in chosen.entries else None
     xmp = chosen.entries[tiff.XMP].data if tiff.XMP in chosen.entries else b""
