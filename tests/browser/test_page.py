@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chro
 WIDTH, HEIGHT = 300, 200  # 0.06 megapixels
 SEVERAL = 3
 TOO_SMALL = """
-[...document.querySelectorAll('button, a, select, textarea, summary, label.button, input[type=range], fieldset label')]
+[...document.querySelectorAll('button, a, select, textarea, summary, label.button, fieldset label, ' +
+  'input[type=range], input[type=number]')]
   .filter((one) => one.checkVisibility()).map((one) => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
   .filter(([, box]) => box.height < 44 || box.width < 44).map(([text, box]) => `${text} ${box.width}x${box.height}`)
 """
@@ -157,6 +158,22 @@ def test_a_photo_is_deblurred_on_the_server_and_a_sharp_one_comes_back_as_it_is(
     with Image.open(sharp) as before:
         assert saved(phone).tobytes() == before.convert("RGB").tobytes()
     assert phone.get_by_text("Why it looks sharp").count() == 0
+    fits(phone)
+
+
+def test_a_page_of_a_file_is_asked_for_by_number(phone, tmp_path):
+    pages = [Image.new("RGB", (24, 20), (80 * number, 90, 60)) for number in range(3)]
+    pages[0].save(tmp_path / "pages.webp", save_all=True, append_images=pages[1:], lossless=True)
+    phone.locator("#choose summary").tap()
+    phone.get_by_label("Page, of a file with several pictures").fill("2")
+    chosen(phone, tmp_path / "pages.webp")
+    done(phone)
+    fits(phone)
+    assert phone.locator("article .note").get_attribute("data-where") == "server"
+    assert saved(phone).getpixel((40, 40)) == (80, 90, 60)
+    phone.get_by_label("Page, of a file with several pictures").fill("4")
+    chosen(phone, tmp_path / "pages.webp")
+    expect(phone.locator("article.failed .note")).to_contain_text("no page of this number", timeout=60_000)
     fits(phone)
 
 

@@ -149,7 +149,10 @@ TAIL = """
   planes, and as floating point from 0 to 1. AVIF files of 10 or 12 bits are read with 8, which a note says.
 - Of animations and files with several pictures the first is taken, which a note says; `--pages 2` takes another one,
   and `--pages all` makes a file of each (of a folder; a job of the service makes one). Pages of a TIFF that are marked
-  as thumbnails or masks are no pictures. Camera raws are refused: develop them first.
+  as thumbnails or masks are no pictures.
+- Camera raws (DNG, CR2, CR3, NEF, ARW, RAF …) are known by their content. With the extra `raw`, from
+  `pip install 'fourfold[raw]'`, one that is named is developed by LibRaw, as a note says how, and its result is a TIFF
+  of 16 bits. Without it they are refused: develop them first. Folders pass over them.
 - Of a damaged JPEG, and of a HEIC of which tiles are missing, a note says how many of the pixels are missing or wrong;
   with more than half it is refused, unless `--damaged accept` is given. What can be read of a PNG, TIFF,
   GIF, WebP, AVIF or BMP that ends early or is damaged is read with `--damaged accept` only; what is missing is black or

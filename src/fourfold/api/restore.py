@@ -226,7 +226,7 @@ class _Pipeline:
         spec = self._spec(prepared, image, kind)
         to: Path | BinaryIO = output_stream() if path is None else path
         notes = self.targets.shortened(source, path)
-        whole = page is None and kind.name == header.format and self._as_it_is
+        whole = page is None and kind.name == header.format and not header.raw and self._as_it_is
         if prepared.unchanged is not None and whole:
             copy(data, to, overwrite=self.targets.overwrite)
             notes += tuple(note for note in image.notes if note.startswith(files.DAMAGED))

@@ -20,7 +20,7 @@ from fourfold.core.errors import Damaged, FourfoldError, InvalidInput, NotEnough
 from fourfold.core.image import Image, Metadata
 from fourfold.core.size import Size
 from fourfold.imaging import color, metadata
-from fourfold.imaging.codecs import damage, encode, png, tiff
+from fourfold.imaging.codecs import damage, encode
 from fourfold.imaging.codecs.decode import open_stream
 from fourfold.imaging.codecs.opened import Opened
 from fourfold.imaging.formats import FORMATS, Format, format_of
@@ -55,6 +55,7 @@ class Header:
         depth: 8 or 16, the bits a channel ``read`` would give.
         lossy: whether the file is compressed with loss.
         pages: how many pictures the file holds; of a GIF 1 unless a page was asked for.
+        raw: whether it is a camera raw, which is developed and then held to be a TIFF.
     """
 
     format: str
@@ -65,6 +66,7 @@ class Header:
     depth: int
     lossy: bool
     pages: int = 1
+    raw: bool = False
 
 
 def probe(source: Path | bytes, max_pixels: int = MAX_PIXELS, page: int | None = None) -> Header:
@@ -76,7 +78,7 @@ def probe(source: Path | bytes, max_pixels: int = MAX_PIXELS, page: int | None =
     """
     with _opened(source, max_pixels, page) as (name, opened):
         channels, size = opened.channels, (opened.height, opened.width)
-        return Header(name, *size, channels, channels % 2 == 0, opened.depth, opened.lossy, opened.pages)
+        return Header(name, *size, channels, channels % 2 == 0, opened.depth, opened.lossy, opened.pages, opened.raw)
 
 
 def read(
@@ -136,7 +138,7 @@ def _opened(
                     f"expected at most {max_pixels / 1e6:.0f} megapixels, got {opened.width}×{opened.height} "
                     f"({opened.height * opened.width / 1e6:.0f}). If you trust the file, raise max_pixels"
                 )
-            yield name, opened
+            yield "TIFF" if opened.raw else name, opened
         except PictureError as error:
             raise PictureError(f"{label}: {error}") from error
         except FourfoldError:
@@ -342,8 +344,12 @@ def _space(target: Path | BinaryIO, spec: Spec) -> str:
 def _encoder(stream: BinaryIO, spec: Spec) -> _Encoder:
     shape = (spec.height, spec.width, spec.channels)
     if spec.format == "PNG":
+        from fourfold.imaging.codecs import png  # as in decode
+
         return png.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
     if spec.format == "TIFF":
+        from fourfold.imaging.codecs import tiff
+
         return tiff.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
     quality = spec.quality or FORMATS[spec.format].quality or 0
     if spec.format == "JPEG":

@@ -107,9 +107,12 @@ def fitting(image: Image, kind: Format) -> Image:
 
 
 def sniff(start: bytes) -> str | None:
-    """The name of the format that a file's first 64 bytes announce, None if they announce none of the table."""
+    """The name of the format that a file's first 64 bytes announce, None if they announce none of the table.
+
+    ``RAW`` is a camera raw; those made like a TIFF are announced as one.
+    """
     if any(start.startswith(mark, at) for at, mark in _RAW_MARKS):
-        return None
+        return "RAW"
     prefixes = {
         b"\xff\xd8\xff": "JPEG",
         b"\x89PNG\r\n\x1a\n": "PNG",
@@ -141,12 +144,6 @@ RAW_SUFFIXES = (
 )  # fmt: skip
 """Of names of camera raws, lower case with the dot."""
 
-RAW = (
-    "expected a finished picture, got a camera raw, which holds what the sensor saw. Develop it first: save it as a "
-    "16-bit TIFF or a JPEG with the camera's program, darktable or RawTherapee"
-)
-"""The refusal of camera raws."""
-
 _RAW_MARKS = ((0, b"FUJIFILMCCD-RAW"), (0, b"IIRO"), (0, b"IIRS"), (0, b"MMOR"), (0, b"IIU\0"), (0, b"FOVb"),
               (0, b"\0MRM"), (6, b"HEAPCCDR"), (4, b"ftypcrx "), (8, b"CR\2\0"))  # fmt: skip
 _OTHERS = (
@@ -164,8 +161,6 @@ _OTHERS = (
 
 def refusal(start: bytes) -> str:
     """Why a file that starts with these 64 bytes is not read, and what to do."""
-    if any(start.startswith(mark, at) for at, mark in _RAW_MARKS):
-        return RAW
     expected = "expected a picture (JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF)"
     if not start:
         return "expected a picture, the file is empty. Copy it again from where it comes from"

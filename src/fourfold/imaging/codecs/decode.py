@@ -9,6 +9,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -26,8 +27,7 @@ from PIL import Image as Pillow
 from fourfold.core.contract import Levels
 from fourfold.core.errors import Damaged, PictureError
 from fourfold.imaging import color
-from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, png, salvage, tiff, tiff_pages
-from fourfold.imaging.codecs.heif import open_heif
+from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, salvage
 from fourfold.imaging.codecs.opened import (
     RARE,
     SEVERAL,
@@ -37,6 +37,7 @@ from fourfold.imaging.codecs.opened import (
     turned_pair,
     upright,
 )
+from fourfold.imaging.codecs.raw import open_raw
 from fourfold.imaging.metadata import aspect_of, block_of, dpi_of, orientation
 
 _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
@@ -55,7 +56,7 @@ def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged
     """Read the header of a seekable stream in the format of that name.
 
     Args:
-        stream: at any place; name: as ``FORMATS`` has it.
+        stream: at any place; name: as ``sniff`` gives it.
         page: which of several pictures, from 1; None takes the first and notes that there are more.
         damaged: whether to take a picture many of whose pixels are missing or wrong.
 
@@ -71,11 +72,18 @@ def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged
     if name == "TIFF":
         return _tiff(stream, page, damaged)
     if name == "HEIF":
+        from fourfold.imaging.codecs.heif import open_heif
+
         return open_heif(stream, page, damaged=damaged)
+    if name == "RAW":
+        page_number(page, 1)
+        return open_raw(stream)
     return _pillow(stream, name, page, damaged)
 
 
 def _png(stream: BinaryIO, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import png  # loading what a JPEG does without takes longer than decoding it
+
     start = png.read_start(stream)
     turned = orientation(start.exif, start.xmp)
     size = (start.height, start.width) if turned < 5 else (start.width, start.height)
@@ -97,9 +105,20 @@ def _png(stream: BinaryIO, damaged: bool) -> Opened:
 
 
 def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import tiff_pages
+
     reader = ifd.Reader(stream)
     pages = tiff_pages.pages(reader)
-    chosen = pages[page_number(page, len(pages))]
+    number = page_number(page, max(len(pages), 1))
+    if not pages:
+        return open_raw(stream, reader.directory())
+    several = page is None and len(pages) > 1
+    return replace(_tiff_page(stream, reader, pages[number], several, damaged), pages=len(pages))
+
+
+def _tiff_page(stream: BinaryIO, reader: ifd.Reader, chosen: ifd.Directory, several: bool, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import tiff, tiff_pages
+
     layout = tiff.layout_of(reader, chosen)
     profile = chosen.entries[tiff.PROFILE].data if tiff.PROFILE in chosen.entries else None
     xmp = chosen.entries[tiff.XMP].data if tiff.XMP in chosen.entries else b""
@@ -107,7 +126,7 @@ def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
     turned = turned if 1 <= turned <= 8 else orientation(b"", xmp)
     size = (layout.height, layout.width) if turned < 5 else (layout.width, layout.height)
     fields, beside = extras.of_page(chosen)
-    notes = [*([SEVERAL] if page is None and len(pages) > 1 else []), *beside]
+    notes = [*([SEVERAL] if several else []), *beside]
 
     def decoded(profile: bytes | None, levels: Levels, more: tuple[str, ...]) -> Decoded:
         dpi, aspect = (turned_pair(pair(chosen), turned) for pair in (dpi_of, aspect_of))
@@ -127,7 +146,7 @@ def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
         return decoded(kept, upright(levels, turned), more)
 
     if layout.plain:
-        return Opened(*size, layout.channels, layout.depth, False, plain, len(pages))
+        return Opened(*size, layout.channels, layout.depth, False, plain)
     tiff_pages.check_kind(chosen, layout)
     picture = _tiff_picture(stream, reader, chosen)
     lossy = layout.compression in _LOSSY_TIFF
@@ -140,7 +159,7 @@ def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
                 raise
             raise PictureError(tiff_pages.packed_otherwise(layout.compression)) from error
 
-    return Opened(picture.height, picture.width, _channels(picture), 8, lossy, through_pillow, len(pages))
+    return Opened(picture.height, picture.width, _channels(picture), 8, lossy, through_pillow)
 
 
 def _tiff_picture(stream: BinaryIO, reader: ifd.Reader, page: ifd.Directory) -> ImageFile.ImageFile:
@@ -154,6 +173,8 @@ def _tiff_picture(stream: BinaryIO, reader: ifd.Reader, page: ifd.Directory) -> 
     try:
         return _opened(stream, "TIFF")
     except (SyntaxError, KeyError) as error:  # the directory itself is sound by now
+        from fourfold.imaging.codecs import tiff_pages
+
         raise PictureError(tiff_pages.RARE) from error
 
 

@@ -54,6 +54,7 @@ class Opened:
         lossy: whether its compression loses detail.
         decode: reads the pixels; the stream must still be open.
         pages: how many pictures the file holds.
+        raw: whether it is a camera raw.
     """
 
     height: int
@@ -63,6 +64,7 @@ class Opened:
     lossy: bool
     decode: Callable[[], Decoded]
     pages: int = 1
+    raw: bool = False
 
 
 def page_number(page: int | None, pages: int) -> int:

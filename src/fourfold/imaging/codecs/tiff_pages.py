@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 from PIL import TiffImagePlugin
 
-from fourfold.core.errors import PictureError
+from fourfold.core.errors import Damaged, PictureError
 from fourfold.imaging.codecs import ifd
 from fourfold.imaging.codecs.tiff import Layout
-from fourfold.imaging.formats import RAW
 
 _SUBFILE, _OLD_SUBFILE, _PHOTOMETRIC, _SUBIFDS, _DNG = 254, 255, 262, 330, 50706
 _REDUCED, _MASK = 1, 4
@@ -54,23 +53,28 @@ def check_kind(page: ifd.Directory, layout: Layout) -> None:
 
 
 def pages(reader: ifd.Reader) -> list[ifd.Directory]:
-    """The directories of a file's pictures at their full size, in order; at least one.
+    """The directories of a file's pictures at their full size, in order; none if it is a camera raw.
 
     Where all are marked as reduced or as masks, the largest counts as the picture.
 
     Raises:
-        PictureError: the picture is a camera raw.
-        ValueError: the first directory cannot be read.
+        ValueError: the first directory cannot be read, or the one of the picture beside a thumbnail.
     """
     chain = list(_chain(reader))
-    nested = [inner for page in chain for inner in _nested(reader, page)]
-    found = [*chain, *nested]
+    nested, unread = [], False
+    for page in chain:
+        found, lacks = _nested(reader, page)
+        nested += found
+        unread |= lacks
+    every = [*chain, *nested]
     full = [page for page in chain if _is_full(page)] or [page for page in nested if _is_full(page)]
-    if any(page.number(_PHOTOMETRIC, 0) in _SENSOR for page in found if _is_full(page)):
-        raise PictureError(RAW)
+    if any(page.number(_PHOTOMETRIC, 0) in _SENSOR for page in every if _is_full(page)):
+        return []
     if not full and _DNG in chain[0].entries:
-        raise PictureError(RAW)
-    return full or [max(found, key=lambda page: page.number(256, 0) * page.number(257, 0))]
+        return []
+    if not full and unread:
+        raise Damaged("only a thumbnail can be found")
+    return full or [max(every, key=lambda page: page.number(256, 0) * page.number(257, 0))]
 
 
 def _chain(reader: ifd.Reader) -> Iterator[ifd.Directory]:
@@ -87,13 +91,16 @@ def _chain(reader: ifd.Reader) -> Iterator[ifd.Directory]:
         yield page
 
 
-def _nested(reader: ifd.Reader, page: ifd.Directory) -> Iterator[ifd.Directory]:
+def _nested(reader: ifd.Reader, page: ifd.Directory) -> tuple[list[ifd.Directory], bool]:
+    """The directories that a page points at, and whether some of them cannot be read."""
     entry = page.entries.get(_SUBIFDS)
+    found, unread = [], entry is not None and not entry.data
     for offset in entry.numbers[:100] if entry else ():
         try:
-            yield reader.directory(offset)
+            found.append(reader.directory(offset))
         except ValueError:
-            continue
+            unread = True
+    return found, unread
 
 
 def _is_full(page: ifd.Directory) -> bool:

@@ -16,12 +16,13 @@ function chosen(name) {
 }
 
 function settings() {
-  return { task: chosen("task"), style: chosen("style"), strength: Number(at("strength").value) / 100 };
+  const pages = at("pages").validity.valid && at("pages").value ? at("pages").value : undefined;
+  return { task: chosen("task"), style: chosen("style"), strength: Number(at("strength").value) / 100, pages };
 }
 
-// Where a photo is worked on; the device can only make it larger.
-function place(task) {
-  const wanted = task === "upscale" ? chosen("where") : "server";
+// Where a photo is worked on; the device can only make it larger, and finds only its first page.
+function place({ task, pages }) {
+  const wanted = task === "upscale" && !pages ? chosen("where") : "server";
   return wanted === "auto" ? (there || !alone ? "server" : "device") : wanted;
 }
 
@@ -42,7 +43,7 @@ async function go() {
   alone = await isKept();
   let working = photos.filter((one) => one.state === "working").length;
   for (const one of photos.filter((photo) => photo.state === "waiting")) {
-    const where = place(one.settings.task);
+    const where = place(one.settings);
     if (working >= AT_ONCE[where]) break;
     working += 1;
     one.run(where);

@@ -24,6 +24,7 @@ function button(word, press, className = "") {
 
 // The word for why it failed: above all, that there is neither the service nor what the device needs to do without it.
 async function cause(error, where) {
+  if (error.kind === "picture" && error.message.includes("expected a page from 1 to")) return "page";
   const kind = error.kind ?? (where === "device" ? "device" : "unexpected");
   return ["device", "gone"].includes(kind) && !(await device.isKept()) && !(await server.isThere()) ? "nowhere" : kind;
 }

@@ -81,9 +81,9 @@ async function createdJob(path, values, signal) {
   }
 }
 
-export async function restore(file, { task, style, strength }, onEvent, signal) {
+export async function restore(file, { task, style, strength, pages }, onEvent, signal) {
   const chosen = task === "upscale" ? style : undefined; // only upscaling has styles
-  const sent = await createdJob("/v1/jobs", { photo: file, task, style: chosen, strength: String(strength) }, signal);
+  const sent = await createdJob("/v1/jobs", { photo: file, task, style: chosen, strength: String(strength), pages }, signal);
   const job = await sent.json();
   await followed(job, onEvent, signal);
   const result = await asked(`${job.links.self}/result`, { signal });
