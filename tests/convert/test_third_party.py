@@ -159,7 +159,7 @@ PLAIN = [card.id for card in load.all_cards() if card.scale == 4 and "dilation" 
 
 def test_dilated_networks_have_no_compact_layout(tmp_path):
     card = load.card("fourfold-little-natural-x4")
-    with pytest.raises(ModelError, match=r"no dilated layers; take --format onnx or ncnn"):
+    with pytest.raises(ModelError, match=r"no dilated layers and no large kernels; take --format onnx or ncnn"):
         exchange.exported(card, "safetensors", tmp_path)
     assert not list(tmp_path.iterdir())
 

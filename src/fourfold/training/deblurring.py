@@ -27,7 +27,7 @@ def train(recipe: DeblurRecipe, photos: Sequence[Path], folder: Path) -> Path:
     return engine.train(recipe, DeblurObjective(recipe, _pairs(recipe, photos)), folder)
 
 
-class DeblurObjective(engine.Objective[DeblurStage]):
+class DeblurObjective:
     """MSSNet as what the engine trains."""
 
     def __init__(self, recipe: DeblurRecipe, pairs: deblur_data.Pairs) -> None:

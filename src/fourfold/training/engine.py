@@ -56,16 +56,6 @@ class Objective(Protocol[S]):
         """How far the answers are from ``B×3×H×W`` in 0..1."""
         ...
 
-    def learn(self, outputs: Sequence[Tensor], stage: S, wanted: Tensor) -> None:
-        """Train what is trained beside the network, after each of its steps; often there is nothing."""
-
-    def state(self, _stage: S) -> dict[str, Any]:
-        """Of what is trained beside the network."""
-        return {}
-
-    def restore(self, stage: S, state: dict[str, Any]) -> None:
-        """Take up a ``state`` of the stage."""
-
     def validate(self, network: nn.Module, stage: S) -> dict[str, float]:
         """Figures on held-out pictures."""
         ...
@@ -146,7 +136,6 @@ class Run:
         for (optimiser, _), saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self._mean, self.step, self._compiled = state["mean"], state["step"], state["compiled"]
-        self._objective.restore(self._stage, state["beside"])
         self._state = None
 
     def choose_arithmetic(self, batch: Batch) -> None:
@@ -167,8 +156,7 @@ class Run:
         times = []
         for _ in range(5):
             started = time.perf_counter()
-            outputs, wanted = self._answers(*batch)
-            self._objective.loss(outputs, self._stage, wanted).backward()  # type: ignore[no-untyped-call]
+            self._loss(*batch).backward()  # type: ignore[no-untyped-call]
             times.append(time.perf_counter() - started)
         self._network.zero_grad(set_to_none=True)
         return min(times)
@@ -180,8 +168,7 @@ class Run:
         for optimiser, peak in self._optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = stage.rate(self.step) * peak
-        outputs, high = self._answers(given, wanted)
-        loss = self._objective.loss(outputs, stage, high)
+        loss = self._loss(given, wanted)
         if not math.isfinite(loss.item()):
             raise ArithmeticError(
                 f"the loss became {loss.item()} at step {self.step}; lower lr and go on from the save"
@@ -193,7 +180,6 @@ class Run:
             torch.nn.utils.clip_grad_norm_(self._network.parameters(), stage.clip)
         for optimiser, _ in self._optimisers:
             optimiser.step()
-        self._objective.learn(outputs, stage, high)
         self.step += 1
         decay = min(stage.ema, self.step / (self.step + 10))
         with torch.no_grad():
@@ -205,12 +191,11 @@ class Run:
         if self.step % self._recipe.save_every == 0 or last:
             self._save()
 
-    def _answers(self, given: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> tuple[list[Tensor], Tensor]:
-        """The network's answers to a batch, and what was wanted."""
+    def _loss(self, given: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> Tensor:
         low, high = (_values(levels, self._device) for levels in (given, wanted))
         with arithmetic(self._recipe, self._device):
             outputs = self._objective.outputs(self._forward, self._stage, low)
-        return [output.float() for output in outputs], high
+        return self._objective.loss([output.float() for output in outputs], self._stage, high)
 
     def _macs(self) -> float:
         """Multiply-accumulates of one forward pass of a batch, in convolutions."""
@@ -249,8 +234,7 @@ class Run:
     def _save(self) -> None:
         save(self._saved, network=self._network.state_dict(), mean=self._mean, stage=self.number, step=self.step,
              optimisers=[optimiser.state_dict() for optimiser, _ in self._optimisers], seconds=self.seconds,
-             compiled=self._compiled, beside=self._objective.state(self._stage),
-             recipe=asdict(self._recipe))  # fmt: skip
+             compiled=self._compiled, recipe=asdict(self._recipe))  # fmt: skip
 
 
 def save(path: Path, **state: Any) -> None:

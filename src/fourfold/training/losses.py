@@ -38,10 +38,6 @@ def charbonnier(difference: Tensor, epsilon: float = 1e-3) -> Tensor:
 def reconstruction(output: Tensor, target: Tensor, luma_weight: float) -> Tensor:
     """Charbonnier error of RGB plus ``luma_weight`` times that of BT.601 luma, both ``B×3×H×W`` in 0..1."""
     difference = output - target
-    return charbonnier(difference) + luma_weight * charbonnier(luma(difference))
-
-
-def luma(pictures: Tensor) -> Tensor:
-    """BT.601 luma of ``B×3×H×W``, as ``B×H×W`` with the same range."""
-    weights = pictures.new_tensor([65.481, 128.553, 24.966]) / 219
-    return torch.einsum("bchw,c->bhw", pictures, weights)
+    weights = difference.new_tensor([65.481, 128.553, 24.966]) / 219
+    luma = torch.einsum("bchw,c->bhw", difference, weights)
+    return charbonnier(difference) + luma_weight * charbonnier(luma)

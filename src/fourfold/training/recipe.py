@@ -121,7 +121,6 @@ class UpscalerStage(Stage):
         graphics: probability that a patch is one of the drawn ones, see ``graphics``.
         teacher: of ``teachers.TEACHERS``; taught: probability that a patch shows its answer in place of the photo.
         luma_weight: weight of the error of BT.601 luma beside that of RGB, both as means over pixels.
-        adversary: length of an adversary's gradient beside that of the error, 0 for none; see ``adversary``.
     """
 
     margin: int = 4
@@ -130,7 +129,6 @@ class UpscalerStage(Stage):
     teacher: str = ""
     taught: float = 0.0
     luma_weight: float = 1.0
-    adversary: float = 0.0
 
 
 @dataclass(frozen=True)

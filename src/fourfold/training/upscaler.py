@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from fourfold.engines import pytorch, weights
 from fourfold.imaging.metrics import psnr_y
 from fourfold.networks.upscaler import Upscaler
 from fourfold.training import data, degradations, engine, graphics, losses, shards, teachers
-from fourfold.training.adversary import Adversary
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
 
 DRAWN = 240
@@ -35,7 +34,7 @@ def train(recipe: UpscalerRecipe, photos: Sequence[Path], folder: Path) -> Path:
     return engine.train(recipe, UpscalerObjective(recipe, photos, folder.parent / "shards"), folder)
 
 
-class UpscalerObjective(engine.Objective[UpscalerStage]):
+class UpscalerObjective:
     """The upscaler as what the engine trains."""
 
     def __init__(self, recipe: UpscalerRecipe, photos: Sequence[Path], cache: Path) -> None:
@@ -53,7 +52,6 @@ class UpscalerObjective(engine.Objective[UpscalerStage]):
             for name in {stage.teacher for stage in recipe.stages if stage.taught}
         }
         self._mixtures: dict[UpscalerStage, data.Mixture] = {}
-        self._adversaries: dict[UpscalerStage, Adversary] = {}
 
     def network(self) -> Upscaler:
         """A network with random weights, or a published one."""
@@ -87,32 +85,10 @@ class UpscalerObjective(engine.Objective[UpscalerStage]):
         return [network(given)]
 
     def loss(self, outputs: Sequence[Tensor], stage: UpscalerStage, wanted: Tensor) -> Tensor:
-        """The error where the network saw no padding, and what an adversary finds there."""
-        output, target = _inner(stage, outputs[0], wanted)
-        error = losses.reconstruction(output, target, stage.luma_weight)
-        if not stage.adversary:
-            return error
-        return error + self._adversary(stage, output).term(output, target, error, stage.adversary)
-
-    def learn(self, outputs: Sequence[Tensor], stage: UpscalerStage, wanted: Tensor) -> None:
-        """The adversary learns, if there is one."""
-        if stage.adversary:
-            output, target = _inner(stage, outputs[0], wanted)
-            self._adversary(stage, output).learn(output, target)
-
-    def state(self, stage: UpscalerStage) -> dict[str, Any]:
-        """Of the adversary."""
-        return self._adversaries[stage].state() if stage in self._adversaries else {}
-
-    def restore(self, stage: UpscalerStage, state: dict[str, Any]) -> None:
-        """Take up an adversary."""
-        if state:
-            self._adversary(stage, next(iter(state["critic"].values()))).restore(state)
-
-    def _adversary(self, stage: UpscalerStage, like: Tensor) -> Adversary:
-        if stage not in self._adversaries:
-            self._adversaries[stage] = Adversary(like.device, self._recipe.seed, stage.warmup)
-        return self._adversaries[stage]
+        """The error where the network saw no padding."""
+        inner = slice(4 * stage.margin, 4 * (stage.patch - stage.margin))
+        output, target = outputs[0][..., inner, inner], wanted[..., inner, inner]
+        return losses.reconstruction(output, target, stage.luma_weight)
 
     def validate(self, network: nn.Module, _stage: UpscalerStage) -> dict[str, float]:
         """Mean PSNR-Y in dB on held-out photos and graphics."""
@@ -120,11 +96,6 @@ class UpscalerObjective(engine.Objective[UpscalerStage]):
             "held_out_psnr_y": round(validate(network, self._held), 3),
             "graphics_psnr_y": round(validate(network, self._held_graphics), 3),
         }
-
-
-def _inner(stage: UpscalerStage, *pictures: Tensor) -> list[Tensor]:
-    inner = slice(4 * stage.margin, 4 * (stage.patch - stage.margin))
-    return [picture[..., inner, inner] for picture in pictures]
 
 
 def validate(network: nn.Module, held: Sequence[data.Pair], side: int = 120) -> float:

@@ -17,8 +17,6 @@ recipe = UpscalerRecipe(
                       taught=0.68, lr=1.5e-3, muon=0.01),
         UpscalerStage(steps=6_500, batch=6, patch=72, margin=16, degraded="mild", graphics=0.08, teacher=TEACHER,
                       taught=0.74, lr=1.5e-3, muon=0.01),
-        UpscalerStage(steps=1_000, batch=4, patch=64, margin=14, degraded="mild", graphics=0.06, teacher=TEACHER,
-                      taught=0.75, lr=5e-4, muon=0.003, ema=0.995, adversary=0.5),
     ),
 )  # fmt: skip
 
