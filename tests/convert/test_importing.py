@@ -1,6 +1,7 @@
 """Checkpoints of others: read without running anything, described, kept apart, and usable."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,7 +105,7 @@ def test_names_that_toml_would_trip_over(network, tmp_path, data):
 def test_a_shipped_models_id_cannot_be_taken_by_a_file(data):
     data.mkdir(parents=True)
     shipped = load.all_cards()[0]
-    text = (load.files("fourfold.catalog") / "cards" / f"{shipped.id}.toml").read_text("utf-8")
+    text = (Path(load.__file__).parent / "cards" / f"{shipped.id}.toml").read_text("utf-8")
     (data / f"{shipped.id}.toml").write_text(text, "utf-8")
     with pytest.raises(ModelError, match="with an id of its own; remove it"):
         load.imported()

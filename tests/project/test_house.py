@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from skimage import data
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "onnxruntime", "openvino", "cv2", "ncnn", "fastapi", "ray", "skimage", "rich"}
@@ -40,6 +42,22 @@ def test_imports_stay_light(code, allowed):
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
     third_party = loaded & (HEAVY | {"numpy", "PIL", "platformdirs"})
     assert third_party <= allowed
+
+
+def test_a_jpeg_loads_nothing_that_it_does_without(tmp_path):
+    """Each of these takes as long to load as a small photo to be decoded, or longer."""
+    pytest.importorskip("openvino")
+    photo, needless = tmp_path / "photo.jpg", {"numpy.ma", "urllib.request", "ssl"}
+    Image.fromarray(data.astronaut()[:64, :80]).save(photo)
+    needless |= {f"fourfold.imaging.codecs.{name}" for name in ("png", "tiff", "tiff_pages", "heif")}
+    script = (
+        "import sys\nfrom fourfold.cli.main import main\n"
+        f"main(['upscale', {str(photo)!r}, '--runtime', 'openvino', '--quiet'])\n"
+        f"print([name for name in {sorted(needless)!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (tmp_path / "photo_x4.jpg").exists(), done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_readme_shows_a_command_early():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fourfold.scientist.answer import answer
 from fourfold.scientist.evidence import cut
 from fourfold.scientist.index import Sentence, bm25, parts_of, profiles, quotable
 from fourfold.scientist.plan import plan
@@ -219,3 +220,27 @@ def test_a_cut_holds_a_main_clause_and_ends_with_a_word_that_says_something(text
     assert quote.text.startswith(begins)
     assert quote.text.split()[-1].rstrip(",") not in {"a", "the", "with", "of", "and"}
     assert text[quote.start :].startswith(quote.text)
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "match"),
+    [
+        ("MT-Alisio-EnDe-Base", "Quiero traducir estas cartas del quechua al castellano.", "partial"),
+        ("MT-Alisio-EnDe-Base", "Please translate these letters into German.", "yes"),
+        ("MT-Alisio-Base", "Quiero traducir estas cartas del quechua al castellano.", "yes"),
+        ("SR-Lens-XL", "Make my small photo larger.", "yes"),
+    ],
+)
+def test_a_model_whose_name_speaks_of_other_languages_does_not_quite_do_the_task(name, question, match):
+    brief = Brief(question, (model(name),))
+    assert plan(brief).models[0].match == match
+    assert ("other languages" in answer(brief).markdown or "otras lenguas" in answer(brief).markdown) == (
+        match == "partial"
+    )
+
+
+def test_a_model_and_its_own_paper_are_one_work_and_two_models_are_two():
+    models = (model("Topic-Rubrik-News"), model("Sentiment-Plain-Mood"))
+    about = paper("Plain Mood: Reading Reviews", "We present a small network for sentiment classification.")
+    question = "We get fifty reviews a week and I want to see who is happy. How can a model understand that?"
+    assert plan(Brief(question, models, (about,))).reading.leaf.id == "text-classification"

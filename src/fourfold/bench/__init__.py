@@ -3,6 +3,7 @@
 MEASURED = {
     "quality": "PSNR and SSIM on benchmark sets",
     "speed": "time beside others",
+    "parts": "where the time of a photo goes",
     "routing": "what routing loses and saves",
     "roofline": "layers against the processor",
     "cascade": "fitting cascades",

@@ -20,7 +20,7 @@ from fourfold.api.session import Session
 from fourfold.api.upscaling import UpscaleRestorer
 from fourfold.api.workflows import run_workflow
 from fourfold.bench import adapt_gain as gained
-from fourfold.bench import cascade, datasets, overhead, peers, roofline, scaling, service
+from fourfold.bench import cascade, datasets, overhead, parts, peers, roofline, scaling, service
 from fourfold.bench import deblurring as blurring
 from fourfold.bench import quality as scoring
 from fourfold.bench import routing as routed
@@ -331,15 +331,8 @@ def _megapixel(data: Path, folder: Path) -> tuple[NDArray[np.uint8], Path]:
     """A picture of the benchmark sets, and a JPEG of one megapixel that is made of it."""
     picture = next(one for one in datasets.benchmark_sets(data) if one.name == "BSD20").pairs[1].load()[1]
     photo = folder / "megapixel.jpg"
-    Pillow.fromarray(_tiled_to(picture, (816, 1224))).save(photo, quality=95)
+    Pillow.fromarray(datasets.tiled_to(picture, (816, 1224))).save(photo, quality=95)
     return picture, photo
-
-
-def _tiled_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    repeats = [-(-wanted // side) for wanted, side in zip(size, picture.shape[:2], strict=True)]
-    mirrored = np.concatenate([picture, picture[::-1]])
-    mirrored = np.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
-    return np.tile(mirrored, (*repeats, 1))[: size[0], : size[1]]
 
 
 @dataclass(frozen=True)
@@ -376,6 +369,7 @@ def _plot_routing(folder: Path, report: routed.RoutedGroups) -> None:
 BENCHMARKS = {
     "quality": Benchmark(lambda s: quality(s.data, alone=s.alone, perceptual=s.perceptual), scoring.table),
     "speed": Benchmark(lambda s: speed(s.data, s.folder, rounds=s.rounds, alone=s.alone), timing.table),
+    "parts": Benchmark(lambda s: parts.measure(s.data, s.folder, s.rounds), parts.table),
     "routing": Benchmark(
         lambda s: routed.RoutedGroups(routing(s.data, rounds=s.rounds)),
         lambda report: "\n\n".join(map(routed.table, report.groups)),

@@ -146,3 +146,11 @@ def read(path: Path) -> Picture:
             return np.array(picture.convert("RGB"), np.uint8)
     except (OSError, ValueError) as error:
         raise PictureError(f"{path}: expected a picture that Pillow reads, got: {error}") from error
+
+
+def tiled_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture of another size, ``(height, width)``, repeated as if in mirrors."""
+    repeats = [-(-wanted // side) for wanted, side in zip(size, picture.shape[:2], strict=True)]
+    mirrored = np.concatenate([picture, picture[::-1]])
+    mirrored = np.concatenate([mirrored, mirrored[:, ::-1]], axis=1)
+    return np.tile(mirrored, (*repeats, 1))[: size[0], : size[1]]

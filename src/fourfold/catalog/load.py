@@ -6,7 +6,6 @@ for by id, and are never chosen automatically.
 
 import os
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from fourfold.catalog.card import Card, Entry, FeatureCard, RecogniserCard, Reference, Shipped, Style, Tier, parse
@@ -21,7 +20,7 @@ def folders() -> tuple[Path, ...]:
     import platformdirs  # not needed by who only asks for help
 
     extra = [Path(part) for part in os.environ.get("FOURFOLD_MODEL_PATH", "").split(os.pathsep) if part]
-    package = Path(str(files("fourfold"))) / "weights"
+    package = Path(__file__).parents[1] / "weights"
     return package, Path(platformdirs.user_data_dir("fourfold", appauthor=False)) / "models", *extra
 
 
@@ -92,7 +91,7 @@ def all_entries() -> tuple[Entry, ...]:
     Raises:
         ModelError: a card cannot be read; the message names file and key.
     """
-    found = [entry for entry in (files("fourfold.catalog") / "cards").iterdir() if entry.name.endswith(".toml")]
+    found = [entry for entry in (Path(__file__).parent / "cards").iterdir() if entry.name.endswith(".toml")]
     return tuple(parse(entry.read_text("utf-8"), entry.name) for entry in sorted(found, key=lambda entry: entry.name))
 
 

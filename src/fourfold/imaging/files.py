@@ -20,7 +20,7 @@ from fourfold.core.errors import Damaged, FourfoldError, InvalidInput, NotEnough
 from fourfold.core.image import Image, Metadata
 from fourfold.core.size import Size
 from fourfold.imaging import color, metadata
-from fourfold.imaging.codecs import damage, encode, png, tiff
+from fourfold.imaging.codecs import damage, encode
 from fourfold.imaging.codecs.decode import open_stream
 from fourfold.imaging.codecs.opened import Opened
 from fourfold.imaging.formats import FORMATS, Format, format_of
@@ -344,8 +344,12 @@ def _space(target: Path | BinaryIO, spec: Spec) -> str:
 def _encoder(stream: BinaryIO, spec: Spec) -> _Encoder:
     shape = (spec.height, spec.width, spec.channels)
     if spec.format == "PNG":
+        from fourfold.imaging.codecs import png  # as in decode
+
         return png.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
     if spec.format == "TIFF":
+        from fourfold.imaging.codecs import tiff
+
         return tiff.Encoder(stream, shape, spec.depth, spec.profile, spec.metadata)
     quality = spec.quality or FORMATS[spec.format].quality or 0
     if spec.format == "JPEG":

@@ -6,7 +6,7 @@ border removed before measuring: the convention of the super-resolution papers s
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,6 +142,15 @@ class SharpnessMeter:
         if self._count == 0:
             raise InvalidInput("sharpness needs at least 2×2 pixels")
         return _finite(self._total / self._count)
+
+
+def quantiles(values: NDArray[Any], at: Sequence[float]) -> NDArray[np.float64]:
+    """``N×K`` values → ``N×len(at)``, by linear interpolation, as ``np.quantile``, which takes milliseconds to load."""
+    ordered, place = np.sort(values, axis=1), np.asarray(at) * (values.shape[1] - 1)
+    below = np.floor(place).astype(np.intp)
+    low, high = ordered[:, below], ordered[:, np.minimum(below + 1, values.shape[1] - 1)]
+    found: NDArray[np.float64] = low + (high - low) * (place - below)
+    return found
 
 
 def require_picture(image: NDArray[Any]) -> None:

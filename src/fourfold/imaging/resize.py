@@ -19,7 +19,7 @@ from fourfold.core.errors import InvalidInput
 from fourfold.imaging.blas import one_thread
 from fourfold.imaging.metrics import unit
 
-_READ = 64  # rows that are taken at a time, so that they stay in the processor's cache
+_READ, _STRIPE = 64, 1 << 13  # rows, and values of them, that are taken at a time: they stay in the processor's cache
 _LINES = 256  # rows of a shrinking picture whose columns are made at a time, since each call takes its time …
 _WORKING = 1 << 20  # … and values of a growing one
 _FEW, _MORE = 4, 16  # outputs made by one product: few where samples are shrunk, so that few of its weights are zero
@@ -113,29 +113,30 @@ class Resizer:
         return _rounded(parts[0] if len(parts) == 1 else np.concatenate(parts), top)
 
     def _few_rows(self, band: NDArray[Any]) -> NDArray[Any]:
-        held = self._hold(band)
+        held, lines = self._hold(band), _flat(band)
         if self._left is None:
             block = _FEW if self._target[0] < self._size[0] else _MORE
             self._left = _blocks(self._axes[0], block, held.dtype, 1)
         ready, self._left = _received(self._left, self._first + len(held))
         out = np.empty((sum(one.made for one in ready), *band.shape[1:]), held.dtype)
-        lines, row = _flat(out), 0
-        for one in ready:
-            into = lines[row : row + one.made].reshape(one.count, len(one.matrix), lines.shape[1])
-            np.matmul(one.matrix, one.windows(held, self._first), out=into)
-            row += one.made
+        for left in range(0, lines.shape[1], _STRIPE):
+            stripe, row = slice(left, left + _STRIPE), 0
+            held[self._kept :, stripe] = lines[:, stripe]
+            for one in ready:
+                into = _flat(out)[row : row + one.made].reshape(one.count, len(one.matrix), lines.shape[1])
+                np.matmul(one.matrix, one.windows(held[:, stripe], self._first), out=into[..., stripe])
+                row += one.made
         self._keep(held)
         return out
 
     def _hold(self, band: NDArray[Any]) -> NDArray[Any]:
-        """The rows that are still needed, and the new ones, as lines of real numbers."""
-        lines, count = _flat(band), self._kept + len(band)
+        """The rows that are still needed as lines of real numbers, and room for the new ones."""
+        count = self._kept + len(band)
         if self._held is None or len(self._held) < count:
-            more = np.empty((count, lines.shape[1]), _real(band))
+            more = np.empty((count, math.prod(band.shape[1:])), _real(band))
             if self._held is not None:
                 more[: self._kept] = self._held[: self._kept]
             self._held = more
-        self._held[self._kept : count] = lines
         return self._held[:count]
 
     def _keep(self, held: NDArray[Any]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourfold.imaging.blas import one_thread
+from fourfold.imaging.metrics import quantiles
 from fourfold.imaging.spectra import Floats, energies
 
 SIDE, WINDOWS, COUNT = 64, 16, 74
@@ -77,9 +78,9 @@ def _traces(seen: NDArray[np.uint8]) -> Floats:
         _along_and_across(energy).reshape(len(seen), -1),
         np.log(np.mean(blue_red, axis=2) + _FLOOR),
         np.log(steps + 0.05),
-        np.log(np.quantile(blocks, (0.05, 0.25, 0.5, 0.75, 0.95), axis=1).T + 0.3),
+        np.log(quantiles(blocks, (0.05, 0.25, 0.5, 0.75, 0.95)) + 0.3),
         4 * (mask < 1.5).mean((1, 2))[:, None],
-        np.log(np.quantile(mask.reshape(len(seen), -1) + 0.5, (0.1, 0.5, 0.9, 0.99), axis=1).T),
+        np.log(quantiles(mask.reshape(len(seen), -1) + 0.5, (0.1, 0.5, 0.9, 0.99))),
     )
     return np.concatenate(parts, axis=1).astype(np.float32)
 

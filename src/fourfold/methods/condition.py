@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fourfold.catalog.card import Style
 from fourfold.core.image import Image
-from fourfold.imaging.metrics import luma
+from fourfold.imaging.metrics import luma, quantiles
 from fourfold.imaging.traces import traces, windows
 
 Kind = Literal["sharp", "motion-blurred", "noisy", "compressed", "enlarged"]
@@ -119,11 +119,11 @@ def drawn(image: Image) -> bool:
     Few are at most 32, or 256 if it is not grey and at least every second pixel has the colour of its neighbour.
     """
     looked_at = image.pixels[:: max(1, image.pixels.size // (3 * _SAMPLE))]
-    if len(np.unique(_codes(_levels(looked_at[:: max(1, len(looked_at) // 8)])))) > _MANY:
+    if _different(_codes(_levels(looked_at[:: max(1, len(looked_at) // 8)]))) > _MANY:
         return False  # a few rows tell most photos
     levels = _levels(looked_at)
     codes = _codes(levels)
-    colours = len(np.unique(codes))
+    colours = _different(codes)
     if colours < 2 or colours > _MANY:
         return False
     alike = codes.shape[1] > 1 and float((codes[:, 1:] == codes[:, :-1]).mean()) >= 0.5
@@ -137,6 +137,11 @@ def _levels(pixels: NDArray[np.float32]) -> NDArray[np.int32]:
 def _codes(levels: NDArray[np.int32]) -> NDArray[np.int32]:
     """A number for each pixel's colour, ``H×W``."""
     return levels @ (256 ** np.arange(levels.shape[2])).astype(np.int32)
+
+
+def _different(codes: NDArray[np.int32]) -> int:
+    ordered = np.sort(codes, axis=None)
+    return 1 + int((ordered[1:] != ordered[:-1]).sum())
 
 
 def dominant(kinds: NDArray[np.int64]) -> int | None:
@@ -160,7 +165,7 @@ def noise(plane: NDArray[np.float32], side: int = 16) -> float:
     means = means[~np.isnan(means)]
     if not means.size:
         return 0.0
-    return float(np.percentile(means, 10) * np.sqrt(np.pi / 2) / 6)
+    return float(quantiles(means[None], (0.1,))[0, 0] * np.sqrt(np.pi / 2) / 6)
 
 
 def blocks(plane: NDArray[np.float32]) -> float:

@@ -93,6 +93,8 @@ class Judge:
             if match and match.quote and match.quote.text not in shown:
                 shown.add(match.quote.text)
                 found.append(match)
+        met = {(one.wanted.start, one.wanted.end) for one in found if one.status != "open"}
+        found = [one for one in found if one.status != "open" or (one.wanted.start, one.wanted.end) not in met]
         once = {(one.wanted.start, one.wanted.end, one.status, one.how, one.quote): one for one in reversed(found)}
         return tuple(sorted(once.values(), key=lambda one: (one.wanted.start, one.wanted.end)))
 

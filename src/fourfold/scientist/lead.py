@@ -49,7 +49,8 @@ class Lead:
             yield words("partly") if polar else ""
             offers = near[0].offers.named(words.spoken)
             name = shown(near[0].profile.source.name)
-            yield words("lead_near", model=name, offers=offers, difference=self.say.difference(near[0].offers))
+            sentence = "lead_language" if near[0].offers.id == self.leaf.id else "lead_near"
+            yield words(sentence, model=name, offers=offers, difference=self.say.difference(near[0].offers))
         elif not models:
             yield words("lead_no_model")
         else:

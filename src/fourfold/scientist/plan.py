@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from fourfold.scientist.asks import asked, sayable
 from fourfold.scientist.evidence import Quote
-from fourfold.scientist.index import profiles
+from fourfold.scientist.index import Profile, profiles
 from fourfold.scientist.judge import Answered, Judge
 from fourfold.scientist.lexicon import table
-from fourfold.scientist.tasks import NONE, Leaf, Reading, read
+from fourfold.scientist.tasks import NONE, Leaf, Reading, leaves, read
 from fourfold.scientist.values import Brief, Claim, Relevance, Status
 from fourfold.scientist.verdicts import Model, Paper, model_of, of_a_fitting, paper_of
 
@@ -44,16 +44,24 @@ class Plan:
 def plan(brief: Brief) -> Plan:
     """Reads the question, profiles the sources, judges them against the task, and answers each thing asked."""
     known = profiles(brief)
-    offered = Counter(id_ for profile in known.values() if profile.served is None for id_ in profile.does)
-    reading = read(brief.question, offered)
+    reading = read(brief.question, _offered(brief, known))
     wanted = tuple(one for one in asked(brief.question, reading) if sayable(one))
     slots = tuple(dict.fromkeys(one.name for one in wanted if one.kind == "wish"))
     papers = tuple(paper_of(known[source.name], reading.leaf, slots, brief.question) for source in brief.papers)
-    models = tuple(model_of(known[source.name], reading.leaf) for source in brief.models)
+    spoken = {reading.language, *(one.name for one in wanted if one.kind == "language")}
+    models = tuple(model_of(known[source.name], reading.leaf, spoken) for source in brief.models)
     papers = tuple(of_a_fitting(paper, models, reading.leaf) for paper in papers)
     answers = Judge(brief.question, reading, models, papers).answers(wanted)
     papers = tuple(_found_to_bear(paper, answers, reading.listed) for paper in papers)
     return Plan(reading, models, papers, answers, _chains(models, papers, reading.leaf))
+
+
+def _offered(brief: Brief, known: Mapping[str, Profile]) -> Counter[str]:
+    """How many works of a brief offer each task; a model and the paper that describes it are one."""
+    models = [known[model.name] for model in brief.models]
+    described = {model.served for model in models}
+    papers = [known[paper.name] for paper in brief.papers if paper not in described]
+    return Counter(id_ for profile in (*models, *papers) for id_ in profile.does if not leaves()[id_].is_method)
 
 
 def _found_to_bear(paper: Paper, answers: Iterable[Answered], listed: bool) -> Paper:

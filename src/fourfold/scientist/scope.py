@@ -1,4 +1,4 @@
-"""Find the parts of a question that do not name its task: what is refused, lacking, or already done."""
+"""Find the parts of a question that do not name its task: what is refused, lacking, done, or asked of the program."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from fourfold.scientist.lexicon import Span, phrases
 CLAUSE_END = re.compile(
     r"[.;:!?。！？；\n,，、()]+|(?:지만|데|니까|아니라|아니고|말고|대신|(?<![라다])고)(?=[\s,])|(?:けど|ので|ではなく|じゃなく)"
 )
+_ASIDE = re.compile(r"\([^()\n]{3,80}\)|（[^（）\n]{2,60}）")
 _FEW_WORDS = re.compile(r"(?:\W*[^\W_]+){0,5}")
 _SPACED = re.compile(r"\S+")
 
@@ -17,7 +18,8 @@ class Scope:
     """A part of a question, and why it does not name the task.
 
     Attributes:
-        kind: "refused", "lacking" or "done"; start, end: offsets; sign: offsets of the words that say so.
+        kind: "refused", "lacking", "done", "how" (it asks how a program does it) or "aside" (it is in brackets).
+        start, end: offsets; sign: offsets of the words that say so.
     """
 
     kind: str
@@ -38,19 +40,24 @@ def scopes(folded: str, code: str) -> list[Scope]:
     cuts = [0, *sorted(ends), len(folded)]
     idioms = found.get("idiom", ())
     made = []
-    for name in ("refused", "dismissed", "lacking", "done"):
+    for name in ("refused", "dismissed", "lacking", "done", "how"):
         for sign in found.get(name, ()):
             if any(start <= sign[0] and sign[1] <= end for start, end in idioms):
                 continue
             begin = max(cut for cut in cuts if cut <= sign[0])
             end = min(cut for cut in cuts if cut > sign[0])
+            if name in ("done", "dismissed") and any(begin <= at <= begin + 1 for at, _ in found.get("back", ())):
+                before = max((cut for cut in cuts if cut < begin), default=begin)
+                made.append(Scope("refused", before, begin, (begin, begin)))
             if name == "lacking" and code in ("ko", "ja"):
                 begin = max(begin, _before(folded, sign[0]))
             elif name in ("refused", "lacking"):
                 begin = sign[0]
             if name == "lacking":
                 end = min(end, _after(folded, sign[1]))
-            made.append(Scope("refused" if name == "dismissed" else name, begin, max(end, sign[1]), sign))
+            of = (begin, begin) if name == "how" else sign
+            made.append(Scope("refused" if name == "dismissed" else name, begin, max(end, sign[1]), of))
+    made += [Scope("aside", *match.span(), (match.start(), match.start())) for match in _ASIDE.finditer(folded)]
     return sorted(made, key=lambda scope: (scope.start, scope.end, scope.kind))
 
 

@@ -104,6 +104,8 @@ class Speaker:
     def difference(self, offers: Leaf) -> str:
         """Why a task that a model offers is not the one that is asked for."""
         words, leaf = self.words, self.leaf
+        if offers.id == leaf.id:
+            return words("differ_language")
         if offers.output == leaf.output and {*offers.input} != {*leaf.input} and "image" in offers.input:
             if "text" in leaf.input and "text" not in offers.input:
                 return words("differ_labels")

@@ -5,11 +5,11 @@ said of each task; the task is the one under which the whole set is likeliest (n
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from fourfold.scientist.lexicon import Phrases, fold, language, mentioned, table
+from fourfold.scientist.lexicon import Phrases, Span, fold, language, mentioned, table
 from fourfold.scientist.scope import Scope, scopes
 from fourfold.scientist.values import Task
 
@@ -203,7 +203,7 @@ def _fits(id_: str, stated: Collection[str], offered: int) -> bool:
 
 
 def _refused(folded: str, code: str, stated: Collection[str]) -> set[str]:
-    """The concepts that a question names only to refuse them, or as done."""
+    """The concepts that a question names only to refuse them, or names as a step that is done."""
     return {name for name in mentioned("words.toml", folded, code) if name not in stated}
 
 
@@ -226,16 +226,22 @@ def _stated(folded: str, code: str, limits: list[Scope]) -> dict[str, tuple[tupl
     words = table("words.toml")
     stated = {}
     for name, spans in mentioned("words.toml", folded, code).items():
-        kinds = {"lacking"}
-        kinds |= {"done"} if words[name].get("step") else set()
+        kinds = {"lacking", "aside"}
+        kinds |= {"done", "how"} if words[name].get("step") else set()
         kinds |= set() if words[name].get("thing") else {"refused"}
-        if free := _free(spans, [scope for scope in limits if scope.kind in kinds]):
+        free = _free(spans, [scope for scope in limits if scope.kind in kinds])
+        if free and not (words[name].get("step") and _done(spans, limits)):
             stated[name] = free
     if languages := [span for spans in mentioned("languages.toml", folded, code).values() for span in spans[:1]]:
         stated["language"] = tuple(languages)
         if len(languages) > 1:
             stated["languages"] = tuple(languages)
     return stated
+
+
+def _done(spans: Iterable[Span], limits: Iterable[Scope]) -> bool:
+    """Whether a step is told as done, so that other mentions of it speak of its result."""
+    return any(scope.kind == "done" and scope.covers(span) for span in spans for scope in limits)
 
 
 def _free(spans: list[tuple[int, int]], limits: list[Scope]) -> tuple[tuple[int, int], ...]:

@@ -133,6 +133,8 @@ class Text:
             }  # fmt: skip
             if self.leaf.id == NONE:
                 yield words("offers_none" if self.reading.listed else "fits", **parts | {"name": parts["offers"]})
+            elif model.match == "partial" and model.offers.id == self.leaf.id:
+                yield f"{words('fits', **parts)} {self.say.difference(model.offers)}"
             elif model.match == "partial" and self.leaf.id in model.profile.names:
                 yield words("mention", **parts)
             else:
@@ -234,6 +236,8 @@ class Text:
         name = model.offers.named(words.spoken)
         if not self.reading.listed:
             return words("use_unlisted", name=name)
+        if model.match == "partial" and model.offers.id == self.leaf.id:
+            return words("use_language")
         sentence = {"yes": "use_fits", "partial": "use_near"}.get(model.match, "use_other")
         return words(sentence, name=name)
 
@@ -279,7 +283,7 @@ class Text:
         words, leaf, made = self.words, self.leaf, self.plan
         if leaf.id == NONE:
             yield Gap("out_of_scope", words("gap_out_of_scope" if self.reading.listed else "gap_unlisted"))
-        fits = any(model.match == "yes" or (model.offers and model.offers.id == leaf.id) for model in made.models)
+        fits = bool(made.fitting)
         if leaf.id != NONE and not fits:
             yield Gap("no_matching_model", words("gap_no_matching_model", name=self.name))
         if not made.papers:
@@ -306,7 +310,8 @@ class Text:
 
     def _unsaid(self, open_: Iterable[Answered]) -> Iterator[str]:
         """What was asked and no source says: by what it is about where that is known, else in the person's words."""
-        about = self.words.table("unsaid")
+        pictures = {"image", "video"} & {*self.leaf.output}
+        about = {name: text for name, text in self.words.table("unsaid").items() if pictures or name != "realism"}
         named: dict[str, list[Answered]] = {}
         for one in open_:
             named.setdefault(one.wanted.name if one.wanted.name in about else "", []).append(one)

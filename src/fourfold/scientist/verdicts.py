@@ -1,7 +1,7 @@
 """Judge the sources of a brief against a task: which models do it, which papers are about it, and in which words."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from fourfold.scientist.evidence import Quote, about, mechanism, overlap, phrase
@@ -57,18 +57,38 @@ class Model:
     named_by: str
 
 
-def model_of(profile: Profile, leaf: Leaf) -> Model:
-    """Whether a recommended model does a task."""
+def model_of(profile: Profile, leaf: Leaf, spoken: Collection[str] = ()) -> Model:
+    """Whether a recommended model does a task; ``spoken``: codes of the languages that the question is about or in."""
     first = profile.first
     named = profile.named_by.get(first.id, "") if first else ""
     if first is None:
         return Model(profile, "unknown", None, "")
     if leaf.id in profile.does:
-        return Model(profile, "yes", leaf, profile.named_by.get(leaf.id, ""))
+        foreign = made_for(profile.source.name) if spoken and _on_language(leaf) else frozenset()
+        match: Match = "partial" if foreign and not foreign & {*spoken} else "yes"
+        return Model(profile, match, leaf, profile.named_by.get(leaf.id, ""))
     if leaf.id in profile.listed and profile.served is not None:
         return Model(profile, "partial", first, named)
     near = {*table("neighbours.toml")["near"].get(leaf.id, ())} & set(profile.does)
     return Model(profile, "partial" if near else "no", first, named)
+
+
+def _on_language(leaf: Leaf) -> bool:
+    """Whether it matters for a task in which language something is said or written."""
+    kinds = {*leaf.input, *leaf.output}
+    return (
+        bool(kinds & {"text", "audio", "documents", "spans"}) and leaf.id not in table("neighbours.toml")["no_language"]
+    )
+
+
+def made_for(name: str) -> frozenset[str]:
+    """Codes of the languages that a model's name says it is made for: "EnDe", "en-de", or one as a part of its own."""
+    known = {"en", *table("languages.toml")}
+    parts = [part for part in re.split(r"[-_ ]", name) if part.isalpha()]
+    pairs = [re.fullmatch(r"([A-Z][a-z])([A-Z][a-z])|([A-Z]{2})([A-Z]{2})", part) for part in parts]
+    codes = {code.casefold() for pair in pairs if pair for code in pair.groups() if code}
+    codes |= {part.casefold() for part in parts[1:] if len(part) == 2 and (part.isupper() or part.islower())}
+    return frozenset(codes) if codes <= known else frozenset()
 
 
 def paper_of(profile: Profile, leaf: Leaf, wanted: Iterable[str], question: str) -> Paper:

@@ -2,12 +2,11 @@
 
 import re
 from functools import cache
-from importlib.resources import files
 from pathlib import Path, PurePath
 
 from fourfold.core.errors import UsageError, near
 
-_PRESETS = files("fourfold.workflow") / "presets"
+_PRESETS = Path(__file__).parent / "presets"
 
 
 def presets() -> tuple[str, ...]:

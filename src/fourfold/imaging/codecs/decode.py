@@ -27,8 +27,7 @@ from PIL import Image as Pillow
 from fourfold.core.contract import Levels
 from fourfold.core.errors import Damaged, PictureError
 from fourfold.imaging import color
-from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, png, salvage, tiff, tiff_pages
-from fourfold.imaging.codecs.heif import open_heif
+from fourfold.imaging.codecs import bmff, damage, extras, ifd, jpeg, salvage
 from fourfold.imaging.codecs.opened import (
     RARE,
     SEVERAL,
@@ -73,6 +72,8 @@ def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged
     if name == "TIFF":
         return _tiff(stream, page, damaged)
     if name == "HEIF":
+        from fourfold.imaging.codecs.heif import open_heif
+
         return open_heif(stream, page, damaged=damaged)
     if name == "RAW":
         page_number(page, 1)
@@ -81,6 +82,8 @@ def open_stream(stream: BinaryIO, name: str, page: int | None = None, *, damaged
 
 
 def _png(stream: BinaryIO, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import png  # loading what a JPEG does without takes longer than decoding it
+
     start = png.read_start(stream)
     turned = orientation(start.exif, start.xmp)
     size = (start.height, start.width) if turned < 5 else (start.width, start.height)
@@ -102,6 +105,8 @@ def _png(stream: BinaryIO, damaged: bool) -> Opened:
 
 
 def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import tiff_pages
+
     reader = ifd.Reader(stream)
     pages = tiff_pages.pages(reader)
     number = page_number(page, max(len(pages), 1))
@@ -112,6 +117,8 @@ def _tiff(stream: BinaryIO, page: int | None, damaged: bool) -> Opened:
 
 
 def _tiff_page(stream: BinaryIO, reader: ifd.Reader, chosen: ifd.Directory, several: bool, damaged: bool) -> Opened:
+    from fourfold.imaging.codecs import tiff, tiff_pages
+
     layout = tiff.layout_of(reader, chosen)
     profile = chosen.entries[tiff.PROFILE].data if tiff.PROFILE in chosen.entries else None
     xmp = chosen.entries[tiff.XMP].data if tiff.XMP in chosen.entries else b""
@@ -166,6 +173,8 @@ def _tiff_picture(stream: BinaryIO, reader: ifd.Reader, page: ifd.Directory) -> 
     try:
         return _opened(stream, "TIFF")
     except (SyntaxError, KeyError) as error:  # the directory itself is sound by now
+        from fourfold.imaging.codecs import tiff_pages
+
         raise PictureError(tiff_pages.RARE) from error
 
 

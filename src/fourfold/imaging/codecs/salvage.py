@@ -10,7 +10,7 @@ Source: Portable Network Graphics (third edition), sections 8 and 10; WebP Conta
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image as Pillow
@@ -18,8 +18,11 @@ from PIL import ImageFile
 
 from fourfold.core.contract import Levels
 from fourfold.core.errors import Damaged
-from fourfold.imaging.codecs import bmff, png
+from fourfold.imaging.codecs import bmff
 from fourfold.imaging.codecs.damage import Damage
+
+if TYPE_CHECKING:
+    from fourfold.imaging.codecs import png
 
 FAILURES = (ValueError, OSError, SyntaxError, EOFError, IndexError, zlib.error)
 """What decoders raise of damaged files."""
@@ -33,7 +36,7 @@ _FILLS = (0x00, 0x55, 0xA5, 0xFF, 0x01, 0x92, 0x49, 0x3C)
 _ALIKE, _LEAST = 3, 16
 
 
-def read_png(stream: BinaryIO, start: png.Start, flaw: Exception) -> tuple[Levels, Damage]:
+def read_png(stream: BinaryIO, start: "png.Start", flaw: Exception) -> tuple[Levels, Damage]:
     """The pixels of a PNG that reading failed on with ``flaw``, and what is wrong with them.
 
     Rows that are missing are black, or transparent; of an interlaced picture the last whole pass is enlarged.
@@ -41,6 +44,8 @@ def read_png(stream: BinaryIO, start: png.Start, flaw: Exception) -> tuple[Level
     Raises:
         Exception: the flaw, if nothing can be read of it.
     """
+    from fourfold.imaging.codecs import png  # only when there is one, as in decode
+
     what = str(flaw) if isinstance(flaw, Damaged) else "its compressed data is not consistent"
     interlaced = start.chunks[b"IHDR"][12] == 1
     sizes = list(_pass_sizes(start, _PASSES if interlaced else ((0, 0, 1, 1),)))
@@ -61,7 +66,7 @@ def read_png(stream: BinaryIO, start: png.Start, flaw: Exception) -> tuple[Level
     return coarse[: start.height, : start.width], Damage(1 - 1 / (down * across), what)
 
 
-def _pass_sizes(start: png.Start, passes: tuple[tuple[int, int, int, int], ...]) -> Iterator[tuple[int, int]]:
+def _pass_sizes(start: "png.Start", passes: tuple[tuple[int, int, int, int], ...]) -> Iterator[tuple[int, int]]:
     """Rows of each pass, and bytes of one of its rows with the byte that names its filter."""
     bits = start.bits * _SAMPLES[start.colour]
     for top, left, down, across in passes:
@@ -86,7 +91,7 @@ def _inflated(stream: BinaryIO, whole: int) -> tuple[bytes, bool]:
 def _pixel_data(stream: BinaryIO) -> Iterator[bytes]:
     """The contents of the chunks that hold pixels, also of those that are cut off or have a wrong checksum."""
     end, begun = stream.seek(0, io.SEEK_END), False
-    stream.seek(len(png.SIGNATURE))
+    stream.seek(8)  # after the signature
     while len(head := stream.read(8)) == 8:
         size, pixels = min(int.from_bytes(head[:4], "big"), end), head[4:] == b"IDAT"
         if begun and not pixels:
