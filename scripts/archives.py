@@ -1,13 +1,14 @@
-"""Read the odd pictures in the source archives of other projects, beside ImageMagick and an earlier state of fourfold.
+"""Read the odd pictures in the source archives of other projects, beside other decoders and an earlier fourfold.
 
     python scripts/archives.py [COMMIT]
 
-Pillow, tifffile and pillow-heif are fetched as source archives from PyPI into a temporary folder. The table says which
-files are read, refused and why; which of them the commit read otherwise or refused; and where ImageMagick sees other
-pixels. Nothing is kept.
+Pillow, tifffile and pillow-heif are fetched as source archives from PyPI into a temporary folder, of which nothing is
+kept. ``docs/reference/odd-pictures.md`` is written: which files are read, refused and why, and which ImageMagick and
+libvips both read otherwise. Files that the commit read and this state refuses are printed.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -73,28 +74,86 @@ def read_with(source: Path, given: Path, made: Path) -> dict[str, tuple[str, str
     return found | dict.fromkeys(missing[:1], ("crashed", f"the process ended with {done.returncode}"))
 
 
-def compared(ours: Path, theirs: Path) -> str:
-    """How far ImageMagick's pixels are from ours, in words; empty if they agree, or it read nothing."""
+def differs(name: str, folder: Path) -> str:
+    """How far ours is from what ImageMagick and libvips read, in words; empty if one agrees, or neither reads it."""
+    pam = next((p for p in (folder / "pam" / f"{Path(name).stem}{end}.pam" for end in ("", "-0")) if p.exists()), None)
+    far = compared(folder, name, pam) if pam else ""
+    if not far:
+        return ""
+    png = folder / "vips.png"
+    command = ["vips", "autorot", folder / "given" / name, png]
+    done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
+    return far if done.returncode or compared(folder, name, png) else ""
+
+
+def compared(folder: Path, name: str, theirs: Path) -> str:
+    """How far another decoder's pixels are from ours, in words; empty if they agree."""
     import numpy as np
 
     sys.path.insert(0, str(ROOT / "tests" / "imaging"))
-    from test_odd_files import pam, rgba
+    import test_odd_files as odd
 
-    if not theirs.exists():
-        return ""
     try:
-        one, other = rgba(np.load(ours)), pam(theirs)
+        one, other = odd.rgba(np.load(folder / "now" / f"{name}.npy")), odd.theirs(theirs)
     except ValueError:
         return ""
     if one.shape != other.shape:
         return f"{one.shape[1]}×{one.shape[0]} here, {other.shape[1]}×{other.shape[0]} there"
     off = 255 * np.abs(one - other)
     off[..., :3] *= np.minimum(one[..., 3:], other[..., 3:])
-    return f"{off.mean():.1f} levels on average" if off.mean() > 2 else ""
+    return f"{off.mean():.0f} levels on average" if off.mean() > 2 else ""
+
+
+WHY = {
+    "-b-": "a broken picture of a set of such: each decoder makes something else of it",
+    "guitar": "10 bits for HDR screens, which ImageMagick converts",
+    "invalid_id": "ImageMagick takes a picture that the file does not name as its first",
+    "dispose_bgnd": "ImageMagick leaves out the empty margin of the screen",
+    "first_frame": "ImageMagick leaves out the empty margin of the screen",
+    "pil123": "the file states a gamma, which is kept as a profile",
+    "abgr": "the file says that all is transparent, which nobody means",
+    "fakealpha": "the fourth byte of a pixel has no stated meaning",
+    "tags_orientation": "turned by XMP, which the others do not read",
+    "os2v2": "ImageMagick reads another palette; ours is that of the same picture in other kinds of BMP",
+}
+"""Where others see another picture, by a part of the file's name: why."""
+
+
+def page(now: dict[str, tuple[str, str]], far: dict[str, str]) -> str:
+    """The page of figures: a table by archive, the refusals by reason, the differences."""
+    lines = [HEAD, f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|"]
+    for name in ARCHIVES:
+        of = {file: what for file, (what, _) in now.items() if _archive(file) == name}
+        counts = Counter(of.values())
+        cells = [name, len(of), *(counts[what] for what in ("read", "refused", "crashed"))]
+        lines.append(f"| {' | '.join(map(str, [*cells, sum(one in of for one in far)]))} |")
+    reasons: dict[str, list[str]] = {}
+    for file, (what, why) in sorted(now.items()):
+        if what != "read":
+            reasons.setdefault(re.sub(r"\d[\d×.]*|b'.*'|\(.*?\)", "…", why.partition(". ")[0]), []).append(file)
+    lines += ["", "## Refused", "", "| Files | Reason |", "| --- | --- |"]
+    lines += [f"| {', '.join(f'`{one}`' for one in files)} | {why} |" for why, files in sorted(reasons.items())]
+    lines += ["", "## Read otherwise by ImageMagick and libvips", "", "| File | How far | Why |", "| --- | --- | --- |"]
+    for file, how in sorted(far.items()):
+        why = next((text for part, text in WHY.items() if part in file), "")
+        lines.append(f"| `{file}` | {how} | {why} |")
+    return "\n".join([*lines, ""])
+
+
+COLUMNS = ("Archive", "Pictures", "Read", "Refused", "Crashed", "Read otherwise by both others")
+HEAD = """# Odd pictures of other projects
+
+Made by `python scripts/archives.py` from the source archives of other projects, which keep pictures that once broke
+something. The names of files begin with their archive's and their folder's. Nothing of them is kept here.
+"""
+
+
+def _archive(file: str) -> str:
+    return max((name for name in ARCHIVES if file.startswith(name)), key=len)
 
 
 def main(commit: str) -> int:
-    """Fetch, read, compare, print; the number of files that crashed."""
+    """Fetch, read, compare, write the page; the number of files that crashed, or that only the commit reads."""
     with tempfile.TemporaryDirectory() as loose:
         folder = Path(loose)
         given, pam = folder / "given", folder / "pam"
@@ -108,25 +167,15 @@ def main(commit: str) -> int:
         subprocess.run(
             ["mogrify", "-path", pam, *options, "*"], cwd=given, capture_output=True, timeout=SECONDS, check=False
         )
-        now, before = (
-            read_with(ROOT / "src", given, folder / "now"),
-            read_with(folder / "src", given, folder / "before"),
-        )
-        for name in sorted(now):
-            _say(name, now[name], before.get(name, ("missing", "")), folder)
-        print(Counter(what for what, _ in now.values()), "before:", Counter(what for what, _ in before.values()))
-        return sum(what == "crashed" for what, _ in now.values())
-
-
-def _say(name: str, now: tuple[str, str], before: tuple[str, str], folder: Path) -> None:
-    theirs = next(
-        (p for p in (folder / "pam" / f"{Path(name).stem}{end}.pam" for end in ("", "-0")) if p.exists()), None
-    )
-    differs = compared(folder / "now" / f"{name}.npy", theirs) if now[0] == "read" and theirs else ""
-    if now[0] != "read" or before[0] != now[0] or differs:
-        seen = "" if theirs else "; ImageMagick reads nothing"
-        told = f" ({now[1]})" if now[0] != "read" else ""
-        print(f"{name}: {now[0]}{told}; before {before[0]}{seen}{'; ' + differs if differs else ''}")
+        now = read_with(ROOT / "src", given, folder / "now")
+        before = read_with(folder / "src", given, folder / "before")
+        found = {name: differs(name, folder) for name, (what, _) in sorted(now.items()) if what == "read"}
+        text = page(now, {name: how for name, how in found.items() if how})
+        (ROOT / "docs" / "reference" / "odd-pictures.md").write_text(text, encoding="utf-8")
+        lost = [name for name in now if now[name][0] != "read" and before.get(name, ("",))[0] == "read"]
+        for name in lost:
+            print(f"{name}: read by {commit}, now {now[name]}")
+        return len(lost) + sum(what == "crashed" for what, _ in now.values())
 
 
 if __name__ == "__main__":

@@ -92,6 +92,15 @@ def test_a_damaged_model_is_a_failure_of_the_engine() -> None:
         openvino.OpenVinoRunner(b"no model", (8, 8), 1, "auto")
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_openvino_gives_the_same_for_two_tiles_at_a_time(threads: int) -> None:
+    pytest.importorskip("openvino")
+    tiles = np.random.default_rng(3).random((3, 3, 48, 64), dtype=np.float32)
+    runner = engines.load(load.card("fourfold-little-x4"), runtime="openvino", tile=(48, 64), threads=threads)
+    alone = [runner.levels(tiles[number : number + 1])[0] for number in range(len(tiles))]
+    np.testing.assert_array_equal(runner.levels(tiles), np.stack(alone))
+
+
 def test_fake_repeats_pixels() -> None:
     answer = fake.FakeRunner(4, (24, 16))(TILES)
     assert np.array_equal(answer[:, :, ::4, 3::4], TILES)

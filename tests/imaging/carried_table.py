@@ -153,7 +153,7 @@ CASES = (
 
 
 def cell(case: Case, target: files.Format) -> str:
-    """``carried``, translated ``in XMP`` or ``in EXIF``, ``named``, ``left out`` for thumbnails, else LOST."""
+    """``carried``, translated ``in XMP`` or ``in EXIF``, ``named``, else LOST."""
     picture = files.read(case.make())
     height, width = picture.size
     kept = metadata.for_output(picture.metadata, "keep", picture.size)
@@ -167,8 +167,6 @@ def cell(case: Case, target: files.Format) -> str:
         return "carried" if case.what != "dpi" or target.dpi else "in EXIF"
     if translated or (case.native is not _never and XMP(found)):
         return "in XMP"
-    if case.what == "thumbnail":
-        return "left out"
     return "named" if picture.notes or writer.notes else "LOST"
 
 

@@ -171,7 +171,7 @@ END = """
 - *carried*: where readers of the format look for it. *in XMP*, *in EXIF*: translated by name, because the format has no
   other place for it: `Title` of a PNG and *Object Name* of IPTC become `dc:title`, and `Title` again in a PNG.
   Texts without such a name stand in a list with their keywords, which becomes text chunks again in a PNG.
-- *named*: it cannot be carried on, and a note of the report says so. *left out*: thumbnails show the old picture.
+- *named*: it cannot be carried on, and a note of the report says so. Thumbnails show the old picture.
 - IPTC goes into a PNG as ImageMagick puts it there, and also as XMP. In WebP and AVIF it becomes XMP; what XMP holds
   already under that name with another value goes into the list.
 - XMP that is too long for a segment of a JPEG is continued in others (extended XMP).

@@ -15,7 +15,7 @@ HALO = 3
 TAPS = ((-3, -3, 0.5), (-3, 3, -0.3), (0, 0, 1.0), (1, -2, 0.7), (3, -3, -0.2), (3, 3, 0.4))
 
 
-def blur_and_repeat(window: np.ndarray, _tile: object = None) -> np.ndarray:
+def blur_and_repeat(window: np.ndarray) -> np.ndarray:
     """A stand-in network: a filter with receptive field 3, zeros outside the window, then twice the size."""
     height, width = window.shape[:2]
     padded = np.pad(window, ((HALO, HALO), (HALO, HALO), (0, 0)))
@@ -23,12 +23,19 @@ def blur_and_repeat(window: np.ndarray, _tile: object = None) -> np.ndarray:
     return out.repeat(2, axis=0).repeat(2, axis=1)
 
 
-@given(st.tuples(sides, sides), st.sampled_from([None, 8, 16, 33, 64]))
+@given(st.tuples(sides, sides), st.sampled_from([None, 8, 16, 33, 64]), st.integers(1, 3))
 @settings(max_examples=120, deadline=None)
-def test_tiles_give_what_the_whole_picture_gives(size, side):
+def test_tiles_give_what_the_whole_picture_gives(size, side, together):
     image = np.random.default_rng(4).random((*size, 2), dtype=np.float32)
     plan = tiling.plan(size, HALO, side)
-    result = np.concatenate(list(tiling.tiled(image, plan, 2, blur_and_repeat)))
+    taken = []
+
+    def run(windows):
+        taken.append(len(windows))
+        return [blur_and_repeat(window) for window in windows]
+
+    result = np.concatenate(list(tiling.tiled(image, plan, 2, run, together)))
+    assert taken == [together] * (plan.count // together) + [plan.count % together] * (plan.count % together > 0)
     mirrored = np.pad(image, ((HALO, HALO), (HALO, HALO), (0, 0)), mode="symmetric")
     whole = blur_and_repeat(mirrored)[2 * HALO : -2 * HALO, 2 * HALO : -2 * HALO]
     assert result.shape == (2 * size[0], 2 * size[1], 2)

@@ -4,7 +4,7 @@ import hashlib
 import io
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from threading import Lock
 from typing import Any, Literal
@@ -73,8 +73,11 @@ class OpenVinoRunner(tensors.TileRunner):
         }
         if precision in _NAMES:
             self._config["INFERENCE_PRECISION_HINT"] = _NAMES[precision]
-        self._requests: dict[str, Any] = {}
-        used = self._request("levels").get_compiled_model().get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self._requests: dict[str, list[Any]] = {}
+        self._pairs = {**self._config, "NUM_STREAMS": 2} if threads > 1 else None
+        if self._pairs:
+            del self._pairs["PERFORMANCE_HINT"]  # which is for one tile at a time
+        used = self._request("levels")[0].get_compiled_model().get_property("INFERENCE_PRECISION_HINT").get_type_name()
         names = {short: name for name, short in _NAMES.items()}
         self.precision = precision if precision == "int8" else names.get(used, used)
 
@@ -91,30 +94,34 @@ class OpenVinoRunner(tensors.TileRunner):
 
     def _run(self, form: Literal["values", "levels"], tiles: Floats, kind: type) -> tuple[NDArray[Any], Floats]:
         """Each answer is written straight into the array returned; for ``levels`` also their means, unclamped."""
-        request = self._request(form)
+        requests = self._request("pairs" if form == "levels" and len(tiles) > 1 and self._pairs else form)
         tensor = engine().Tensor
-        outputs = request.get_compiled_model().outputs
+        outputs = requests[0].get_compiled_model().outputs
         answer = np.empty((len(tiles), *tuple(outputs[0].shape)[1:]), kind)
         means = np.zeros(len(tiles), np.float32)
         try:
-            for index in range(len(tiles)):
-                request.set_input_tensor(tensor(tiles[index : index + 1], shared_memory=True))
-                request.set_output_tensor(0, tensor(answer[index : index + 1], shared_memory=True))
-                request.infer()
+            for first in range(0, len(tiles), len(requests)):
+                at_once = [*zip(requests, range(first, len(tiles)), strict=False)]
+                with ExitStack() as waiting:  # for all of them, even if one fails
+                    for request, index in at_once:
+                        request.set_input_tensor(tensor(tiles[index : index + 1], shared_memory=True))
+                        request.set_output_tensor(0, tensor(answer[index : index + 1], shared_memory=True))
+                        request.start_async()
+                        waiting.callback(request.wait)
                 if form == "levels":
-                    means[index] = request.get_output_tensor(1).data
+                    for request, index in at_once:
+                        means[index] = request.get_output_tensor(1).data
         except RuntimeError as error:
             raise RuntimeFailure(f"openvino failed on a {self.tile[0]}×{self.tile[1]} tile: {error}") from error
         return answer, means
 
-    def _request(self, form: Literal["values", "levels"]) -> Any:
-        """The compiled model's request, compiled when first needed."""
+    def _request(self, form: Literal["values", "levels", "pairs"]) -> list[Any]:
+        """The compiled model's requests, compiled when first needed; ``pairs`` are levels of two tiles at a time."""
         if form not in self._requests:
+            settings = self._pairs if form == "pairs" and self._pairs else self._config
             try:
-                ends = _with_levels if form == "levels" else None
-                self._requests[form] = _compiled(
-                    self._model, [1, 3, *self.tile], self._config, ends
-                ).create_infer_request()
+                made = _compiled(self._model, [1, 3, *self.tile], settings, None if form == "values" else _with_levels)
+                self._requests[form] = [made.create_infer_request() for _ in range(2 if form == "pairs" else 1)]
             except RuntimeError as error:
                 raise RuntimeFailure(
                     f"openvino cannot compile the model for {self.tile[0]}×{self.tile[1]} tiles: {error}"

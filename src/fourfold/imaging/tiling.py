@@ -6,7 +6,7 @@ pixel is the pixel that the whole picture would have given. Where a network look
 tiles is blended over their overlaps instead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -155,22 +155,29 @@ def mirrored(first: int, count: int, length: int) -> slice | NDArray[np.intp]:
 
 
 def tiled(
-    image: NDArray[Any], plan: Plan, scale: int, run: Callable[[NDArray[Any], Tile], NDArray[Any]]
+    image: NDArray[Any],
+    plan: Plan,
+    scale: int,
+    run: Callable[[list[NDArray[Any]]], Sequence[NDArray[Any]]],
+    together: int = 1,
 ) -> Iterator[NDArray[Any]]:
     """Run a function over every tile and yield the result in bands of rows, top to bottom.
 
     Args:
         image: ``H×W×C`` of ``plan.size``; scale: output pixels a side for each input pixel.
-        run: takes a window ``h×w×C`` and its tile, returns ``(scale·h)×(scale·w)×C'`` of any dtype.
+        run: takes windows ``h×w×C``, returns ``(scale·h)×(scale·w)×C'`` of any dtype for each.
+        together: how many windows it takes at a time; the last ones may be fewer.
 
     Yields:
         ``rows×(scale·W)×C'``; together ``scale·H`` rows.
     """
+    tiles = [tile for row in plan.rows for tile in row]
+    groups = (tiles[first : first + together] for first in range(0, len(tiles), together))
+    results = (one for group in groups for one in run([read(image, tile, plan.shape) for tile in group]))
     for row in plan.rows:
         top, bottom = row[0].kept[:2]
         band: NDArray[Any] | None = None
-        for tile in row:
-            result = run(read(image, tile, plan.shape), tile)
+        for tile, result in zip(row, results, strict=False):
             rows, columns = tile.inner(scale)
             left, right = scale * tile.kept[2], scale * tile.kept[3]
             if band is None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from fourfold.imaging.backprojection import BackProjection
 from fourfold.imaging.fidelity import Fidelity, FidelityMeter
 from fourfold.imaging.resize import Resizer, bicubic
 from fourfold.methods.route import Routes, blend
+
+_PAIRS_FROM = 4  # windows from which on two are computed at a time: loading the network for that takes its time
 
 
 @dataclass
@@ -102,15 +104,17 @@ class Upscaling:
         done, row = 0, 0
         planned = self.plan.count + (0 if self.routes is None else int(self.routes.chosen.sum()))
 
-        def counted(runner: Runner, window: NDArray[Any]) -> NDArray[Any]:
+        def counted(runner: Runner, windows: list[NDArray[Any]]) -> list[NDArray[Any]]:
             nonlocal done
-            result, seconds = _levels(runner, window, peak)
+            result, seconds = _levels(runner, windows, peak)
             self.seconds_model += seconds
-            done += 1
-            progress(done, planned)
-            return result
+            for _ in windows:
+                done += 1
+                progress(done, planned)
+            return [*result]
 
-        for band in tiling.tiled(pixels, self.plan, self.scale, lambda window, _tile: counted(self.runner, window)):
+        together = 2 if self.plan.count >= _PAIRS_FROM else 1
+        for band in tiling.tiled(pixels, self.plan, self.scale, partial(counted, self.runner), together):
             if self.routes is not None:
                 self._improve(band, row, pixels, peak, counted)
             yield band if large is None else np.dstack([band, large[row : row + len(band)]])
@@ -118,7 +122,7 @@ class Upscaling:
 
     def _improve(
         self, band: Levels, row: int, pixels: NDArray[np.float32], peak: int,
-        run: Callable[[Runner, NDArray[Any]], NDArray[Any]],
+        run: Callable[[Runner, list[NDArray[Any]]], list[NDArray[Any]]],
     ) -> None:  # fmt: skip
         """Put the big network's answer into a band that begins at result row ``row``, where a tile is worth it."""
         assert self.routes is not None
@@ -127,7 +131,8 @@ class Upscaling:
             top, bottom, left, right = (self.scale * edge for edge in tile.kept)
             if not (row <= top < row + len(band) and self.routes.chosen[tile.place]):
                 continue
-            answer = run(self.routes.big, tiling.read(pixels, tile, self.routes.plan.shape))[tile.inner(self.scale)]
+            (whole,) = run(self.routes.big, [tiling.read(pixels, tile, self.routes.plan.shape)])
+            answer = whole[tile.inner(self.scale)]
             kept = band[top - row : bottom - row, left:right]
             self.difference[tile.place] = np.mean(((answer.astype(np.float32) - kept) / peak) ** 2)
             weight = self.routes.weight(tile, self.scale)
@@ -153,19 +158,21 @@ class Upscaling:
         return (f"{limit}: shrunk back, the value furthest off differs by {worst:.1f} of 255 levels",)
 
 
-def _levels(runner: Runner, window: NDArray[Any], peak: int) -> tuple[NDArray[Any], float]:
-    """A tile's levels and the seconds inside the network; grey goes through as three equal channels."""
-    grey = window.shape[2] == 1
-    planes = np.ascontiguousarray(np.broadcast_to(window.transpose(2, 0, 1)[None], (1, 3, *window.shape[:2])))
+def _levels(runner: Runner, windows: list[NDArray[Any]], peak: int) -> tuple[NDArray[Any], float]:
+    """Levels of tiles, ``N×H×W×C``, and the seconds inside the network; grey goes through as three equal channels."""
+    shape = windows[0].shape
+    planes = np.empty((len(windows), 3, *shape[:2]), np.float32)
+    for number, window in enumerate(windows):
+        planes[number] = window.transpose(2, 0, 1)
     started = time.perf_counter()
     if peak == 255:
-        out: NDArray[Any] = runner.levels(planes)[0]
+        out: NDArray[Any] = runner.levels(planes)
     else:
-        real = runner(planes)[0].transpose(1, 2, 0)
+        real = runner(planes).transpose(0, 2, 3, 1)
         out = np.rint(np.clip(real, 0, 1) * np.float32(peak)).astype(np.uint16)
     seconds = time.perf_counter() - started
-    if grey:
-        out = np.rint(out.mean(axis=2, keepdims=True, dtype=np.float32)).astype(out.dtype)
+    if shape[2] == 1:
+        out = np.rint(out.mean(axis=3, keepdims=True, dtype=np.float32)).astype(out.dtype)
     return out, seconds
 
 

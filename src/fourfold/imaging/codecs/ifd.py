@@ -13,11 +13,13 @@ import numpy as np
 from fourfold.core.errors import Damaged
 
 _WIDTH = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_WIDTH[129] = 1  # UTF-8, of EXIF 3.0
 _SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGER = {1: "u1", 3: "<u2", 4: "<u4", 13: "<u4", 16: "<u8", 18: "<u8"}
 _LONGEST_VALUE = 1 << 28
 
 EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
+USER_COMMENT, _UTF_16 = 0x9286, b"UNICODE\0"
 NESTED = (EXIF, GPS, INTEROP)
 """Tags whose value is the offset of another directory."""
 
@@ -27,9 +29,10 @@ class Entry:
     """One value of a directory.
 
     Attributes:
-        kind: TIFF field type, 1 to 18.
+        kind: TIFF field type, 1 to 18, or 129 for UTF-8.
         count: number of values.
-        data: the values as bytes in little-endian order; empty when the file ends before them.
+        data: the values as bytes in little-endian order, also of a comment in UTF-16; empty when the file ends before
+            them.
         place: offset of the entry itself in the file it was read from.
         at: offset of the value bytes.
     """
@@ -150,6 +153,8 @@ class Reader:
             at = self._unpack("Q" if self.big else "I", inline)
             data = self._read(at, size, needed=False) if size <= _LONGEST_VALUE else b""
             data = data if len(data) == size else b""
+        if tag == USER_COMMENT and self.order == ">" and data.startswith(_UTF_16):
+            data = _UTF_16 + b"".join(data[start : start + 2][::-1] for start in range(8, len(data), 2))
         return tag, Entry(kind, count, self._little(kind, data), place, at)
 
     def _little(self, kind: int, data: bytes) -> bytes:

@@ -16,9 +16,7 @@ from fourfold.imaging.metadata import block_of
 
 _XMP, _SRGB_CURVE = 700, (2.4, 12.92)
 _DEVELOP = "Develop it first: save it as a 16-bit TIFF or a JPEG with the camera's program, darktable or RawTherapee"
-_REFUSED = f"expected a finished picture, got a camera raw, which holds what the sensor saw. {_DEVELOP}"
-_UNKNOWN = f"expected a finished picture, got a camera raw of a kind that LibRaw does not read. {_DEVELOP}"
-_DAMAGED = (
+_CUT_SHORT = (
     "expected a finished picture or a whole camera raw, got one that is damaged or cut short. Copy it again from where "
     "it comes from"
 )
@@ -42,14 +40,19 @@ def open_raw(stream: BinaryIO, page: ifd.Directory | None = None) -> Opened:
     try:
         import rawpy
     except ImportError:
-        raise PictureError(f"{_REFUSED}. Or have it developed here by LibRaw: pip install 'fourfold[raw]'") from None
+        raise PictureError(
+            f"expected a finished picture, got a camera raw, which holds what the sensor saw. {_DEVELOP}. Or have it "
+            "developed here by LibRaw: pip install 'fourfold[raw]'"
+        ) from None
     stream.seek(0)
     try:
         file = rawpy.imread(stream)
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError) as error:
-        raise PictureError(_UNKNOWN) from error
+        raise PictureError(
+            f"expected a finished picture, got a camera raw of a kind that LibRaw does not read. {_DEVELOP}"
+        ) from error
     except rawpy.LibRawError as error:
-        raise PictureError(_DAMAGED) from error
+        raise PictureError(_CUT_SHORT) from error
     size = (file.sizes.iheight, file.sizes.iwidth)
     size = size[::-1] if file.sizes.flip in (5, 6) else size
 
@@ -59,7 +62,7 @@ def open_raw(stream: BinaryIO, page: ifd.Directory | None = None) -> Opened:
                 use_camera_wb=True, output_color=rawpy.ColorSpace.sRGB, output_bps=16, gamma=_SRGB_CURVE
             )
         except rawpy.LibRawError as error:
-            raise PictureError(_DAMAGED) from error
+            raise PictureError(_CUT_SHORT) from error
         red, _, blue, _ = file.camera_whitebalance
         white = "as the camera balanced it" if min(red, blue) > 0 else "for daylight"
         note = _NOTE.format(".".join(map(str, rawpy.libraw_version)), white)

@@ -105,6 +105,16 @@ def _all(tree: ifd.Directory) -> Iterator[ifd.Directory]:
         yield from _all(inner)
 
 
+def has_thumbnail(exif: bytes) -> bool:
+    """Whether a sound block holds a thumbnail, which its second directory points at."""
+    try:
+        reader, tree = opened(exif)
+        second = reader.directory(tree.following) if tree.following else ifd.Directory()
+    except ValueError:
+        return False
+    return second.number(_THUMBNAIL_SIZE, 0) + second.number(_STRIP_SIZES, 0) > 0
+
+
 def renewed(exif: bytes, size: tuple[int, int]) -> bytes:
     """The block for a written picture of ``size`` (height, width): its sizes, orientation 1, no thumbnail.
 

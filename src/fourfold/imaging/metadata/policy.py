@@ -12,6 +12,7 @@ from fourfold.imaging.metadata import privacy, xmp
 MetadataPolicy = Literal["keep", "strip", "strip-location"]
 """``keep`` everything, ``strip`` all but the colour profile, or ``strip-location``: drop where it was taken."""
 
+_THUMBNAIL = "The thumbnail in EXIF is not carried over: it shows the photo as it was."
 _ROOM = 60_000  # bytes of a packet that, with a recipe more, still fits into a JPEG
 
 
@@ -43,12 +44,13 @@ def received(
         aspect: pixels on the same length across and down as found, possibly nonsense.
 
     Returns:
-        The metadata with orientation 1, and a note about each part that was damaged and had to be dropped.
+        The metadata with orientation 1, and a note about each part that had to be dropped.
     """
     notes: tuple[str, ...] = ()
     exif = exif.removeprefix(b"Exif\0\0")
     if exif:
         exif, notes = exif_blocks.repaired(exif)
+        notes += (_THUMBNAIL,) if exif_blocks.has_thumbnail(exif) else ()
     packet = xmp_packet if xmp_packet.strip(b"\0 \r\n") else b""
     if packet:
         try:

@@ -8,6 +8,7 @@ of a map.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from xml.dom import minidom
@@ -29,9 +30,9 @@ _NUMBERS = {
 }  # fmt: skip
 _INTEROPERABILITY = {1, 2}
 _LONGEST_NUMBER = 48  # bytes of six fractions, the longest that the standard has
-_UNDEFINED = 7
-_USER_COMMENT = 0x9286
-_OTHER_TEXT = {_USER_COMMENT, *range(0x9C9B, 0x9CA0)}  # in an encoding of its own, in UTF-16
+_UNDEFINED, _LETTERS = 7, (2, 129)
+_ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be", "iso2022_jp", "shift_jis", "euc_jp", "gb18030", "euc_kr")
+_OTHER_TEXT = {ifd.USER_COMMENT, *range(0x9C9B, 0x9CA0)}  # in an encoding of its own, in UTF-16
 
 _NAMES = {
     xmp.DUBLIN: "contributor creator date description format identifier language publisher relation rights subject"
@@ -136,7 +137,8 @@ def _note(gone: Iterable[str], most: int = 12) -> str:
 
 
 def _place(text: str) -> bool:
-    return _READS_AS_A_PLACE.search(text) is not None
+    """Whether a text reads as a place, as it is or with letters and digits of full width as the usual ones."""
+    return any(_READS_AS_A_PLACE.search(form) for form in (text, unicodedata.normalize("NFKC", text)))
 
 
 def _stays(keyword: str, text: str, language: str, gone: list[str]) -> bool:
@@ -151,27 +153,27 @@ def _exif(block: bytes, gone: list[str]) -> bytes:
     if not block:
         return b""
     try:
-        reader, tree = exif.opened(block)
+        _, tree = exif.opened(block)
     except ValueError:
         gone.append("a damaged EXIF block")
         return b""
-    kept = _harmless(tree, _TEXT | _NUMBERS, reader.order, gone)
+    kept = _harmless(tree, _TEXT | _NUMBERS, gone)
     for tag, inner in tree.nested.items():
         if tag == ifd.EXIF:
-            kept.nested[tag] = _harmless(inner, _TEXT | _NUMBERS, reader.order, gone)
+            kept.nested[tag] = _harmless(inner, _TEXT | _NUMBERS, gone)
             if ifd.INTEROP in inner.nested:
-                more = _harmless(inner.nested[ifd.INTEROP], _INTEROPERABILITY, reader.order, gone)
+                more = _harmless(inner.nested[ifd.INTEROP], _INTEROPERABILITY, gone)
                 kept.nested[tag].nested[ifd.INTEROP] = more
         else:
             gone.append("EXIF GPS" if tag == ifd.GPS else "EXIF interoperability")
     return exif.encoded(kept)
 
 
-def _harmless(directory: ifd.Directory, allowed: set[int], order: str, gone: list[str]) -> ifd.Directory:
+def _harmless(directory: ifd.Directory, allowed: set[int], gone: list[str]) -> ifd.Directory:
     kept = ifd.Directory()
     for tag, entry in directory.entries.items():
         if tag in allowed and _sound(tag, entry):
-            kept.entries[tag] = _in_order(tag, entry, order)
+            kept.entries[tag] = entry
         elif entry.data and tag not in exif.OF_THE_PIXELS:
             gone.append(f"EXIF {exif.tag_name(tag)}")
     return kept
@@ -180,22 +182,12 @@ def _harmless(directory: ifd.Directory, allowed: set[int], order: str, gone: lis
 def _sound(tag: int, entry: ifd.Entry) -> bool:
     """Whether an entry is of the kind that its tag has, and its text, if any, reads as no place."""
     if tag not in _TEXT:
-        short = len(entry.data) <= (4 if entry.kind in (1, 2, _UNDEFINED) else _LONGEST_NUMBER)
-        return short and not (tag > 2 and entry.kind == 2)
-    if entry.kind != 2 and not (tag in _OTHER_TEXT and entry.kind in (1, _UNDEFINED)):
+        short = len(entry.data) <= (4 if entry.kind in (1, _UNDEFINED, *_LETTERS) else _LONGEST_NUMBER)
+        return short and not (tag > 2 and entry.kind in _LETTERS)
+    if entry.kind not in _LETTERS and not (tag in _OTHER_TEXT and entry.kind in (1, _UNDEFINED)):
         return False
-    text = entry.data[8:] if tag == _USER_COMMENT else entry.data
-    wide = ("utf-16-le", "utf-16-be")
-    return not any(_place(text.decode(code, "ignore")) for code in ("utf-8", "latin-1", *wide))
-
-
-def _in_order(tag: int, entry: ifd.Entry, order: str) -> ifd.Entry:
-    """The entry for a little-endian block; a comment in UTF-16 is in the order of its block."""
-    if tag != _USER_COMMENT or order == "<" or not entry.data.startswith(b"UNICODE\0"):
-        return entry
-    text = entry.data[8:]
-    swapped = b"".join(text[at : at + 2][::-1] for at in range(0, len(text), 2))
-    return replace(entry, data=entry.data[:8] + swapped)
+    text = entry.data[8:] if tag == ifd.USER_COMMENT else entry.data
+    return not any(_place(text.decode(code, "ignore")) for code in _ENCODINGS)
 
 
 def _xmp(packet: bytes, gone: list[str]) -> bytes:
