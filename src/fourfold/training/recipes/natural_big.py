@@ -1,9 +1,9 @@
 """The big network, natural style: twelve 48-channel layers, every second dilated, taught by Real-ESRGAN general-x4v3.
 
 Command:  fourfold train natural_big --photos ../shared/data/photos --photos ../shared/data/photos2
-Claim:    Set14 degraded 24.69 dB (PSNR-Y), Set14 hard 23.70; 2.3 hours on one core of an AMD EPYC (Zen 4, bf16). In the
-          published run the first two stages had 3×3 kernels in the first layer, later put in the middle of 7×7 ones, and
-          windows of which fewer were noisy without JPEG.
+Claim:    Set14 degraded 24.69 dB (PSNR-Y), Set14 hard 23.70; 2.3 hours on one core of an AMD EPYC (Zen 4, bf16).
+          In the published run the first two stages had 3×3 kernels in the first layer, later put in the middle of 7×7
+          ones, and windows of which fewer were noisy without JPEG.
 """
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage

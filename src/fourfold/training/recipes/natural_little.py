@@ -1,9 +1,9 @@
 """The little network, natural style: eight 32-channel layers, every second dilated, taught by Real-ESRGAN general-x4v3.
 
 Command:  fourfold train natural_little --photos ../shared/data/photos --photos ../shared/data/photos2
-Claim:    Set14 degraded 24.70 dB (PSNR-Y), Set14 hard 23.72; 40 minutes on one core of an AMD EPYC (Zen 4, bf16). In the
-          published run the first stage had 3×3 kernels in the first layer, later put in the middle of 7×7 ones, and
-          1,200 windows of which fewer were noisy without JPEG.
+Claim:    Set14 degraded 24.70 dB (PSNR-Y), Set14 hard 23.72; 40 minutes on one core of an AMD EPYC (Zen 4, bf16).
+          In the published run the first stage had 3×3 kernels in the first layer, later put in the middle of 7×7 ones,
+          and 1,200 windows of which fewer were noisy without JPEG.
 """
 
 from fourfold.training.recipe import UpscalerRecipe, UpscalerStage
