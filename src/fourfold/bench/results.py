@@ -26,7 +26,7 @@ def save(section: str, report: Any, where: Environment, folder: Path) -> Path:
     slug = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", where.cpu.lower())).strip("-")
     path = folder / f"{where.date[:10]}-{slug}.json"
     sections = _sections(path) | {section: {"environment": asdict(where), **asdict(report)}}
-    write_text(path, json.dumps(sections, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n")
+    write_text(path, json.dumps(sections, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n")
     return path
 
 
