@@ -106,15 +106,11 @@ def compared(folder: Path, name: str, theirs: Path) -> str:
 
 WHY = {
     "-b-": "a broken picture of a set of such: each decoder makes something else of it",
-    "guitar": "10 bits for HDR screens, which ImageMagick converts",
-    "invalid_id": "ImageMagick takes a picture that the file does not name as its first",
-    "dispose_bgnd": "ImageMagick leaves out the empty margin of the screen",
-    "first_frame": "ImageMagick leaves out the empty margin of the screen",
-    "pil123": "the file states a gamma, which is kept as a profile",
+    "guitar": "10 bits a channel; libvips does not read it, and why ImageMagick differs is not known",
     "abgr": "the file says that all is transparent, which nobody means",
     "fakealpha": "the fourth byte of a pixel has no stated meaning",
     "tags_orientation": "turned by XMP, which the others do not read",
-    "os2v2": "ImageMagick reads another palette; ours is that of the same picture in other kinds of BMP",
+    "os2v2": "the others read another palette; ours is that of the same picture in other kinds of BMP",
 }
 """Where others see another picture, by a part of the file's name: why."""
 
@@ -144,7 +140,8 @@ COLUMNS = ("Archive", "Pictures", "Read", "Refused", "Crashed", "Read otherwise 
 HEAD = """# Odd pictures of other projects
 
 Made by `python scripts/archives.py` from the source archives of other projects, which keep pictures that once broke
-something. The names of files begin with their archive's and their folder's. Nothing of them is kept here.
+something. The names of files begin with their archive's and their folder's. Nothing of them is kept here. An archive
+without pictures is counted, too.
 """
 
 
