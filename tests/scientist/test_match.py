@@ -244,3 +244,12 @@ def test_a_model_and_its_own_paper_are_one_work_and_two_models_are_two():
     about = paper("Plain Mood: Reading Reviews", "We present a small network for sentiment classification.")
     question = "We get fifty reviews a week and I want to see who is happy. How can a model understand that?"
     assert plan(Brief(question, models, (about,))).reading.leaf.id == "text-classification"
+
+
+def test_a_sentence_that_names_no_part_does_not_open_an_answer_as_how_it_works():
+    summary = "Shops lose money both by baking too much and by selling out. We present forecasts of daily sales."
+    brief = Brief(
+        "How many loaves will I sell each day next week?", (model("TSF-Oven-Small"),), (paper("Oven", summary),)
+    )
+    lead = answer(brief).markdown.split("\n")[0]
+    assert "How it works" not in lead

@@ -106,7 +106,7 @@ def explains(sentence: Sentence) -> float:
 def works(profile: Profile, quote: Quote) -> bool:
     """Whether the sentence that a quote is from says something of how it works."""
     sentence = next((one for one in profile.sentences[::-1] if one.start <= quote.start), None)
-    return sentence is not None and explains(sentence) >= _EXPLAINS
+    return sentence is not None and bool(_PARTS.search(sentence.text)) and explains(sentence) >= _EXPLAINS
 
 
 def about(profile: Profile, leaf: Leaf, question: str) -> Quote | None:
