@@ -1,55 +1,24 @@
 """Batches: what is planned, done, written down and left, with one worker that runs in this process."""
 
-import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from batches import OPTIONS, Here, done, names, save
 from PIL import Image
 
 from fourfold.api.batch import run as module
-from fourfold.api.batch.journal import Journal, Outcome
 from fourfold.api.batch.places import Folder
 from fourfold.api.batch.pool import Pool
 from fourfold.api.batch.run import Batch
-from fourfold.api.batch.worker import Worker
-from fourfold.api.names import Names
 from fourfold.core.errors import NotEnough, PictureError, UsageError
 from fourfold.core.options import UpscaleOptions
-
-OPTIONS = UpscaleOptions(runtime="onnxruntime", route="little", style="faithful", threads=1)
-
-
-class Here:
-    """A pool of one worker in this process."""
-
-    def __init__(self, setting, _workers):
-        self._worker = Worker(setting)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def do(self, jobs):
-        return map(self._worker, jobs)
 
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch):
     monkeypatch.setattr(module, "Pool", Here)
-
-
-def save(path: Path, seed: int = 0, **options) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    levels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
-    Image.fromarray(levels).save(path, **options)
-    return path
 
 
 @pytest.fixture
@@ -60,14 +29,6 @@ def photos(tmp_path) -> Path:
     (folder / "notes.txt").write_text("no picture")
     save(folder / ".hidden.png")
     return folder
-
-
-def done(batch: Batch) -> dict[str, Outcome]:
-    return {outcome.source: outcome for outcome in batch.run(batch.plan())}
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and ".fourfold" not in p.parts)
 
 
 def test_the_tree_is_mirrored_and_everything_told(photos, tmp_path):
@@ -262,62 +223,6 @@ def test_unreadable_files_among_others_are_told_and_passed_over(photos, tmp_path
     assert {job.source for job in again.plan().jobs} == set(failed)
 
 
-def test_a_name_that_leads_out_of_the_target_is_refused():
-    for name in ("../a.png", "/etc/a.png", "a/../../b.png", "a\\b.png"):
-        with pytest.raises(PictureError, match="inside the target"):
-            Names("{stem}", UpscaleOptions()).relative(name)
-
-
-@pytest.mark.parametrize(
-    ("template", "options", "expected"),
-    [
-        ("{stem}_{size}{ext}", {}, "f/photo_x4.JPG"),
-        ("{stem}_{size}{ext}", {"scale": 2.5}, "f/photo_x2.5.JPG"),
-        ("{stem}_{size}{ext}", {"width": 1600}, "f/photo_w1600.JPG"),
-        ("{stem}_{size}", {"format": "png", "width": 80, "height": 60}, "f/photo_80x60.png"),
-        ("{model}-{style}-{stem}", {"style": "natural"}, "f/auto-natural-photo.JPG"),
-    ],
-)
-def test_names(template, options, expected):
-    assert Names(template, UpscaleOptions(**options)).relative("f/photo.JPG") == expected
-
-
-@pytest.mark.parametrize(
-    ("template", "match"),
-    [("{stm}", "Did you mean stem"), ("{stem:>4}", "knows"), ("a/{stem}", "without"), ("{size}", "needs"), ("{", "{")],
-)
-def test_names_that_are_none(template, match):
-    with pytest.raises(UsageError, match=match):
-        Names(template, UpscaleOptions())
-
-
-def test_heic_becomes_jpeg_by_name():
-    assert Names("{stem}", UpscaleOptions()).relative("IMG_1.HEIC") == "IMG_1.jpg"
-
-
-def test_a_journal_that_was_cut_short_goes_on(tmp_path):
-    path = tmp_path / "batch.jsonl"
-    first = Journal(path)
-    with first.writing({"source": "s"}, anew=False):
-        first.add(Outcome("a.png", "a_x4.png", "1"))
-    with path.open("ab") as stream:
-        stream.write(b'{"source": "b.p')
-    second = Journal(path)
-    assert second.made == {"a_x4.png": ("a.png", "1")}
-    with second.writing({"source": "s"}, anew=False) as start:
-        second.add(Outcome("b.png", "b_x4.png", "2"))
-        second.add(Outcome("a.png", "a_x4.png", "1", error="gone"))
-    assert [outcome.source for outcome in second.outcomes(start)] == ["b.png", "a.png"]
-    assert Journal(path).made == {"a_x4.png": ("a.png", None), "b_x4.png": ("b.png", "2")}
-    assert all(json.loads(line) for line in path.read_text().splitlines())
-
-
-def test_a_journal_that_is_none_is_told(tmp_path):
-    (tmp_path / "batch.jsonl").write_text("what\n")
-    with pytest.raises(UsageError, match="Move it away"):
-        Journal(tmp_path / "batch.jsonl")
-
-
 def test_the_estimate_is_near_and_refuses_what_does_not_fit(photos, tmp_path, monkeypatch):
     for index in range(20):
         save(photos / f"more/{index}.png", index)
@@ -362,77 +267,6 @@ def test_watching_takes_what_comes_and_what_changes(photos, tmp_path, monkeypatc
             break
     assert set(seen[4:6]) == {"later/e.png", "bad.png"}
     assert seen[6] == "a.png"
-
-
-def test_objects_in_a_store_are_read_and_written(tmp_path, monkeypatch):
-    fsspec = pytest.importorskip("fsspec")
-    memory = fsspec.filesystem("memory")
-    monkeypatch.setattr(type(memory), "store", {})
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    save(tmp_path / "a.png")
-    for name in ("a.png", "deep/b.png"):
-        memory.put_file(str(tmp_path / "a.png"), f"/bucket/in/{name}")
-    memory.pipe_file("/bucket/in/bad.png", b"no picture")
-    batch = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS)
-    failed = [one for one in done(batch).values() if one.error]
-    assert sorted(memory.find("/bucket/out")) == ["/bucket/out/a_x4.png", "/bucket/out/deep/b_x4.png"]
-    assert memory.cat_file("/bucket/out/a_x4.png").startswith(b"\x89PNG")
-    assert failed[0].error.startswith("memory://bucket/in/bad.png: expected a picture")
-    assert batch.journal.path.is_relative_to(tmp_path / "state")
-    (left,) = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS).plan().jobs
-    assert left.source == "bad.png"
-
-
-def test_nothing_in_the_making_is_left_behind(tmp_path, monkeypatch):
-    """Workers that are killed cannot clean up after themselves, and a store has no folder for what is in the making."""
-    fsspec = pytest.importorskip("fsspec")
-    monkeypatch.setattr(type(fsspec.filesystem("memory")), "store", {})
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    seen = []
-
-    def stopped(inputs, *_given, **_more):
-        photo = Path(inputs[0])
-        seen.append(photo)
-        shutil.copytree(photo.parent, photo.parent.with_name("killed"))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("fourfold.api.batch.worker.restore_files", stopped)
-    fsspec.filesystem("memory").pipe_file("/bucket/in/a.png", b"whatever")
-    batch = Batch("memory://bucket/in", "memory://bucket/out", OPTIONS, journal=tmp_path / "journal.jsonl")
-    with pytest.raises(KeyboardInterrupt):
-        done(batch)
-    assert seen[0].is_relative_to(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there nobody can know whether a folder is in use")
-def test_what_a_killed_batch_to_a_store_left_is_swept_by_the_next(tmp_path, monkeypatch):
-    fsspec = pytest.importorskip("fsspec")
-    monkeypatch.setattr(type(fsspec.filesystem("memory")), "store", {})
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    program = (
-        "from fourfold.core.atomic import scratch\nwith scratch() as one:\n    print(one, flush=True)\n    input()"
-    )
-    begun = [
-        subprocess.Popen(
-            [sys.executable, "-c", program], env={**os.environ, "TMPDIR": str(temporary)}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    killed, alive = (Path(process.stdout.readline().strip()) for process in begun)
-    (killed / "half.png").write_bytes(b"half of a result")
-    begun[0].kill()
-    begun[0].communicate()
-    save(tmp_path / "a.png")
-    fsspec.filesystem("memory").put_file(str(tmp_path / "a.png"), "/bucket/in/a.png")
-    outcomes = done(Batch("memory://bucket/in", "memory://bucket/out", OPTIONS, journal=tmp_path / "journal.jsonl"))
-    assert not outcomes["a.png"].error
-    assert [*temporary.iterdir()] == [alive]
-    begun[1].communicate("\n")
-    assert not [*temporary.iterdir()]
 
 
 def test_a_worker_that_dies_over_a_photo_is_replaced(photos, tmp_path, monkeypatch):

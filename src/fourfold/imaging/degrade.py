@@ -60,7 +60,7 @@ def gaussian_blur(picture: Picture, sigma: float, across: float, angle: float = 
     aside = fy * math.cos(angle) - fx * math.sin(angle)
     gain = np.exp(-2 * math.pi**2 * ((sigma * along) ** 2 + (across * aside) ** 2)).astype(np.float32)
     blurred = np.fft.irfft2(np.fft.rfft2(padded, axes=(0, 1)) * gain[..., None], padded.shape[:2], axes=(0, 1))
-    return _levels(blurred[margin : margin + picture.shape[0], margin : margin + picture.shape[1]])
+    return levels_of(blurred[margin : margin + picture.shape[0], margin : margin + picture.shape[1]])
 
 
 def noise(
@@ -73,13 +73,13 @@ def noise(
     """
     drawn = rng.standard_normal((*picture.shape[:2], 1 if grey else 3), dtype=np.float32)
     variance = sigma**2 * (1 - shot + shot * picture.astype(np.float32) / 127.5)
-    return _levels(picture + drawn * np.sqrt(variance))
+    return levels_of(picture + drawn * np.sqrt(variance))
 
 
 def sharpen(picture: Picture, amount: float, radius: float) -> Picture:
     """Unsharp masking: add ``amount`` times what a Gaussian blur of ``radius`` pixels removes."""
     soft = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)), np.float32)
-    return _levels(picture + amount * (picture - soft))
+    return levels_of(picture + amount * (picture - soft))
 
 
 def jpeg(picture: Picture, quality: int, rng: np.random.Generator | None = None) -> Picture:
@@ -108,6 +108,7 @@ def _resize(picture: Picture, size: tuple[int, int], rng: np.random.Generator) -
     return np.asarray(Image.fromarray(picture).resize(size[::-1], _FILTERS[rng.integers(len(_FILTERS))]))
 
 
-def _levels(values: NDArray[np.floating]) -> Picture:
+def levels_of(values: NDArray[np.floating]) -> Picture:
+    """Values of any size as levels of 0 to 255, rounded."""
     levels: Picture = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
     return levels

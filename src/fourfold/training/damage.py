@@ -100,11 +100,11 @@ def _grained(part: Picture, rng: np.random.Generator) -> Picture:
         around /= np.sqrt((around**2).sum())
         for axis in (0, 1):
             drawn = np.apply_along_axis(np.convolve, axis, drawn, around, mode="same")
-        return _levels(part + drawn * rng.uniform(6, 20))
+        return degrade.levels_of(part + drawn * rng.uniform(6, 20))
     if kind < 0.75:
-        return _levels(part * (1 + rng.uniform(0.06, 0.25) * rng.standard_normal((*part.shape[:2], 1))))
+        return degrade.levels_of(part * (1 + rng.uniform(0.06, 0.25) * rng.standard_normal((*part.shape[:2], 1))))
     struck = rng.random((*part.shape[:2], 1)) < rng.uniform(0.005, 0.05)
-    return _levels(np.where(struck, rng.choice([0, 255], struck.shape), part))
+    return degrade.levels_of(np.where(struck, rng.choice([0, 255], struck.shape), part))
 
 
 def _stored(part: Picture, rng: np.random.Generator) -> Picture:
@@ -142,7 +142,7 @@ def _motion_blur(part: Picture, path: NDArray[np.float64]) -> Picture:
     right = np.exp(-2j * np.pi * np.outer(path[:, 1], np.fft.rfftfreq(shape[1]))).astype(np.complex64)
     seen = np.fft.irfft2(np.fft.rfft2(light) * (down @ right / np.float32(len(path))), shape)
     inner = seen[:, around : around + part.shape[0], around : around + part.shape[1]].transpose(1, 2, 0)
-    return _levels(255 * np.clip(inner, 0, 1) ** np.float32(1 / 2.2))
+    return degrade.levels_of(255 * np.clip(inner, 0, 1) ** np.float32(1 / 2.2))
 
 
 def _shrunk_and_enlarged(part: Picture, factor: float, resampling: Image.Resampling) -> Picture:
@@ -153,8 +153,3 @@ def _shrunk_and_enlarged(part: Picture, factor: float, resampling: Image.Resampl
 
 def _resized(part: Picture, size: tuple[int, int], resampling: Image.Resampling) -> Picture:
     return np.asarray(Image.fromarray(part).resize(size[::-1], resampling))
-
-
-def _levels(values: NDArray[np.floating]) -> Picture:
-    levels: Picture = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-    return levels

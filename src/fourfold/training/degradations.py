@@ -74,7 +74,7 @@ def scan(high: Picture, rng: np.random.Generator) -> Picture:
     grain = _grain(small.shape[:2], rng.uniform(0.4, 1.2), rng)[..., None] * rng.uniform(2, 14)
     small += grain * rng.uniform(0.6, 1.0, 3)
     small = _dusty(np.clip(small, 0, 255), rng) if rng.random() < 0.5 else small
-    return degrade.jpeg(_levels(small), int(rng.integers(50, 95)), rng)
+    return degrade.jpeg(degrade.levels_of(small), int(rng.integers(50, 95)), rng)
 
 
 def night(high: Picture, rng: np.random.Generator) -> Picture:
@@ -86,7 +86,7 @@ def night(high: Picture, rng: np.random.Generator) -> Picture:
     for place, gain in enumerate((0.7, -0.3, 1.0)):
         blotches = _grain(small.shape[:2], rng.uniform(0.7, 2.5), rng)
         small[..., place] += gain * rng.uniform(0.3, 0.9) * deviation[..., 0] * blotches
-    noisy = _levels(small)
+    noisy = degrade.levels_of(small)
     if rng.random() < 0.5:
         noisy = degrade.gaussian_blur(noisy, sigma := rng.uniform(0.3, 0.8), sigma)
     return degrade.jpeg(noisy, int(rng.integers(45, 95)), rng)
@@ -186,7 +186,7 @@ def _spread(picture: Picture, radius: float) -> Picture:
     padded = np.pad(picture.astype(np.float32), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
     gain = np.fft.rfft2(np.fft.ifftshift(_centred(disc / disc.sum(), padded.shape[:2])))
     spread = np.fft.irfft2(np.fft.rfft2(padded, axes=(0, 1)) * gain[..., None], padded.shape[:2], axes=(0, 1))
-    return _levels(spread[margin : margin + picture.shape[0], margin : margin + picture.shape[1]])
+    return degrade.levels_of(spread[margin : margin + picture.shape[0], margin : margin + picture.shape[1]])
 
 
 def _centred(kernel: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.floating]:
@@ -202,8 +202,3 @@ def _resized(picture: Picture, size: tuple[int, int], rng: np.random.Generator) 
 
 def _quarter(high: Picture) -> tuple[int, int]:
     return high.shape[0] // 4, high.shape[1] // 4
-
-
-def _levels(values: NDArray[np.floating]) -> Picture:
-    levels: Picture = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-    return levels
