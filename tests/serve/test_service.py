@@ -308,7 +308,7 @@ def test_heic_comes_with_the_service_and_its_lack_is_a_problem_of_its_own(tmp_pa
 def test_too_much_time_or_memory_ends_a_job_and_not_the_service(start):
     server = start("--max-seconds", "1", "--max-waiting", "2")
     slow = {"scale": "8", "route": "big"}
-    first = server.create(jpeg(900, 700), **slow).json()["id"]
+    first = server.create(jpeg(1800, 1400), **slow).json()["id"]
     server.until(first, lambda job: job["state"] == "running")
     for _ in range(2):
         assert server.create(jpeg(), **slow).status_code == 202
