@@ -33,9 +33,7 @@ __all__ = [
 MAX_PIXELS = 300_000_000
 """Default limit for pictures that are read; far above any camera, far below what fills a computer's memory."""
 
-DAMAGED = damage.NOTED
-"""How every note about damaged pixels begins."""
-
+DAMAGED = damage.NOTED  # how every note about damaged pixels begins
 _SPOOL_BYTES = 64 << 20
 _HDR = (
     "The picture is meant for HDR screens ({}). Its values are taken as they are and keep that colour space, but the "

@@ -120,7 +120,7 @@ def drawn(image: Image) -> bool:
     """
     looked_at = image.pixels[:: max(1, image.pixels.size // (3 * _SAMPLE))]
     if _different(_codes(_levels(looked_at[:: max(1, len(looked_at) // 8)]))) > _MANY:
-        return False  # a few rows tell most photos
+        return False  # a few rows suffice for most photos
     levels = _levels(looked_at)
     codes = _codes(levels)
     colours = _different(codes)

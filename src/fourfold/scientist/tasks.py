@@ -240,7 +240,7 @@ def _stated(folded: str, code: str, limits: list[Scope]) -> dict[str, tuple[tupl
 
 
 def _done(spans: Iterable[Span], limits: Iterable[Scope]) -> bool:
-    """Whether a step is told as done, so that other mentions of it speak of its result."""
+    """Whether a step is described as done, so that other mentions of it speak of its result."""
     return any(scope.kind == "done" and scope.covers(span) for span in spans for scope in limits)
 
 

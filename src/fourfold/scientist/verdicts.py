@@ -64,8 +64,8 @@ def model_of(profile: Profile, leaf: Leaf, spoken: Collection[str] = ()) -> Mode
     if first is None:
         return Model(profile, "unknown", None, "")
     if leaf.id in profile.does:
-        foreign = made_for(profile.source.name) if spoken and _on_language(leaf) else frozenset()
-        match: Match = "partial" if foreign and not foreign & {*spoken} else "yes"
+        languages = made_for(profile.source.name) if spoken and _on_language(leaf) else frozenset()
+        match: Match = "partial" if languages and not languages & {*spoken} else "yes"
         return Model(profile, match, leaf, profile.named_by.get(leaf.id, ""))
     if leaf.id in profile.listed and profile.served is not None:
         return Model(profile, "partial", first, named)

@@ -55,10 +55,10 @@ class UpscalerObjective:
 
     def network(self) -> Upscaler:
         """A network with random weights, or a published one."""
-        mine = self._recipe
-        network = Upscaler(mine.channels, mine.depth, mine.activation, mine.dilation, mine.head)
-        if self._recipe.start:
-            card = catalog.card(self._recipe.start)
+        recipe = self._recipe
+        network = Upscaler(recipe.channels, recipe.depth, recipe.activation, recipe.dilation, recipe.head)
+        if recipe.start:
+            card = catalog.card(recipe.start)
             assert isinstance(card, Card)
             pytorch.fill(network, {k: torch.from_numpy(v) for k, v in weights.state(card).items()}, card.id)
         return network
